@@ -1,0 +1,51 @@
+# Cron schedules on int64: `CronSpec` (masks, shared) and `CronCore` (a spec in a zone).
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from rapscheduler._engine.trigger cimport TriggerCore
+
+cdef enum DstRule:
+    DST_ONCE = 0
+    DST_BOTH = 1
+    DST_SHIFT = 2
+
+# What matches, for C. Never changes once made, but for the three caches at the end: each is one machine word that
+# is right whatever other thread writes it, because all threads compute the same value for the same key.
+cdef struct CronMasks:
+    uint64_t second
+    uint64_t minute
+    uint64_t week
+    uint64_t nth_weekdays
+    uint32_t hour
+    uint32_t day
+    uint32_t last_day_offsets
+    uint32_t nearest_workdays
+    uint16_t month
+    uint8_t weekday
+    bint day_any
+    bint day_or_weekday
+    bint rhythm
+    bint any_week
+    bint every_day             # all days of all years
+    bint strict                # wall times that come twice count once: no rhythm, and not dst="both"
+    DstRule dst
+    int32_t first_time_s       # first and last matching second of a day; -1 when there is none
+    int32_t last_time_s
+    int32_t year_ranges        # how many of years; -1 for any year
+    int32_t *years             # first, last, step; first, last, step; …
+    uint64_t[2] month_days     # cache, by month number & 1: month number << 32 | matching days (bit d = day d)
+    int32_t none_from          # cache: no month from this number on matches
+    int32_t none_until         # cache: no month up to this number matches
+
+
+@cython.no_gc
+cdef class CronSpec:
+    cdef CronMasks masks
+    cdef readonly object years
+    cdef object key
+
+
+@cython.no_gc
+cdef class CronCore(TriggerCore):
+    cdef readonly CronSpec spec

@@ -1,0 +1,8 @@
+# The only door for datetime objects: aware datetime <-> int64 microseconds since the epoch, through a ZoneTable.
+from libc.stdint cimport int64_t
+
+from rapscheduler._engine.timezone cimport ZoneTable
+
+
+cdef int64_t to_us_c(object dt, ZoneTable zone) except? -1
+cdef object from_us_c(int64_t us, ZoneTable zone)

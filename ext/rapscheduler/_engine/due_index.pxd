@@ -1,0 +1,44 @@
+# A 4-ary heap of (run_at_us, tie) with the entries beside it; every entry knows its slot.
+#
+# keys[i] and items[i] belong together; the children of i are 4i+1 .. 4i+4; no child is less than its parent; ties are
+# unique. items[i].slot == i for every i; an entry that is in no index has slot NOWHERE. `items` is a Python list, so
+# that it owns its references and the collector sees them; its pointers are moved in place.
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+cdef enum:
+    ARITY = 4
+
+cdef inline uint32_t nowhere() noexcept nogil:
+    return <uint32_t>0xFFFFFFFF
+
+cdef inline int64_t unset_us() noexcept nogil:
+    """run_us of an entry that never had a time."""
+    return <int64_t>-0x7FFFFFFFFFFFFFFF - 1
+
+cdef inline int64_t no_time_us() noexcept nogil:
+    """run_us of an entry without a time."""
+    return <int64_t>0x7FFFFFFFFFFFFFFF
+
+ctypedef struct HeapKey:
+    int64_t us
+    uint64_t tie
+
+
+cdef class DueEntry:
+    cdef int64_t run_us
+    cdef uint32_t slot
+    cdef uint32_t flags  # for subclasses
+
+
+cdef class DueIndex:
+    cdef HeapKey *keys
+    cdef Py_ssize_t room  # keys allocated
+    cdef list items
+    cdef uint64_t tie
+    cdef bint has(self, DueEntry entry) noexcept
+    cdef int push_c(self, DueEntry entry, int64_t us) except -1
+    cdef int update_c(self, DueEntry entry, int64_t us) except -1
+    cdef bint discard_c(self, DueEntry entry) except -1
+    cdef object take(self, Py_ssize_t i)
+
+cdef int64_t key_us(object run_at_us) except? -1

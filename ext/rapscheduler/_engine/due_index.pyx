@@ -1,0 +1,259 @@
+"""What is due next: entries ordered by their time, then by the order in which they were put there.
+
+Twin of `rapscheduler._reference.due_index`, which states the contract; the layout is in due_index.pxd. Between two
+lines that change the heap nothing runs that could call Python code: references are dropped last.
+"""
+
+cimport cython
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+
+UNSET = unset_us()
+NEVER = no_time_us()
+MIN_KEY = UNSET + 1
+MAX_KEY = NEVER - 1
+
+cdef extern from *:
+    """
+    #define rap_list_items(list) (((PyListObject *)(list))->ob_item)
+    #define rap_list_size(list) Py_SIZE(list)
+    """
+    PyObject **rap_list_items(object items)
+    Py_ssize_t rap_list_size(object items)
+
+
+cdef int64_t key_us(object run_at_us) except? -1:
+    """A time that an index can hold."""
+    if not isinstance(run_at_us, int):
+        raise TypeError(f"run_at_us must be an int (microseconds), not {type(run_at_us).__name__}")
+    if not MIN_KEY <= run_at_us <= MAX_KEY:
+        raise OverflowError(f"run_at_us={run_at_us} does not fit into 64 bits")
+    return run_at_us
+
+
+cdef inline bint earlier(const HeapKey *a, const HeapKey *b) noexcept nogil:
+    return a.us < b.us or (a.us == b.us and a.tie < b.tie)
+
+
+cdef inline void place(HeapKey *keys, PyObject **items, Py_ssize_t i, HeapKey key, PyObject *item) noexcept:
+    keys[i] = key
+    items[i] = item
+    (<DueEntry>item).slot = <uint32_t>i
+
+
+cdef void sift_up(HeapKey *keys, PyObject **items, Py_ssize_t i) noexcept:
+    cdef HeapKey key = keys[i]
+    cdef PyObject *item = items[i]
+    cdef Py_ssize_t parent
+    while i > 0:
+        parent = (i - 1) // ARITY
+        if not earlier(&key, &keys[parent]):
+            break
+        place(keys, items, i, keys[parent], items[parent])
+        i = parent
+    place(keys, items, i, key, item)
+
+
+cdef void sift_down(HeapKey *keys, PyObject **items, Py_ssize_t n, Py_ssize_t i) noexcept:
+    cdef HeapKey key = keys[i]
+    cdef PyObject *item = items[i]
+    cdef Py_ssize_t child, least, end
+    while True:
+        child = ARITY * i + 1
+        if child >= n:
+            break
+        least = child
+        end = child + ARITY
+        if end > n:
+            end = n
+        child += 1
+        while child < end:
+            if earlier(&keys[child], &keys[least]):
+                least = child
+            child += 1
+        if not earlier(&keys[least], &key):
+            break
+        place(keys, items, i, keys[least], items[least])
+        i = least
+    place(keys, items, i, key, item)
+
+
+cdef class DueEntry:
+    """Something that can be due: `run_at_us` (int64, `None` for no time) and its place in one index."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.run_us = unset_us()
+        self.slot = nowhere()
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    @property
+    def run_at_us(self):
+        """When it is due, or `None`."""
+        return None if self.run_us == unset_us() or self.run_us == no_time_us() else self.run_us
+
+    @run_at_us.setter
+    def run_at_us(self, run_at_us):
+        self.run_us = no_time_us() if run_at_us is None else key_us(run_at_us)
+
+
+cdef class DueIndex:
+    """A priority queue of entries. An entry is in one index at most, and once."""
+
+    def __cinit__(self):
+        self.items = []
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        if self.items is not None:
+            for i in range(rap_list_size(self.items)):
+                (<DueEntry>rap_list_items(self.items)[i]).slot = nowhere()
+        free(self.keys)
+
+    cdef bint has(self, DueEntry entry) noexcept:
+        return (
+            entry.slot < <size_t>rap_list_size(self.items)
+            and rap_list_items(self.items)[entry.slot] == <PyObject *>entry
+        )
+
+    cdef int push_c(self, DueEntry entry, int64_t us) except -1:
+        cdef Py_ssize_t n = rap_list_size(self.items)
+        cdef Py_ssize_t room
+        cdef HeapKey *keys
+        if entry.slot != nowhere():
+            raise ValueError("the entry is in an index already; move it with update()")
+        if n >= <Py_ssize_t>nowhere() - 1:
+            raise OverflowError("an index holds at most 4294967294 entries")
+        if n == self.room:
+            room = n + (n >> 3) + 16
+            keys = <HeapKey *>realloc(self.keys, room * sizeof(HeapKey))
+            if keys == NULL:
+                raise MemoryError
+            self.keys = keys
+            self.room = room
+        self.items.append(entry)
+        self.tie += 1
+        self.keys[n].us = us
+        self.keys[n].tie = self.tie
+        sift_up(self.keys, rap_list_items(self.items), n)
+        return 0
+
+    cdef int update_c(self, DueEntry entry, int64_t us) except -1:
+        cdef HeapKey *key
+        cdef bint earlier_now
+        if not self.has(entry):
+            return self.push_c(entry, us)
+        key = &self.keys[entry.slot]
+        earlier_now = us < key.us  # at the same time the new tie is the later one
+        self.tie += 1
+        key.us = us
+        key.tie = self.tie
+        if earlier_now:
+            sift_up(self.keys, rap_list_items(self.items), entry.slot)
+        else:
+            sift_down(self.keys, rap_list_items(self.items), rap_list_size(self.items), entry.slot)
+        return 0
+
+    cdef bint discard_c(self, DueEntry entry) except -1:
+        if not self.has(entry):
+            return False
+        self.take(entry.slot)
+        return True
+
+    cdef object take(self, Py_ssize_t i):
+        """Take the entry in slot `i` out; the reference of the list is passed on."""
+        cdef PyObject **items = rap_list_items(self.items)
+        cdef Py_ssize_t last = rap_list_size(self.items) - 1
+        cdef PyObject *item = items[i]
+        cdef PyObject *moved = items[last]
+        items[last] = item
+        items[i] = moved
+        (<DueEntry>item).slot = nowhere()
+        taken = self.items.pop()
+        if i < last:
+            items = rap_list_items(self.items)  # the list may have shrunk elsewhere
+            place(self.keys, items, i, self.keys[last], moved)
+            if i > 0 and earlier(&self.keys[i], &self.keys[(i - 1) // ARITY]):
+                sift_up(self.keys, items, i)
+            else:
+                sift_down(self.keys, items, last, i)
+        return taken
+
+    @cython.critical_section
+    def push(self, DueEntry entry not None, run_at_us):
+        """Put an entry in. ValueError: it is in an index already (use `update`)."""
+        self.push_c(entry, key_us(run_at_us))
+
+    @cython.critical_section
+    def update(self, DueEntry entry not None, run_at_us):
+        """Move an entry, or put it in when it is not there."""
+        self.update_c(entry, key_us(run_at_us))
+
+    @cython.critical_section
+    def discard(self, DueEntry entry not None):
+        """Take an entry out; `False` when it was not there."""
+        return self.discard_c(entry)
+
+    @cython.critical_section
+    def peek(self):
+        """The earliest `(run_at_us, entry)`, or `None`."""
+        if rap_list_size(self.items) == 0:
+            return None
+        return self.keys[0].us, <object>rap_list_items(self.items)[0]
+
+    @cython.critical_section
+    def pop_due(self, now_us, Py_ssize_t limit):
+        """Take out, in order, at most `limit` entries due at `now_us` or before."""
+        cdef int64_t now = max(MIN_KEY, min(now_us, MAX_KEY))
+        cdef list due = []
+        while rap_list_size(self.items) and limit > 0 and self.keys[0].us <= now:
+            due.append(self.take(0))
+            limit -= 1
+        return due
+
+    @cython.critical_section
+    def count_due(self, now_us):
+        """How many entries are due at `now_us` or before."""
+        cdef int64_t now = max(MIN_KEY, min(now_us, MAX_KEY))
+        return due_below(self.keys, rap_list_size(self.items), 0, now)
+
+    @cython.critical_section
+    def clear(self):
+        """Take everything out."""
+        cdef list items = self.items
+        cdef Py_ssize_t i
+        self.items = []
+        for i in range(rap_list_size(items)):
+            (<DueEntry>rap_list_items(items)[i]).slot = nowhere()
+
+    def __len__(self):
+        return rap_list_size(self.items)
+
+    @cython.critical_section
+    def __contains__(self, entry):
+        return isinstance(entry, DueEntry) and self.has(entry)
+
+    @cython.critical_section
+    def _check(self):
+        """AssertionError: an invariant is broken."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t n = rap_list_size(self.items)
+        cdef PyObject **items = rap_list_items(self.items)
+        assert n <= self.room
+        for i in range(n):
+            assert (<DueEntry>items[i]).slot == <uint32_t>i
+            assert self.keys[i].tie <= self.tie
+            assert i == 0 or earlier(&self.keys[(i - 1) // ARITY], &self.keys[i])
+
+
+cdef Py_ssize_t due_below(HeapKey *keys, Py_ssize_t n, Py_ssize_t i, int64_t now) noexcept nogil:
+    """How many entries of the subtree at `i` are due: a branch ends at its first entry that is not."""
+    cdef Py_ssize_t count, child
+    if i >= n or keys[i].us > now:
+        return 0
+    count = 1
+    for child in range(ARITY * i + 1, ARITY * i + 1 + ARITY):
+        count += due_below(keys, n, child, now)
+    return count

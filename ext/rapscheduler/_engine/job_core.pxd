@@ -1,0 +1,38 @@
+# The values of a job. Times are int64 microseconds; unset_us() and no_time_us() as in due_index.pxd. A value that was
+# never set is the object UNSET (it is not NULL: these are Python attributes), empty keyword arguments are None until
+# somebody asks for the dict.
+from libc.stdint cimport int64_t
+
+from rapscheduler._engine.due_index cimport DueEntry
+from rapscheduler._engine.timezone cimport ZoneTable
+
+cdef enum:  # the bits of JobCore.flags
+    HAS_COALESCE = 1
+    COALESCE = 2
+
+
+cdef class JobCore(DueEntry):
+    cdef int64_t due_nominal_us
+    cdef object run_dt
+    cdef public object _scheduler
+    cdef public object _jobstore_alias
+    cdef object id_
+    cdef object func_
+    cdef object func_ref_
+    cdef object name_
+    cdef object args_
+    cdef object kwargs_
+    cdef object trigger_
+    cdef object executor_
+    cdef object misfire_grace_time_
+    cdef object max_instances_
+    cdef object __weakref__
+    cdef ZoneTable zone(self)
+    cdef int advance(self, int64_t run_us, int64_t nominal_us, object run_time) except -1
+
+
+cdef object UNSET
+cdef object given(object value, str name)  # AttributeError: it is UNSET
+cdef bint native(object trigger)
+cdef void show(JobCore job) noexcept
+cdef int hide(JobCore job) except -1

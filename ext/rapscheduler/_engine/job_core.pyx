@@ -1,0 +1,361 @@
+"""The values of a job as the loop reads them.
+
+Twin of `rapscheduler._reference.job_core`, which states the contract; the layout is in job_core.pxd.
+"""
+
+cimport cython
+from cpython.datetime cimport datetime_tzinfo, import_datetime
+from cpython.object cimport PyObject, PyTypeObject
+from cpython.ref cimport Py_TYPE
+from libc.stdint cimport int64_t, uint32_t
+
+from rapscheduler._engine.datetimes cimport from_us_c, to_us_c
+from rapscheduler._engine.due_index cimport DueEntry, key_us, no_time_us, unset_us
+from rapscheduler._engine.timezone cimport ZoneTable
+from rapscheduler._engine.trigger cimport TriggerCore, max_us, min_us, never_us
+
+from datetime import timezone as _timezone
+from types import BuiltinFunctionType, FunctionType
+
+import_datetime()
+
+UTC_ZONE = ZoneTable.fixed(0, _timezone.utc)
+
+cdef ZoneTable _utc_zone = UTC_ZONE
+cdef object _function = FunctionType
+cdef object _builtin_function = BuiltinFunctionType
+
+cdef extern from *:
+    """
+    static PyObject *rap_lookup(PyTypeObject *type, PyObject *name) { return _PyType_Lookup(type, name); }
+    /* Whether the instances of a Python class have the attributes of its compiled base only. */
+    static int rap_adds_nothing(PyTypeObject *type) {
+        PyTypeObject *base = type;
+        while (base->tp_base && (base->tp_flags & Py_TPFLAGS_HEAPTYPE)) base = base->tp_base;
+        return type->tp_dictoffset == 0 && type->tp_basicsize == base->tp_basicsize;
+    }
+    """
+    PyObject *rap_lookup(PyTypeObject *type, object name)
+    bint rap_adds_nothing(PyTypeObject *type)
+
+cdef extern from "Python.h":
+    void PyObject_GC_Track(PyObject *)
+    void PyObject_GC_UnTrack(PyObject *)
+    bint PyObject_GC_IsTracked(PyObject *)
+
+
+cdef class _Unset:
+    def __repr__(self):
+        return "<unset>"
+
+
+cdef object UNSET = _Unset()
+cdef str _GET_NEXT = "get_next_fire_time"
+cdef object _core_get_next = TriggerCore.__dict__[_GET_NEXT]
+
+
+def utc_us(moment):
+    """The instant of an aware datetime (a naive one is read as UTC)."""
+    return to_us_c(moment, _utc_zone)
+
+
+cdef bint native(object trigger):
+    """Whether the engine may ask this trigger by numbers: nobody has overridden `get_next_fire_time`."""
+    return isinstance(trigger, TriggerCore) and rap_lookup(Py_TYPE(trigger), _GET_NEXT) == <PyObject *>_core_get_next
+
+
+def is_native(trigger):
+    """Whether the engine may ask this trigger by numbers: nobody has overridden `get_next_fire_time`."""
+    return native(trigger)
+
+
+cdef object given(object value, str name):
+    if value is UNSET:
+        raise AttributeError(name)
+    return value
+
+
+cdef class JobCore(DueEntry):
+    """The values of a job. A value that was never set raises AttributeError when read."""
+
+    def __cinit__(self, *args, **kwargs):
+        self.due_nominal_us = no_time_us()
+        self.id_ = self.func_ = self.func_ref_ = self.name_ = self.args_ = self.kwargs_ = self.trigger_ = UNSET
+        self.executor_ = self.misfire_grace_time_ = self.max_instances_ = UNSET
+
+    @property
+    def id(self):
+        return given(self.id_, "id")
+
+    @id.setter
+    def id(self, value):
+        self.id_ = value
+
+    @property
+    def func(self):
+        return given(self.func_, "func")
+
+    @func.setter
+    def func(self, value):
+        self.func_ = value
+        show(self)
+
+    @property
+    def func_ref(self):
+        return given(self.func_ref_, "func_ref")
+
+    @func_ref.setter
+    def func_ref(self, value):
+        self.func_ref_ = value
+
+    @property
+    def name(self):
+        return given(self.name_, "name")
+
+    @name.setter
+    def name(self, value):
+        self.name_ = value
+
+    @property
+    def args(self):
+        return given(self.args_, "args")
+
+    @args.setter
+    def args(self, value):
+        self.args_ = value
+        show(self)
+
+    @property
+    def kwargs(self):
+        """Keyword arguments of the callable."""
+        if self.kwargs_ is None:
+            self.kwargs_ = {}
+            show(self)
+        return given(self.kwargs_, "kwargs")
+
+    @kwargs.setter
+    def kwargs(self, value):
+        self.kwargs_ = None if type(value) is dict and not value else value
+        show(self)
+
+    @property
+    def trigger(self):
+        return given(self.trigger_, "trigger")
+
+    @trigger.setter
+    def trigger(self, value):
+        self.trigger_ = value
+        show(self)
+
+    @property
+    def executor(self):
+        return given(self.executor_, "executor")
+
+    @executor.setter
+    def executor(self, value):
+        self.executor_ = value
+
+    @property
+    def misfire_grace_time(self):
+        return given(self.misfire_grace_time_, "misfire_grace_time")
+
+    @misfire_grace_time.setter
+    def misfire_grace_time(self, value):
+        self.misfire_grace_time_ = value
+
+    @property
+    def coalesce(self):
+        if not self.flags & HAS_COALESCE:
+            raise AttributeError("coalesce")
+        return (self.flags & COALESCE) != 0
+
+    @coalesce.setter
+    def coalesce(self, bint value):
+        self.flags = (self.flags & ~<uint32_t>COALESCE) | HAS_COALESCE | (COALESCE if value else 0)
+
+    @property
+    def max_instances(self):
+        return given(self.max_instances_, "max_instances")
+
+    @max_instances.setter
+    def max_instances(self, value):
+        self.max_instances_ = value
+
+    @property
+    def run_at_us(self):
+        """When the job is due (nominal time + jitter), or `None`: paused or not yet scheduled."""
+        return None if self.run_us == unset_us() or self.run_us == no_time_us() else self.run_us
+
+    @run_at_us.setter
+    def run_at_us(self, run_at_us):
+        self.run_us = no_time_us() if run_at_us is None else key_us(run_at_us)
+        self.run_dt = None
+
+    @property
+    def nominal_us(self):
+        """What the trigger said, or `None` when it is not known (then `run_at_us` serves)."""
+        return None if self.due_nominal_us == no_time_us() else self.due_nominal_us
+
+    @nominal_us.setter
+    def nominal_us(self, nominal_us):
+        self.due_nominal_us = no_time_us() if nominal_us is None else nominal_us
+
+    @property
+    def next_run_time(self):
+        """When the job is due, as an aware datetime; `None`: paused. AttributeError: not yet scheduled."""
+        if self.run_us == unset_us():
+            raise AttributeError("next_run_time")
+        if self.run_us == no_time_us():
+            return None
+        if self.run_dt is not None:
+            return self.run_dt
+        return from_us_c(self.run_us, self.zone())
+
+    @next_run_time.setter
+    def next_run_time(self, run_time):
+        cdef ZoneTable zone
+        cdef int64_t run_us
+        if run_time is None:
+            self.advance(no_time_us(), no_time_us(), None)
+            return
+        zone = self.zone()
+        run_us = to_us_c(run_time, zone)
+        self.advance(run_us, run_us, None if datetime_tzinfo(run_time) is zone.tzinfo else run_time)
+
+    cdef int advance(self, int64_t run_us, int64_t nominal_us, object run_time) except -1:
+        self.run_us = run_us
+        self.due_nominal_us = nominal_us
+        self.run_dt = run_time
+        return 0
+
+    def _advance(self, run_at_us, nominal_us, run_time=None):
+        """Set both times, and the datetime to show when the trigger's zone would not give it."""
+        cdef int64_t run_us = no_time_us() if run_at_us is None else key_us(run_at_us)
+        self.advance(run_us, no_time_us() if nominal_us is None else nominal_us, run_time)
+
+    cdef ZoneTable zone(self):
+        if isinstance(self.trigger_, TriggerCore):
+            return (<TriggerCore>self.trigger_).zone
+        return self._foreign_zone()
+
+    def _fill(
+        self, scheduler, id, func, func_ref, name, args, kwargs, trigger, executor, grace=..., coalesce=...,
+        max_instances=...,
+    ):
+        """Set the values of a new job, checked by the caller; the last three may be left unset (`...`)."""
+        self._scheduler = scheduler
+        self.id_ = id
+        self.func_ = func
+        self.func_ref_ = func_ref
+        self.name_ = name
+        self.args_ = args
+        self.kwargs_ = None if not kwargs else kwargs
+        self.trigger_ = trigger
+        self.executor_ = executor
+        if grace is not ...:
+            self.misfire_grace_time_ = grace
+        if coalesce is not ...:
+            self.coalesce = coalesce
+        if max_instances is not ...:
+            self.max_instances_ = max_instances
+
+    def _complete(self, grace, coalesce, max_instances):
+        """Set the options that nobody set; whether the job still waits for its first run time."""
+        if self.misfire_grace_time_ is UNSET:
+            self.misfire_grace_time_ = grace
+        if not self.flags & HAS_COALESCE:
+            self.coalesce = coalesce
+        if self.max_instances_ is UNSET:
+            self.max_instances_ = max_instances
+        return self.run_us == unset_us()
+
+    def _zone(self):
+        return self.zone()
+
+    def _foreign_zone(self):
+        """The zone of run times whose trigger has none that the engine knows."""
+        return UTC_ZONE
+
+
+@cython.nonecheck(True)
+def set_first_times(jobs, int64_t now_us):
+    """Set when jobs run first, as far as the engine may ask their triggers; see the reference twin."""
+    cdef list left = []
+    cdef JobCore job
+    cdef object last = None
+    cdef int64_t now = max(min_us(), min(now_us, max_us()))
+    cdef int64_t fire_us = never_us()
+    for job in jobs:
+        if job.trigger_ is not last:
+            given(job.trigger_, "trigger")
+            if not native(job.trigger_) or (<TriggerCore>job.trigger_).jitter_us:
+                left.append(job)
+                continue
+            last = job.trigger_
+            fire_us = (<TriggerCore>last).next_us(never_us(), now)  # never_us() is no_time_us()
+        job.advance(fire_us, fire_us, None)
+    return left
+
+
+# The collector. A job whose values can't lead back to it need not be looked at: a million of them would double the
+# price of everything that is allocated. It is hidden while it is in a store in memory, and shown again when it leaves
+# or is given other values.
+
+cdef void show(JobCore job) noexcept:
+    if not PyObject_GC_IsTracked(<PyObject *>job):
+        PyObject_GC_Track(<PyObject *>job)
+
+
+cdef inline bint atomic(object value):
+    return value is None or type(value) in (str, int, float, bool, bytes)
+
+
+cdef set _plain_types = set()  # trigger classes of this project: what they hold are texts, numbers and fields
+
+
+cdef bint plain_trigger(object trigger):
+    cdef object cls = type(trigger)
+    if cls in _plain_types:
+        return True
+    if not isinstance(trigger, TriggerCore):
+        return False
+    if cls.__module__.startswith("rapscheduler.triggers."):
+        _plain_types.add(cls)
+        return True
+    return rap_adds_nothing(Py_TYPE(trigger))
+
+
+cdef bint leads_nowhere(JobCore job):
+    """Whether the collector may skip this job: a plain function, atomic arguments, a trigger of the engine."""
+    cdef object value
+    if job.kwargs_ is not None or not plain_trigger(job.trigger_):
+        return False
+    if type(job.func_) is _function:
+        if job.func_.__closure__ is not None:
+            return False
+    elif type(job.func_) is not _builtin_function:
+        return False
+    if type(job.args_) is not tuple:
+        return False
+    for value in <tuple>job.args_:
+        if not atomic(value):
+            return False
+    return True
+
+
+cdef int hide(JobCore job) except -1:
+    if leads_nowhere(job):
+        PyObject_GC_UnTrack(<PyObject *>job)
+        if PyObject_GC_IsTracked(<PyObject *>job.trigger_):
+            PyObject_GC_UnTrack(<PyObject *>job.trigger_)
+    return 0
+
+
+def hide_from_collector(JobCore job not None):
+    """Let the collector skip a job that can't be part of a cycle; it has entered a store in memory."""
+    hide(job)
+
+
+def show_to_collector(JobCore job not None):
+    """Undo `hide_from_collector`: the job has left its store."""
+    show(job)

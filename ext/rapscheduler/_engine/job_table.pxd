@@ -1,0 +1,1 @@
+# No C interface: the functions of this room are called from Python.

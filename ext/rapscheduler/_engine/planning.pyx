@@ -1,0 +1,216 @@
+# cython: nonecheck=True
+# A None among the jobs is an error, never a crash: the lists come from stores, which others may write.
+"""The rules of the loop on numbers, and what they make of due jobs.
+
+Twin of `rapscheduler._reference.planning`, which states the rules and the contract; the layout is in planning.pxd.
+Functions that go through many jobs call no Python code on the way except for a foreign tzinfo or `draw`.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t
+
+from rapscheduler._engine.datetimes cimport from_us_c
+from rapscheduler._engine.due_index cimport no_time_us, unset_us
+from rapscheduler._engine.job_core cimport COALESCE, HAS_COALESCE, UNSET, JobCore, given, native
+from rapscheduler._engine.trigger cimport TriggerCore, never_us
+
+import random
+
+cdef inline object time_or_none(int64_t us):
+    return None if us == no_time_us() or us == unset_us() else us
+
+
+cdef inline int64_t us_or_never(object us) except? -1:
+    return no_time_us() if us is None else us
+
+
+@cython.freelist(4096)
+@cython.no_gc
+@cython.final
+cdef class Change:
+    """What a store is to do with one job after a pass; see the reference twin."""
+
+    def __init__(
+        self, job, expected_us, run_at_us=None, nominal_us=None, bint remove=False, park=None, run_time=None
+    ):
+        self.job = job
+        self.expect_us = us_or_never(expected_us)
+        self.run_us = us_or_never(run_at_us)
+        self.due_nominal_us = us_or_never(nominal_us)
+        self.remove = remove
+        self.park = park
+        self.run_time = run_time
+
+    @property
+    def expected_us(self):
+        return time_or_none(self.expect_us)
+
+    @property
+    def run_at_us(self):
+        return time_or_none(self.run_us)
+
+    @property
+    def nominal_us(self):
+        return time_or_none(self.due_nominal_us)
+
+    def __repr__(self):
+        end = f"park={self.park!r}" if self.park else "remove" if self.remove else f"run_at_us={self.run_at_us}"
+        return f"<Change job={self.job.id} expected_us={self.expected_us} {end}>"
+
+
+@cython.freelist(4096)
+@cython.no_gc
+@cython.final
+cdef class Submission:
+    """A job with the run times that are due, on its way to an executor; see the reference twin."""
+
+    def __init__(self, job, run_times_us, int64_t found_us, run_times=None):
+        self.job = job
+        self.alias = getattr(job, "_jobstore_alias", None)
+        self.found_us = found_us
+        self.many = tuple(run_times_us)
+        self.times = run_times
+
+    @property
+    def run_times_us(self):
+        return (self.first_us,) if self.many is None else self.many
+
+    @property
+    def run_times(self):
+        """The run times as aware datetimes in the zone of the job's trigger."""
+        if self.times is None:
+            zone = self.job._zone()
+            self.times = [from_us_c(run_us, zone) for run_us in self.run_times_us]
+        return self.times
+
+    def __iter__(self):
+        return iter((self.job, self.run_times))
+
+
+@cython.final
+cdef class Plan:
+    """The decision about a batch of due jobs; see the reference twin."""
+
+    def __cinit__(self):
+        self.submissions = []
+        self.changes = []
+        self.foreign = []
+
+
+def plan_due(jobs, now_us, draw=random.random):
+    """Decide what to run and what comes next, for jobs that are due at `now_us`; see the reference twin."""
+    cdef Plan plan = Plan()
+    cdef int64_t now = now_us
+    cdef JobCore job
+    for job in jobs:
+        if job.run_us > now or job.run_us == unset_us():
+            continue
+        given(job.trigger_, "trigger")
+        if native(job.trigger_) and (<TriggerCore>job.trigger_).zone.failure is None:
+            plan_one(plan, job, now, draw)
+        else:
+            plan.foreign.append(job)
+    return plan
+
+
+cdef int plan_one(Plan plan, JobCore job, int64_t now, object draw) except -1:
+    cdef TriggerCore trigger = job.trigger_
+    cdef int64_t first_us = job.run_us if job.due_nominal_us == no_time_us() else job.due_nominal_us
+    cdef int64_t last_us = first_us
+    cdef int64_t next_us, dispatch_us
+    cdef Submission submission = Submission.__new__(Submission)
+    cdef Change change = Change.__new__(Change)
+    submission.job = change.job = job
+    submission.alias = job._jobstore_alias
+    submission.found_us = now
+    submission.first_us = job.run_us
+    if not job.flags & HAS_COALESCE:
+        raise AttributeError("coalesce")
+    if job.flags & COALESCE:
+        last_us = trigger.latest_us(first_us, now)
+        if last_us == never_us() or last_us <= first_us:
+            last_us = first_us
+        else:
+            submission.first_us = last_us
+        next_us = trigger.next_us(last_us, now)
+    else:
+        next_us = trigger.next_us(last_us, now)
+        if next_us <= now and next_us > last_us:
+            last_us = collect(submission, trigger, first_us, now)
+            next_us = trigger.next_us(last_us, now)
+    if trigger.zone.failure is not None:
+        plan.foreign.append(job)
+        return 0
+    change.expect_us = job.run_us
+    change.remove = next_us == never_us()
+    dispatch_us = next_us
+    if not change.remove and trigger.jitter_us:
+        dispatch_us = delayed(trigger, next_us, draw)
+    change.run_us = dispatch_us
+    change.due_nominal_us = next_us
+    plan.submissions.append(submission)
+    plan.changes.append(change)
+    return 0
+
+
+cdef int64_t collect(Submission submission, TriggerCore trigger, int64_t first_us, int64_t now) except? -1:
+    """All the run times that are due, for a job that runs for each; the nominal time of the last one."""
+    cdef list times_us = [submission.first_us]
+    cdef int64_t last_us = first_us
+    cdef int64_t next_us
+    while True:
+        next_us = trigger.next_us(last_us, now)
+        if next_us > now or next_us <= last_us:
+            break
+        times_us.append(next_us)
+        last_us = next_us
+    submission.many = tuple(times_us)
+    return last_us
+
+
+cdef int64_t delayed(TriggerCore trigger, int64_t nominal_us, object draw) except? -1:
+    cdef double share = draw()
+    cdef int64_t dispatch_us = nominal_us + <int64_t>(share * trigger.jitter_us)
+    return max(nominal_us, min(dispatch_us, trigger.last_us))
+
+
+def dispatch_at_us(TriggerCore trigger not None, int64_t nominal_us, draw=random.random):
+    """When a run with this nominal time is due: jitter added, never beyond the trigger's end."""
+    return delayed(trigger, nominal_us, draw) if trigger.jitter_us else nominal_us
+
+
+def split_by_executor(list submissions not None, list changes not None):
+    """Group submissions and their changes by the alias of the job's executor, in order."""
+    cdef Py_ssize_t i
+    cdef Submission submission
+    cdef dict groups = {}
+    cdef object alias, last = None
+    cdef list group_submissions, group_changes
+    if len(submissions) != len(changes):
+        raise ValueError("every submission needs its change")
+    if one_executor(submissions):
+        alias = (<Submission>submissions[0]).job.executor
+        return {alias: (submissions, changes)}
+    for i in range(len(submissions)):
+        submission = submissions[i]
+        alias = submission.job.executor
+        group = groups.get(alias)
+        if group is None:
+            group = groups[alias] = ([], [])
+        group[0].append(submission)
+        group[1].append(changes[i])
+    return groups
+
+
+cdef bint one_executor(list submissions):
+    """Whether all jobs name the same executor by the same object."""
+    cdef Submission submission
+    cdef object alias = None
+    for submission in submissions:
+        if not isinstance(submission.job, JobCore):
+            return False
+        if alias is None:
+            alias = (<JobCore>submission.job).executor_
+        elif (<JobCore>submission.job).executor_ is not alias:
+            return False
+    return alias is not None and alias is not UNSET

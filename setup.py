@@ -1,0 +1,73 @@
+"""Builds the compiled island: every ``ext/**/*.pyx`` becomes an extension module named by its path.
+
+Switches (environment):
+    RAPSCHEDULER_NO_EXTENSIONS=1       build a pure-Python wheel; the reference engine serves
+    RAPSCHEDULER_REQUIRE_EXTENSIONS=1  a compile error stops the build (wheels, CI)
+    RAPSCHEDULER_SANITIZE=1            compile under AddressSanitizer and UndefinedBehaviorSanitizer
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+EXT_ROOT = Path("ext")
+
+
+def _switch(name: str) -> bool:
+    return os.environ.get(name, "") not in ("", "0")
+
+
+def _extensions() -> list[Extension]:
+    """One extension per ``.pyx``; the module name is the path below ``ext``."""
+    headers = sorted(str(path) for path in EXT_ROOT.rglob("*.pxd"))
+    compile_args = ["-O3", "-fno-strict-aliasing", "-Wno-unreachable-code"]
+    link_args: list[str] = []
+    if _switch("RAPSCHEDULER_SANITIZE"):
+        flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g"]
+        compile_args = ["-O1", *flags]
+        link_args = flags
+    if os.name == "nt":
+        compile_args, link_args = ["/O2"], []
+    return [
+        Extension(
+            ".".join(source.relative_to(EXT_ROOT).with_suffix("").parts),
+            [str(source)],
+            depends=[str(source), *headers],
+            extra_compile_args=compile_args,
+            extra_link_args=link_args,
+        )
+        for source in sorted(EXT_ROOT.rglob("*.pyx"))
+    ]
+
+
+def _cythonized() -> list[Extension]:
+    from Cython.Build import cythonize
+
+    extensions = cythonize(
+        _extensions(),
+        include_path=[str(EXT_ROOT)],
+        build_dir="build/cython",
+        # Processes are forked: where they would be spawned, each would run this file again.
+        nthreads=os.cpu_count() or 1 if sys.platform == "linux" else 0,
+        compiler_directives={
+            "language_level": 3,
+            "auto_pickle": False,
+            "autotestdict": False,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+        },
+    )
+    if not _switch("RAPSCHEDULER_REQUIRE_EXTENSIONS"):
+        for extension in extensions:  # cythonize() drops the flag, so it is set here
+            extension.optional = True
+    return extensions
+
+
+setup(ext_modules=[] if _switch("RAPSCHEDULER_NO_EXTENSIONS") else _cythonized())

@@ -1,0 +1,226 @@
+"""The values of a job as the loop reads them.
+
+Here: `JobCore`, and whether a trigger may be asked by numbers. Not here: what is decided about a job (`planning`), the
+checks of what a user gives it (`rapscheduler.job`).
+
+Two times of a job: `nominal_us` is what its trigger said, `run_at_us` (nominal + jitter) is when it is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from typing import Any
+
+from rapscheduler._reference.datetimes import from_us, to_us
+from rapscheduler._reference.due_index import NEVER, UNSET, DueEntry
+from rapscheduler._reference.timezone import ZoneTable
+from rapscheduler._reference.trigger import TriggerCore
+
+UTC_ZONE = ZoneTable.fixed(0, timezone.utc)
+
+
+def utc_us(moment: datetime) -> int:
+    """The instant of an aware datetime (a naive one is read as UTC)."""
+    return to_us(moment, UTC_ZONE)
+
+
+class JobCore(DueEntry):
+    """The values of a job. A value that was never set raises AttributeError when read.
+
+    Data: `_run_us` (from DueEntry) and `_nominal_us` are int64 with UNSET and NEVER; `_run_dt` is the datetime that
+    a user or a third-party trigger gave, kept when the trigger's zone would not give it back.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_coalesce",
+        "_jobstore_alias",
+        "_kwargs",
+        "_nominal_us",
+        "_run_dt",
+        "_scheduler",
+        "args",
+        "executor",
+        "func",
+        "func_ref",
+        "id",
+        "max_instances",
+        "misfire_grace_time",
+        "name",
+        "trigger",
+    )
+
+    id: str
+    func: Any
+    func_ref: str | None
+    name: str
+    args: Any
+    trigger: Any
+    executor: str
+    misfire_grace_time: int | None
+    _coalesce: bool
+    max_instances: int
+    _scheduler: Any
+    _jobstore_alias: str | None
+    _run_dt: datetime | None
+    _nominal_us: int
+    _kwargs: Any
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        self = super().__new__(cls)
+        self._nominal_us = NEVER
+        self._run_dt = None
+        self._scheduler = None
+        self._jobstore_alias = None
+        return self
+
+    @property
+    def coalesce(self) -> bool:
+        """Whether several missed runs become one."""
+        try:
+            return self._coalesce
+        except AttributeError:
+            raise AttributeError("coalesce") from None
+
+    @coalesce.setter
+    def coalesce(self, coalesce: Any) -> None:
+        self._coalesce = bool(coalesce)
+
+    @property
+    def kwargs(self) -> Any:
+        """Keyword arguments of the callable."""
+        return self._kwargs
+
+    @kwargs.setter
+    def kwargs(self, kwargs: Any) -> None:
+        self._kwargs = kwargs
+
+    @property
+    def run_at_us(self) -> int | None:
+        """When the job is due (nominal time + jitter), or `None`: paused or not yet scheduled."""
+        return None if self._run_us in (UNSET, NEVER) else self._run_us
+
+    @run_at_us.setter
+    def run_at_us(self, run_at_us: int | None) -> None:
+        DueEntry.run_at_us.__set__(self, run_at_us)  # type: ignore[attr-defined]
+        self._run_dt = None
+
+    @property
+    def nominal_us(self) -> int | None:
+        """What the trigger said, or `None` when it is not known (then `run_at_us` serves)."""
+        return None if self._nominal_us == NEVER else self._nominal_us
+
+    @nominal_us.setter
+    def nominal_us(self, nominal_us: int | None) -> None:
+        self._nominal_us = NEVER if nominal_us is None else nominal_us
+
+    @property
+    def next_run_time(self) -> datetime | None:
+        """When the job is due, as an aware datetime; `None`: paused. AttributeError: not yet scheduled."""
+        if self._run_us == UNSET:
+            raise AttributeError("next_run_time")
+        if self._run_us == NEVER:
+            return None
+        return self._run_dt or from_us(self._run_us, self._zone())
+
+    @next_run_time.setter
+    def next_run_time(self, run_time: datetime | None) -> None:
+        if run_time is None:
+            self._advance(None, None)
+            return
+        zone = self._zone()
+        run_at_us = to_us(run_time, zone)
+        self._advance(run_at_us, run_at_us, None if run_time.tzinfo is zone.tzinfo else run_time)
+
+    def _advance(
+        self, run_at_us: int | None, nominal_us: int | None, run_time: datetime | None = None
+    ) -> None:
+        """Set both times, and the datetime to show when the trigger's zone would not give it."""
+        self.run_at_us = run_at_us
+        self.nominal_us = nominal_us
+        self._run_dt = run_time
+
+    def _fill(
+        self,
+        scheduler: Any,
+        id: str,
+        func: Any,
+        func_ref: str | None,
+        name: str,
+        args: Any,
+        kwargs: Any,
+        trigger: Any,
+        executor: str,
+        grace: Any = ...,
+        coalesce: Any = ...,
+        max_instances: Any = ...,
+    ) -> None:
+        """Set the values of a new job, checked by the caller; the last three may be left unset (`...`)."""
+        values = {
+            "_scheduler": scheduler,
+            "id": id,
+            "func": func,
+            "func_ref": func_ref,
+            "name": name,
+            "args": args,
+            "kwargs": kwargs or {},
+            "trigger": trigger,
+            "executor": executor,
+            "misfire_grace_time": grace,
+            "coalesce": coalesce,
+            "max_instances": max_instances,
+        }
+        for key, value in values.items():
+            if value is not ...:
+                setattr(self, key, value)
+
+    def _complete(self, grace: Any, coalesce: Any, max_instances: Any) -> bool:
+        """Set the options that nobody set; whether the job still waits for its first run time."""
+        options = {"misfire_grace_time": grace, "coalesce": coalesce, "max_instances": max_instances}
+        for key, value in options.items():
+            if not hasattr(self, key):
+                setattr(self, key, value)
+        return self._run_us == UNSET
+
+    def _zone(self) -> ZoneTable:
+        trigger = getattr(self, "trigger", None)
+        return trigger.zone if isinstance(trigger, TriggerCore) else self._foreign_zone()
+
+    def _foreign_zone(self) -> ZoneTable:
+        """The zone of run times whose trigger has none that the engine knows."""
+        return UTC_ZONE
+
+
+def set_first_times(jobs: Iterable[JobCore], now_us: int) -> list[JobCore]:
+    """Set when jobs run first from `now_us` on, where the engine may ask the trigger and no chance (jitter) is in it.
+
+    Returns the other jobs. Neighbours with the same trigger cost one look at it.
+    """
+    left: list[JobCore] = []
+    last: Any = None
+    fire_us: int | None = None
+    for job in jobs:
+        if job.trigger is not last:
+            if not is_native(job.trigger) or job.trigger.jitter_us:
+                left.append(job)
+                continue
+            last, fire_us = job.trigger, job.trigger.next_fire_us(None, now_us)
+        job._advance(fire_us, fire_us)
+    return left
+
+
+def hide_from_collector(job: JobCore) -> None:
+    """Let the collector skip a job that can't be part of a cycle; it has entered a store in memory."""
+
+
+def show_to_collector(job: JobCore) -> None:
+    """Undo `hide_from_collector`: the job has left its store."""
+
+
+def is_native(trigger: Any) -> bool:
+    """Whether the engine may ask this trigger by numbers: nobody has overridden `get_next_fire_time`."""
+    return (
+        isinstance(trigger, TriggerCore)
+        and type(trigger).get_next_fire_time is TriggerCore.get_next_fire_time
+    )

@@ -1,0 +1,116 @@
+"""The values of a job, on both twins."""
+
+from __future__ import annotations
+
+import gc
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+S = 1_000_000
+UTC = timezone.utc
+EAST = timezone(timedelta(hours=2))
+
+
+def at(time_us: int, tz: Any = UTC) -> datetime:
+    return datetime.fromtimestamp(time_us // S, tz) + timedelta(microseconds=time_us % S)
+
+
+# What a job is
+
+
+def test_values_are_unset_until_given(engine: Any) -> None:
+    job = engine.job_core.JobCore()
+    names = "id func func_ref name args kwargs trigger executor misfire_grace_time coalesce max_instances"
+    for name in [*names.split(), "next_run_time"]:
+        with pytest.raises(AttributeError, match=name):
+            getattr(job, name)
+    for name in names.split():
+        value = {"kwargs": {"a": 1}, "coalesce": True}.get(name, object())
+        setattr(job, name, value)
+        assert getattr(job, name) is value
+    assert job.run_at_us is None and job.nominal_us is None
+    assert not hasattr(job, "next_run_time")
+    assert job._scheduler is None and job._jobstore_alias is None
+
+
+def test_empty_keyword_arguments_can_be_filled(engine: Any) -> None:
+    job = engine.job_core.JobCore()
+    job.kwargs = {}
+    job.kwargs["x"] = 1
+    assert job.kwargs == {"x": 1}
+
+
+def test_next_run_time_keeps_what_was_given(engine: Any, make: Any) -> None:
+    job = make.job(make.interval(1), None)
+    assert job.next_run_time is None
+    given = at(5 * S, EAST)
+    job.next_run_time = given
+    assert job.next_run_time is given
+    assert (job.run_at_us, job.nominal_us) == (5 * S, 5 * S)
+    job._advance(7 * S, 6 * S)
+    assert job.next_run_time == at(7 * S) and job.next_run_time.tzinfo is UTC
+    job.run_at_us = 9 * S
+    assert job.next_run_time == at(9 * S) and job.nominal_us == 6 * S
+    job.next_run_time = None
+    assert job.next_run_time is None and job.run_at_us is None
+
+
+def test_hidden_jobs_are_seen_again_when_they_can_be_in_a_cycle(engine: Any, make: Any) -> None:
+    if engine.NAME == "reference":
+        pytest.skip("the reference twin hides nothing")
+
+    class Plain(engine.interval.IntervalCore):
+        __slots__ = ()
+
+    class Rich(engine.interval.IntervalCore):
+        pass
+
+    class Owner:
+        def tick(self) -> None: ...
+
+    def plain() -> None: ...
+
+    job = make.job(make.interval(1), 0, func=print, args=(1, "a", None), kwargs={})
+    job.trigger = Plain(S, make.zone, 0)
+    engine.job_core.hide_from_collector(job)
+    assert not gc.is_tracked(job)
+    rich = Rich(S, make.zone, 0)
+    for name, value in [
+        ("args", ([],)),
+        ("kwargs", {"a": []}),
+        ("func", Owner().tick),
+        ("trigger", rich),
+    ]:
+        engine.job_core.hide_from_collector(job)
+        setattr(job, name, value)
+        assert gc.is_tracked(job), name
+        engine.job_core.hide_from_collector(job)
+        assert gc.is_tracked(job), name
+        job.func, job.args, job.kwargs, job.trigger = print, (), {}, make.interval(1)
+    engine.job_core.hide_from_collector(job)
+    assert not gc.is_tracked(job)
+    job.kwargs["self"] = job
+    assert gc.is_tracked(job)
+    engine.job_core.hide_from_collector(job)
+    engine.job_core.show_to_collector(job)
+    assert gc.is_tracked(job)
+
+
+def test_first_times(engine: Any, make: Any) -> None:
+    trigger = make.interval(1)
+
+    class Own(type(trigger)):  # type: ignore[misc]
+        def get_next_fire_time(self, previous_fire_time: Any, now: Any) -> Any:
+            return now
+
+    shared = [make.job(trigger, None, id=str(i)) for i in range(2)]
+    late = make.job(make.interval(3), None)
+    jitter = make.job(make.interval(3, jitter_us=5), None)
+    own = make.job(Own(S, trigger.zone, 0), None)
+    left = engine.job_core.set_first_times([shared[0], jitter, shared[1], own, late], 2 * S + 1)
+    assert left == [jitter, own]
+    for job in (*shared, late):
+        assert job.run_at_us == job.nominal_us == job.trigger.next_fire_us(None, 2 * S + 1)
+    assert jitter.run_at_us is None and own.run_at_us is None

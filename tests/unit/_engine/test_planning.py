@@ -1,0 +1,135 @@
+"""The rules of the loop on plain values, on both twins."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+S = 1_000_000
+UTC = timezone.utc
+EAST = timezone(timedelta(hours=2))
+
+
+def at(time_us: int, tz: Any = UTC) -> datetime:
+    return datetime.fromtimestamp(time_us // S, tz) + timedelta(microseconds=time_us % S)
+
+
+def outcome(plan: Any) -> list[tuple[Any, ...]]:
+    return [
+        (tuple(one.run_times_us), change.expected_us, change.run_at_us, change.nominal_us, change.remove)
+        for one, change in zip(plan.submissions, plan.changes, strict=True)
+    ]
+
+
+# seconds: interval, end of the trigger; the job's run time, now; coalesce -> run times, next run
+RULES = [
+    ("due now, next one later", 10, None, 100, 100, True, [100], 110),
+    ("due a moment ago", 10, None, 100, 103, True, [100], 110),
+    ("late by many, one run for the last", 10, None, 100, 1234, True, [1230], 1240),
+    ("late by many, a run for each", 10, None, 100, 135, False, [100, 110, 120, 130], 140),
+    ("late by none, a run for each", 10, None, 100, 105, False, [100], 110),
+    ("last run before the end", 10, 105, 100, 100, True, [100], None),
+    ("late past the end, one run for the last that was", 10, 125, 100, 999, True, [120], None),
+    ("late past the end, a run for each that was", 10, 125, 100, 999, False, [100, 110, 120], None),
+    ("a run time set by hand starts a new grid", 10, None, 103, 104, True, [103], 113),
+]
+
+
+@pytest.mark.parametrize(
+    ("every_s", "end_s", "run_s", "now_s", "coalesce", "runs_s", "next_s"),
+    [rule[1:] for rule in RULES],
+    ids=[rule[0] for rule in RULES],
+)
+def test_rules(
+    engine: Any,
+    make: Any,
+    every_s: int,
+    end_s: int | None,
+    run_s: int,
+    now_s: int,
+    coalesce: bool,
+    runs_s: list[int],
+    next_s: int | None,
+) -> None:
+    trigger = make.interval(every_s, end_us=None if end_s is None else end_s * S)
+    job = make.job(trigger, run_s * S, coalesce=coalesce)
+    plan = engine.planning.plan_due([job], now_s * S)
+    next_us = None if next_s is None else next_s * S
+    times_us = tuple(run * S for run in runs_s)
+    assert outcome(plan) == [(times_us, run_s * S, next_us, next_us, next_us is None)]
+    assert plan.submissions[0].run_times == [at(time_us) for time_us in times_us]
+    assert plan.submissions[0].found_us == now_s * S
+    assert job.run_at_us == run_s * S  # deciding changes nothing
+
+
+@pytest.mark.parametrize("run_at_us", [None, 11 * S])
+def test_what_is_not_due_is_left_out(engine: Any, make: Any, run_at_us: int | None) -> None:
+    plan = engine.planning.plan_due([make.job(make.interval(1), run_at_us)], 10 * S)
+    assert outcome(plan) == [] and plan.foreign == []
+
+
+def test_a_date_job_is_removed_after_its_run(engine: Any, make: Any) -> None:
+    job = make.job(make.date(5 * S), 5 * S)
+    plan = engine.planning.plan_due([job], 999 * S)
+    assert outcome(plan) == [((5 * S,), 5 * S, None, None, True)]
+
+
+def test_a_week_of_seconds_coalesced_costs_one_look(engine: Any, make: Any) -> None:
+    job = make.job(make.interval(1), 0)
+    plan = engine.planning.plan_due([job], 604_800 * S)
+    assert outcome(plan) == [((604_800 * S,), 0, 604_801 * S, 604_801 * S, False)]
+
+
+def test_jitter_delays_the_dispatch_and_never_the_grid(engine: Any, make: Any) -> None:
+    draws = iter([0.0, 0.5, 0.999999, 0.25])
+    job = make.job(make.interval(10, jitter_us=4 * S), 0, 0)
+    for nominal_us, delay_us in [(10 * S, 0), (20 * S, 2 * S), (30 * S, 3_999_996), (40 * S, S)]:
+        (change,) = engine.planning.plan_due([job], job.run_at_us, lambda: next(draws)).changes
+        assert (change.nominal_us, change.run_at_us) == (nominal_us, nominal_us + delay_us)
+        job._advance(change.run_at_us, change.nominal_us)
+
+
+def test_jitter_stays_within_the_end(engine: Any, make: Any) -> None:
+    trigger = make.interval(10, end_us=21 * S, jitter_us=9 * S)
+    assert engine.planning.dispatch_at_us(trigger, 20 * S, lambda: 0.9) == 21 * S
+    (change,) = engine.planning.plan_due([make.job(trigger, 10 * S)], 10 * S, lambda: 0.9).changes
+    assert (change.nominal_us, change.run_at_us) == (20 * S, 21 * S)
+
+
+def test_a_trigger_with_its_own_answer_is_foreign(engine: Any, make: Any) -> None:
+    class Own(engine.interval.IntervalCore):
+        def get_next_fire_time(self, previous: Any, now: Any) -> Any:
+            return None
+
+    class Same(engine.interval.IntervalCore):
+        extra = 1
+
+    own = make.job(Own(10 * S, make.zone, 0), 0)
+    same = make.job(Same(10 * S, make.zone, 0), 0)
+    other = make.job(object(), 0)
+    plan = engine.planning.plan_due([own, same, other], 0)
+    assert plan.foreign == [own, other]
+    assert [one.job for one in plan.submissions] == [same]
+    assert [engine.job_core.is_native(job.trigger) for job in (own, same, other)] == [False, True, False]
+
+
+def test_split_by_executor(engine: Any, make: Any) -> None:
+    for aliases in (["a", "b", "a"], ["a", "a"], []):
+        jobs = [make.job(make.interval(1), 0, id=str(i), executor=alias) for i, alias in enumerate(aliases)]
+        plan = engine.planning.plan_due(jobs, 0)
+        groups = engine.planning.split_by_executor(plan.submissions, plan.changes)
+        assert list(groups) == list(dict.fromkeys(aliases))
+        for alias, (submissions, changes) in groups.items():
+            assert [one.job.executor for one in submissions] == [alias] * aliases.count(alias)
+            assert [one.job for one in submissions] == [one.job for one in changes]
+
+
+def test_a_submission_unpacks_as_a_pair(engine: Any, make: Any) -> None:
+    job = make.job(make.interval(1), 0, _jobstore_alias="here")
+    submission = engine.planning.Submission(job, [5 * S], 6 * S)
+    got, run_times = submission
+    assert got is job and run_times == [at(5 * S)] and submission.alias == "here"
+    given = [at(5 * S, EAST)]
+    assert engine.planning.Submission(job, [5 * S], 6 * S, given).run_times is given

@@ -1,0 +1,104 @@
+"""Counting runs under way, and making the plain calls, on both twins."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+
+def test_counts(engine: Any) -> None:
+    counts = engine.running.RunningCounts()
+    assert [counts.acquire("a", 2) for _ in range(3)] == [True, True, False]
+    assert (counts.count("a"), counts.count("b"), len(counts)) == (2, 0, 1)
+    counts.release("b")
+    counts.release("a")
+    assert counts.acquire("a", 2)
+    for _ in range(5):
+        counts.release("a")
+    assert counts.count("a") == 0 and len(counts) == 0
+
+
+def test_counting_submissions(engine: Any, make: Any) -> None:
+    counts = engine.running.RunningCounts()
+    job = make.job(make.interval(1), 0, max_instances=2)
+    runs = [engine.planning.Submission(job, [0], 0) for _ in range(3)]
+    granted, refused = counts.acquire_runs(runs)
+    assert (granted, refused) == (runs[:2], runs[2:])
+    assert [one.counted for one in runs] == [True, True, False]
+    for _ in range(3):
+        counts.release_run(runs[0])
+        counts.release_run(runs[2])
+    assert counts.count("j") == 1
+
+
+def test_counting_is_atomic_among_threads(engine: Any) -> None:
+    counts = engine.running.RunningCounts()
+    highest: list[int] = []
+    start = threading.Barrier(8)
+
+    def work() -> None:
+        start.wait()
+        for _ in range(2000):
+            if counts.acquire("a", 3):
+                highest.append(counts.count("a"))
+                counts.release("a")
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert highest and max(highest) <= 3
+    assert counts.count("a") == 0 and len(counts) == 0
+
+
+def test_a_plain_run_is_made_at_once(engine: Any, make: Any) -> None:
+    calls: list[Any] = []
+
+    def func(*args: Any, **kwargs: Any) -> str:
+        calls.append((args, kwargs))
+        return "done"
+
+    values = {"func": func, "misfire_grace_time": 2}
+    job = make.job(make.interval(1), 5_000_000, args=(1,), kwargs={"x": 2}, **values)
+    bare = make.job(make.interval(1), 5_000_000, args=(), kwargs={}, **values)
+    listed = make.job(make.interval(1), 5_000_000, args=[3], kwargs={}, **values)
+    run, not_begun = engine.running.run_at_once, engine.running.NotBegun
+    for one in (job, bare, listed):
+        (submission,) = engine.planning.plan_due([one], 5_000_000).submissions
+        assert run(submission, lambda: 7_000_000) == "done"
+        assert run(submission, lambda: 7_000_001) is not_begun  # past its grace
+        one.misfire_grace_time = None
+        assert run(submission, lambda: 9_000_000) == "done"
+    assert calls == [((1,), {"x": 2})] * 2 + [((), {})] * 2 + [((3,), {})] * 2
+    several = engine.planning.Submission(job, [1, 2], 5)
+    assert run(several, lambda: 2) is not_begun
+
+
+def test_what_a_plain_run_raises_comes_through(engine: Any, make: Any) -> None:
+    def fail() -> None:
+        raise SystemExit(3)
+
+    job = make.job(make.interval(1), 0, func=fail, args=(), kwargs={}, misfire_grace_time=None)
+    (submission,) = engine.planning.plan_due([job], 0).submissions
+    with pytest.raises(SystemExit):
+        engine.running.run_at_once(submission, lambda: 0)
+
+
+def test_a_limit_that_is_no_number_leaves_no_place_taken(engine: Any, make: Any) -> None:
+    counts = engine.running.RunningCounts()
+    runs = [
+        engine.planning.Submission(make.job(make.interval(1), 0, id=name, max_instances=limit), [0], 0)
+        for name, limit in (("a", 1), ("b", None))
+    ]
+    with pytest.raises(TypeError):
+        counts.acquire_runs(runs)
+    assert len(counts) == 0 and [one.counted for one in runs] == [False, False]
