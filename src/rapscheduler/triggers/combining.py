@@ -1,0 +1,330 @@
+"""Triggers made of triggers: `AndTrigger` fires when all fire at one instant, `OrTrigger` when any does.
+
+Here: the two classes, over anything that has `get_next_fire_time`. Not here: schedules of their own.
+
+A trigger with a kernel (and a combination of such) is taken as a *set of instants*, which can be asked for its
+first one from any instant on. So a combination never depends on which part of it fired last: an interval keeps its
+grid from its start date, a date is not lost because something else fired before it. Other triggers are asked
+`get_next_fire_time(previous, now)`, as APScheduler does. Instants are compared, in int64 µs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any, ClassVar, cast
+
+from rapscheduler._engine.datetimes import from_us
+from rapscheduler._engine.trigger import DateCore, TriggerCore
+from rapscheduler.errors import HorizonError
+from rapscheduler.triggers.base import BaseTrigger, _instant_us, _moment, kernel_of, previous_by_bisection
+from rapscheduler.util import obj_to_ref, ref_to_obj
+
+__all__ = ("AndTrigger", "BaseCombiningTrigger", "OrTrigger")
+
+_MICROSECOND = timedelta(microseconds=1)
+_OUR_TRIGGERS = "rapscheduler.triggers."
+_THEIR_TRIGGERS = "apscheduler.triggers."
+
+
+def _next_us(trigger: Any, previous_us: int | None, now: datetime, now_us: int) -> int | None:
+    """The nominal next fire time after the fire time before, in µs."""
+    kernel = kernel_of(trigger)
+    if previous_us is not None and (kernel is not None or isinstance(trigger, BaseCombiningTrigger)):
+        return _first_us(trigger, previous_us + 1 if now_us >= previous_us else now_us, now)
+    if kernel is not None:
+        return kernel.next_fire_us(None, now_us)
+    previous = None if previous_us is None else _moment(previous_us, now)
+    moment = _nominal(trigger, previous, now)
+    return None if moment is None else _instant_us(moment)
+
+
+def _first_us(trigger: Any, from_us_: int, now: datetime) -> int | None:
+    """The first nominal fire time at or after an instant, in µs."""
+    fire_us: int | None
+    kernel = kernel_of(trigger)
+    if kernel is not None:
+        fire_us = kernel.next_fire_us(None, from_us_)
+    elif isinstance(trigger, OrTrigger):
+        parts = (_first_us(part, from_us_, now) for part in trigger.triggers)
+        fire_us = min((part for part in parts if part is not None), default=None)
+    elif isinstance(trigger, AndTrigger):
+        fire_us = trigger._meet([_first_us(part, from_us_, now) for part in trigger.triggers], now)
+    else:
+        moment = _nominal(trigger, None, _moment(from_us_, now))
+        fire_us = None if moment is None else _instant_us(moment)
+    return fire_us if fire_us is not None and fire_us >= from_us_ else None
+
+
+def _asker(trigger: Any, now: datetime) -> Callable[[None, int], int | None]:
+    """`_first_us` of one trigger; of a kernel its own method, which says the same but for a date."""
+    kernel = kernel_of(trigger)
+    if kernel is not None and not isinstance(kernel, DateCore):
+        return kernel.next_fire_us
+    return lambda _, from_us_: _first_us(trigger, from_us_, now)
+
+
+def _nominal(trigger: Any, previous: datetime | None, now: datetime) -> datetime | None:
+    ask = trigger._next_nominal if isinstance(trigger, BaseTrigger) else trigger.get_next_fire_time
+    moment: datetime | None = ask(previous, now)
+    return moment
+
+
+def _in_zone_of(trigger: Any, fire_us: int, now: datetime) -> datetime:
+    """A fire time as a datetime in the zone of the trigger it belongs to."""
+    if isinstance(trigger, TriggerCore):
+        return from_us(fire_us, trigger.zone)
+    if isinstance(trigger, BaseCombiningTrigger):
+        return _in_zone_of(trigger.triggers[0], fire_us, now)
+    zone = getattr(trigger, "timezone", None) or now.tzinfo
+    return _moment(fire_us, now.astimezone(zone))
+
+
+class BaseCombiningTrigger(BaseTrigger):
+    """What both combinations share.
+
+    :param triggers: the triggers to combine
+    :param jitter: delay each fire time by a random 0 to `jitter` seconds
+    :raises TypeError: if an item is not a trigger
+    """
+
+    __slots__ = ("jitter", "triggers")
+
+    triggers: Sequence[Any]
+    jitter: float | None
+
+    def __init__(self, triggers: Iterable[Any], jitter: float | None = None) -> None:
+        self.triggers = triggers if isinstance(triggers, (list, tuple)) else list(triggers)
+        for index, trigger in enumerate(self.triggers):
+            if not callable(getattr(trigger, "get_next_fire_time", None)):
+                raise TypeError(
+                    f"triggers[{index}] is {trigger!r}, not a trigger; give objects such as CronTrigger(hour=2)"
+                )
+        self.jitter = jitter
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "version": 1,
+            "triggers": [(obj_to_ref(type(trigger)), _state(trigger)) for trigger in self.triggers],
+            "jitter": self.jitter,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state of ours or of APScheduler 3.x (whose trigger classes become ours).
+
+        :raises ValueError: if the state is of a newer version
+        """
+        if state.get("version", 1) > 1:
+            raise ValueError(
+                f"Got serialized data for version {state['version']} of {type(self).__name__}, but only versions up to "
+                "1 can be handled; upgrade rapscheduler to read it"
+            )
+        self.jitter = state["jitter"]
+        self.triggers = [_restored(reference, inner) for reference, inner in state["triggers"]]
+
+    def _written(self) -> str:
+        return ", ".join(str(trigger) for trigger in self.triggers)
+
+    def __repr__(self) -> str:
+        jitter = f", jitter={self.jitter}" if self.jitter else ""
+        return f"<{type(self).__name__}({self.triggers}{jitter})>"
+
+
+def _state(trigger: Any) -> Any:
+    """What `pickle` would save beside the class."""
+    own = getattr(type(trigger), "__getstate__", None)
+    if own is not None and own is not getattr(object, "__getstate__", None):
+        return trigger.__getstate__()
+    reduced = trigger.__reduce_ex__(2)
+    return reduced[2] if len(reduced) > 2 else None
+
+
+def _restored(reference: str, state: Any) -> Any:
+    if reference.startswith(_THEIR_TRIGGERS):
+        reference = _OUR_TRIGGERS + reference[len(_THEIR_TRIGGERS) :]
+    cls = ref_to_obj(reference)
+    trigger = cls.__new__(cls)
+    if hasattr(trigger, "__setstate__"):
+        trigger.__setstate__(state)
+        return trigger
+    for part in state if isinstance(state, tuple) else (state,):  # the dictionary, and the slots
+        for name, value in (part or {}).items():
+            setattr(trigger, name, value)
+    return trigger
+
+
+class AndTrigger(BaseCombiningTrigger):
+    """Fires at the instants at which all the triggers fire; has no more when one of them has none.
+
+    The jitter of the triggers themselves does not count: jittered times would never meet.
+
+    :param triggers: the triggers to combine
+    :param jitter: delay each fire time by a random 0 to `jitter` seconds
+    :param horizon: how far ahead to look for an instant they agree on (default: the class's `HORIZON`)
+    :raises ValueError: if there is no trigger, or the horizon is not positive
+    """
+
+    __slots__ = ("horizon",)
+
+    HORIZON: ClassVar[timedelta] = timedelta(days=40 * 366)
+    """Long enough for 29 February to be a Monday, the year 2100 included."""
+    MAX_ROUNDS: ClassVar[int] = 50_000
+    """How many instants that not all agree on are looked at before giving up."""
+    horizon: timedelta
+
+    def __init__(
+        self, triggers: Iterable[Any], jitter: float | None = None, *, horizon: timedelta | None = None
+    ) -> None:
+        super().__init__(triggers, jitter)
+        if not self.triggers:
+            raise ValueError("AndTrigger([]) would fire always and never; give it one trigger or more")
+        self.horizon = self.HORIZON if horizon is None else horizon
+        if self.horizon <= timedelta(0):
+            raise ValueError(f"horizon={horizon!r} looks nowhere; give a positive timedelta")
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Return the next instant at which all triggers fire, in the zone of the first one.
+
+        :raises HorizonError: if they agree on none within the horizon
+        """
+        nominal = self._next_nominal(previous_fire_time, now)
+        return None if nominal is None else self._dispatch_time(nominal, now)
+
+    def _next_nominal(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        now_us = _instant_us(now)
+        previous_us = None if previous_fire_time is None else _instant_us(previous_fire_time)
+        answers = [_next_us(trigger, previous_us, now, now_us) for trigger in self.triggers]
+        fire_us = self._meet(answers, now)
+        return None if fire_us is None else _in_zone_of(self.triggers[0], fire_us, now)
+
+    def _meet(self, answers: list[int | None], now: datetime) -> int | None:
+        """Move each trigger up to the latest answer until all answers are one."""
+        asks = [_asker(trigger, now) for trigger in self.triggers]
+        first_us = 0
+        for round_ in range(self.MAX_ROUNDS + 1):
+            if None in answers:
+                return None
+            times_us = cast("list[int]", answers)
+            latest_us = max(times_us)
+            if min(times_us) == latest_us:
+                return latest_us
+            first_us = first_us if round_ else latest_us
+            if latest_us - first_us > self.horizon // _MICROSECOND:
+                break
+            answers = [
+                time_us if time_us == latest_us else ask(None, latest_us)
+                for ask, time_us in zip(asks, times_us, strict=True)
+            ]
+        raise self._disagree(first_us, latest_us, now)
+
+    def _disagree(self, from_us_: int, until_us: int, now: datetime) -> HorizonError:
+        utc = now.astimezone(timezone.utc)
+        return HorizonError(
+            f"the triggers of {self} agree on no time between {_moment(from_us_, utc)} and {_moment(until_us, utc)}; "
+            "an interval counts from its start_date: give it one that the others can meet, such as "
+            "start_date='2026-01-01 00:00:00', or look further with AndTrigger(…, horizon=timedelta(days=…))"
+        )
+
+    def get_previous_fire_time(self, before: datetime) -> datetime | None:
+        """Return the last instant strictly before `before` at which all triggers fired.
+
+        :raises HorizonError: if they agree on none within the horizon
+        """
+        start_us = before_us = _instant_us(before)
+        for _ in range(self.MAX_ROUNDS):
+            moments = [_previous_us(trigger, before_us, before) for trigger in self.triggers]
+            times_us = [moment for moment in moments if moment is not None]
+            if len(times_us) < len(moments):
+                return None
+            before_us = min(times_us) + 1
+            if max(times_us) == min(times_us):
+                return _in_zone_of(self.triggers[0], before_us - 1, before)
+            if start_us - before_us > self.horizon // _MICROSECOND:
+                break
+        raise self._disagree(before_us, start_us, before)
+
+    def explain(self, start: datetime | None = None) -> str:
+        return "when all of these agree: " + "; and ".join(_explained(part, start) for part in self.triggers)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if self.horizon != self.HORIZON:
+            state["horizon"] = self.horizon
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.horizon = state.get("horizon", self.HORIZON)
+
+    def __str__(self) -> str:
+        return f"and[{self._written()}]"
+
+
+class OrTrigger(BaseCombiningTrigger):
+    """Fires at every instant at which at least one of the triggers fires.
+
+    :param triggers: the triggers to combine
+    :param jitter: delay each fire time by a random 0 to `jitter` seconds, beside the jitter of the one that fires
+    """
+
+    __slots__ = ()
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Return the earliest of the triggers' next fire times, in the zone of the one that fires."""
+        nominal = self._next_nominal(previous_fire_time, now)
+        return None if nominal is None else self._dispatch_time(nominal, now)
+
+    def _next_nominal(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        winner, fire_us = self._earliest(previous_fire_time, now)
+        return None if fire_us is None else _in_zone_of(winner, fire_us, now)
+
+    def _dispatch_time(self, nominal: datetime, now: datetime) -> datetime:
+        nominal_us = _instant_us(nominal)
+        for trigger in self.triggers:
+            if isinstance(trigger, BaseTrigger) and _first_us(trigger, nominal_us, nominal) == nominal_us:
+                return super()._dispatch_time(trigger._dispatch_time(nominal, now), now)
+        return super()._dispatch_time(nominal, now)
+
+    def _earliest(self, previous_fire_time: datetime | None, now: datetime) -> tuple[Any, int | None]:
+        """The trigger that fires first, and when."""
+        now_us = _instant_us(now)
+        previous_us = None if previous_fire_time is None else _instant_us(previous_fire_time)
+        winner, earliest_us = None, None
+        for trigger in self.triggers:
+            fire_us = _next_us(trigger, previous_us, now, now_us)
+            if fire_us is not None and (earliest_us is None or fire_us < earliest_us):
+                winner, earliest_us = trigger, fire_us
+        return winner, earliest_us
+
+    def get_previous_fire_time(self, before: datetime) -> datetime | None:
+        """Return the last instant strictly before `before` at which one of the triggers fired."""
+        before_us = _instant_us(before)
+        answers = [(_previous_us(trigger, before_us, before), trigger) for trigger in self.triggers]
+        times = [(fire_us, trigger) for fire_us, trigger in answers if fire_us is not None]
+        if not times:
+            return None
+        latest_us, winner = max(times, key=lambda answer: answer[0])
+        return _in_zone_of(winner, latest_us, before)
+
+    def explain(self, start: datetime | None = None) -> str:
+        return "; or ".join(_explained(part, start) for part in self.triggers) or "never"
+
+    def __str__(self) -> str:
+        return f"or[{self._written()}]"
+
+
+def _previous_us(trigger: Any, before_us: int, like: datetime) -> int | None:
+    kernel = kernel_of(trigger)
+    if kernel is not None:
+        return kernel.previous_fire_us(before_us)
+    moment: datetime | None
+    if isinstance(trigger, BaseTrigger):
+        moment = trigger.get_previous_fire_time(_moment(before_us, like))
+    else:
+        moment = previous_by_bisection(trigger.get_next_fire_time, _moment(before_us, like))
+    return None if moment is None else _instant_us(moment)
+
+
+def _explained(trigger: Any, start: datetime | None) -> str:
+    text = trigger.explain(start) if hasattr(trigger, "explain") else f"when {trigger} says so"
+    return f"({text})" if isinstance(trigger, BaseCombiningTrigger) else text

@@ -1,0 +1,71 @@
+"""``DateTrigger``: one instant. The public class over ``DateCore``."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from typing import Any
+
+from rapscheduler import _clock
+from rapscheduler._engine.datetimes import from_us, to_us
+from rapscheduler._engine.trigger import DateCore
+from rapscheduler._zones import as_zone, local_zone, zone_table
+from rapscheduler.triggers._kernel import KernelTrigger, state_of
+from rapscheduler.triggers.base import BaseTrigger
+from rapscheduler.util import astimezone, convert_to_datetime, datetime_repr
+
+__all__ = ("BaseTrigger", "DateTrigger", "astimezone", "convert_to_datetime", "datetime_repr")
+
+STATE_VERSION = 1
+
+
+class DateTrigger(DateCore, KernelTrigger):
+    """Fires once, at ``run_date``, also when that is already past.
+
+    :param run_date: datetime, date or text such as ``2026-01-31 12:00:00`` (default: now)
+    :param timezone: tzinfo or name of a zone for a ``run_date`` that has none (default: the system's)
+    :raises ValueError: if the text is no date
+    :raises TypeError: if the date or zone has the wrong type
+    """
+
+    __slots__ = ()
+
+    def __init__(self, run_date: Any = None, timezone: tzinfo | str | None = None) -> None:
+        zone = as_zone(timezone)
+        if run_date is None:
+            self._begin(_clock.SYSTEM.now(zone or local_zone()))
+        elif isinstance(run_date, datetime) and run_date.tzinfo is not None:
+            self._begin(run_date)
+        else:
+            self._begin(convert_to_datetime(run_date, zone or local_zone(), "run_date"))
+
+    def _begin(self, run_date: datetime | None) -> None:
+        if run_date is None or run_date.tzinfo is None:
+            raise ValueError(f"run_date={run_date!r} has no time zone")
+        zone = zone_table(run_date.tzinfo)
+        DateCore.__init__(self, to_us(run_date, zone), zone)
+
+    @property
+    def run_date(self) -> datetime:
+        """When it fires, in the zone it was given in."""
+        return from_us(self.run_us, self.zone)
+
+    @run_date.setter
+    def run_date(self, value: datetime) -> None:
+        self._begin(value)
+
+    def explain(self, start: datetime | None = None) -> str:
+        """Say in plain words when this trigger fires."""
+        return f"once, at {datetime_repr(self.run_date)}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"version": STATE_VERSION, "run_date": self.run_date}
+
+    def __setstate__(self, state: Any) -> None:
+        """Take a state of ours, or one written by APScheduler 3.x."""
+        self._begin(state_of(self, state, STATE_VERSION, known="version")["run_date"])
+
+    def __str__(self) -> str:
+        return f"date[{datetime_repr(self.run_date)}]"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} (run_date='{datetime_repr(self.run_date)}')>"

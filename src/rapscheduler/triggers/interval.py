@@ -1,0 +1,188 @@
+"""``IntervalTrigger``: every so much elapsed time. The public class; the arithmetic is ``_engine.interval``.
+
+Data: the kernel's numbers, and ``_dates`` only when the start or end date came in another zone than the trigger's, so
+that they can be shown as they were given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from rapscheduler import _clock
+from rapscheduler._engine.datetimes import from_us
+from rapscheduler._engine.interval import MAX_INTERVAL_US, IntervalCore
+from rapscheduler._engine.timezone import ZoneTable
+from rapscheduler.triggers._kernel import KernelTrigger, instant_us, jitter_to_us, state_of, zone_for
+from rapscheduler.triggers.base import BaseTrigger
+from rapscheduler.util import astimezone, convert_to_datetime, datetime_repr
+
+__all__ = ("BaseTrigger", "IntervalTrigger", "astimezone", "convert_to_datetime", "datetime_repr")
+
+STATE_VERSION = 2
+_MICROSECOND = timedelta(microseconds=1)
+_NO_TIME = timedelta()
+
+
+class IntervalTrigger(IntervalCore, KernelTrigger):
+    """Fires every so much elapsed time, exact to the microsecond: on the grid that begins at ``start_date``.
+
+    A day is 24 hours here, whatever the clocks do; see ``CalendarIntervalTrigger`` for days of the calendar.
+
+    :param weeks: number of weeks to wait
+    :param days: number of days to wait
+    :param hours: number of hours to wait
+    :param minutes: number of minutes to wait
+    :param seconds: number of seconds to wait, with fractions if you like (all zero: one second)
+    :param start_date: the first point of the grid (default: now plus the interval)
+    :param end_date: latest instant to fire at (inclusive)
+    :param timezone: tzinfo or name of a zone (default: that of the start or end date, else the system's)
+    :param jitter: delay each fire time by a random 0 to ``jitter`` seconds
+    :raises ValueError: if the interval is negative, or a date, zone or jitter makes no sense
+    :raises TypeError: if a number, date or zone has the wrong type
+    """
+
+    __slots__ = ("_dates",)
+
+    _dates: tuple[datetime | None, datetime | None] | None
+
+    def __init__(
+        self,
+        weeks: float = 0,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        start_date: Any = None,
+        end_date: Any = None,
+        timezone: tzinfo | str | None = None,
+        jitter: float | None = None,
+    ) -> None:
+        try:
+            interval = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+        except TypeError as exc:
+            counts = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
+            given = ", ".join(f"{name}={count!r}" for name, count in counts.items() if count != 0)
+            raise TypeError(f"{exc}; give numbers, not {given}") from None
+        if not interval:
+            if weeks or days or hours or minutes or seconds:
+                raise ValueError("the interval is shorter than a microsecond; give seconds=0.000001 or more")
+            interval = timedelta(seconds=1)
+        self._begin(interval, zone_for(timezone, start_date, end_date), start_date, end_date, jitter)
+
+    def _begin(
+        self, interval: timedelta, zone: ZoneTable, start_date: Any, end_date: Any, jitter: float | None
+    ) -> None:
+        """Give the kernel its numbers."""
+        if not isinstance(interval, timedelta):
+            raise TypeError(f"interval={interval!r} is not a timedelta, such as timedelta(minutes=5)")
+        if interval <= _NO_TIME:
+            raise ValueError(f"the interval must be longer than zero, not {interval!r}")
+        interval_us = min(interval // _MICROSECOND, MAX_INTERVAL_US)
+        start_us = instant_us(start_date, zone, "start_date")
+        if start_us is None:
+            start_us = _clock.SYSTEM.now_us() + interval_us
+            from_us(start_us, zone)  # OverflowError: the first fire time is after the year 9999
+        end_us = instant_us(end_date, zone, "end_date")
+        IntervalCore.__init__(self, interval_us, zone, start_us, end_us, jitter_to_us(jitter))
+        start = convert_to_datetime(start_date, zone.tzinfo, "start_date")
+        end = convert_to_datetime(end_date, zone.tzinfo, "end_date")
+        as_given = all(moment is None or moment.tzinfo is zone.tzinfo for moment in (start, end))
+        self._dates = None if as_given else (start, end)
+
+    def _maker(self) -> Callable[[], IntervalTrigger]:
+        """A function that makes triggers like this one as it is now, without looking at the numbers again."""
+        numbers = (self.interval_us, self.zone, self.anchor_us, self.end_us, self.jitter_us)
+        dates, new, begin = self._dates, IntervalTrigger.__new__, IntervalCore.__init__
+
+        def make() -> IntervalTrigger:
+            made = new(IntervalTrigger)
+            begin(made, *numbers)
+            made._dates = dates
+            return made
+
+        return make
+
+    def _change(self, **changes: Any) -> None:
+        arguments = {
+            "interval": self.interval,
+            "zone": self.zone,
+            "start_date": self.start_date,
+            "end_date": self.end_date,
+            "jitter": self.jitter,
+        }
+        self._begin(**{**arguments, **changes})
+
+    @property
+    def interval(self) -> timedelta:
+        """The time between two fire times."""
+        return self.interval_us * _MICROSECOND
+
+    @interval.setter
+    def interval(self, value: timedelta) -> None:
+        self._change(interval=value)
+
+    @property
+    def interval_length(self) -> float:
+        """The time between two fire times, in seconds."""
+        return self.interval.total_seconds()
+
+    @interval_length.setter
+    def interval_length(self, value: float) -> None:
+        self._change(interval=timedelta(seconds=value))
+
+    @property
+    def start_date(self) -> datetime:
+        """The first point of the grid."""
+        if self._dates is not None and self._dates[0] is not None:
+            return self._dates[0]
+        return from_us(self.anchor_us, self.zone)
+
+    @start_date.setter
+    def start_date(self, value: Any) -> None:
+        self._change(start_date=value)
+
+    @property
+    def end_date(self) -> datetime | None:
+        """The latest instant to fire at."""
+        if self._dates is not None:
+            return self._dates[1]
+        return None if self.end_us is None else from_us(self.end_us, self.zone)
+
+    @end_date.setter
+    def end_date(self, value: Any) -> None:
+        self._change(end_date=value)
+
+    def explain(self, start: datetime | None = None) -> str:
+        """Say in plain words when this trigger fires."""
+        until = "" if self.end_date is None else f" until {datetime_repr(self.end_date)}"
+        return f"every {self.interval} of elapsed time, from {datetime_repr(self.start_date)} on{until}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "version": STATE_VERSION,
+            "timezone": self.timezone,
+            "start_date": self.start_date,
+            "end_date": self.end_date,
+            "interval": self.interval,
+            "jitter": self.jitter,
+        }
+
+    def __setstate__(self, state: Any) -> None:
+        """Take a state of ours, or one written by APScheduler 3.x (version 1 or 2)."""
+        state = state_of(self, state, STATE_VERSION)
+        start_date, end_date = state["start_date"], state["end_date"]
+        zone = zone_for(state["timezone"], start_date, end_date)
+        self._begin(state["interval"], zone, start_date, end_date, state.get("jitter"))
+
+    def __str__(self) -> str:
+        return f"interval[{self.interval}]"
+
+    def __repr__(self) -> str:
+        options = [f"interval={self.interval!r}", f"start_date={datetime_repr(self.start_date)!r}"]
+        if self.end_date is not None:
+            options.append(f"end_date={datetime_repr(self.end_date)!r}")
+        if self.jitter:
+            options.append(f"jitter={self.jitter}")
+        return f"<{type(self).__name__} ({', '.join(options)}, timezone='{self.timezone}')>"

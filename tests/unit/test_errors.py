@@ -1,0 +1,44 @@
+"""Errors keep APScheduler's ancestors and texts, and survive pickling."""
+
+from __future__ import annotations
+
+import pickle
+from types import SimpleNamespace
+
+import apscheduler.executors.base
+import apscheduler.jobstores.base
+import apscheduler.schedulers
+import pytest
+
+from rapscheduler import errors
+
+JOB = SimpleNamespace(id="backup", max_instances=3)
+PAIRS = [
+    (errors.JobLookupError("x"), apscheduler.jobstores.base.JobLookupError("x")),
+    (errors.ConflictingIdError("x"), apscheduler.jobstores.base.ConflictingIdError("x")),
+    (errors.TransientJobError("x"), apscheduler.jobstores.base.TransientJobError("x")),
+    (errors.MaxInstancesReachedError(JOB), apscheduler.executors.base.MaxInstancesReachedError(JOB)),
+    (errors.SchedulerAlreadyRunningError(), apscheduler.schedulers.SchedulerAlreadyRunningError()),
+    (errors.SchedulerNotRunningError(), apscheduler.schedulers.SchedulerNotRunningError()),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
+def test_ancestors_and_texts_are_apschedulers(ours, theirs):
+    assert str(ours).strip("'").startswith(str(theirs).strip("'"))
+    for ancestor in type(theirs).__mro__[1:]:
+        assert isinstance(ours, ancestor)
+    assert isinstance(ours, errors.RapschedulerError)
+
+
+@pytest.mark.parametrize("error", [ours for ours, _ in PAIRS] + [errors.EncodeError("can't", "args[0]")])
+def test_errors_survive_pickling(error):
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.__dict__) == (type(error), str(error), error.__dict__)
+
+
+def test_every_public_name_is_listed():
+    classes = {
+        name for name, value in vars(errors).items() if isinstance(value, type) and not name.startswith("_")
+    }
+    assert classes - {"Any"} == set(errors.__all__)

@@ -1,0 +1,85 @@
+"""What every trigger gets from `BaseTrigger`, shown on triggers that only keep the public contract."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from rapscheduler.triggers.base import BaseTrigger
+
+UTC = timezone.utc
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Hourly(BaseTrigger):
+    """Every full hour, written to APScheduler's contract only."""
+
+    asked = 0
+
+    def get_next_fire_time(self, previous_fire_time, now):
+        type(self).asked += 1
+        after = now if previous_fire_time is None else previous_fire_time + timedelta(microseconds=1)
+        floor = after.replace(minute=0, second=0, microsecond=0)
+        return floor if floor == after else floor + timedelta(hours=1)
+
+
+class Once(BaseTrigger):
+    def get_next_fire_time(self, previous_fire_time, now):
+        return START if previous_fire_time is None else None
+
+
+class Stuck(BaseTrigger):
+    def get_next_fire_time(self, previous_fire_time, now):
+        return START
+
+
+def test_base_trigger_is_abstract() -> None:
+    with pytest.raises(TypeError):
+        BaseTrigger()
+
+
+def test_fire_times_are_lazy_bounded_and_inclusive() -> None:
+    hours = [START + timedelta(hours=n) for n in range(4)]
+    assert list(Hourly().fire_times(START, hours[3])) == hours
+    assert list(Hourly().fire_times(START, limit=2)) == hours[:2]
+    assert list(Hourly().fire_times(START, hours[3], limit=0)) == []
+    assert next(Hourly().fire_times(hours[1])) == hours[1]
+
+
+def test_fire_times_leave_out_what_is_before_start() -> None:
+    assert list(Once().fire_times(START)) == [START]
+    assert list(Once().fire_times(START + timedelta(seconds=1))) == []
+
+
+def test_fire_times_refuse_a_trigger_that_stands_still() -> None:
+    with pytest.raises(ValueError, match="must return a later time than previous"):
+        list(Stuck().fire_times(START))
+
+
+def test_fire_times_refuse_naive_datetimes_and_negative_limits() -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        Hourly().fire_times(datetime(2026, 1, 1))
+    with pytest.raises(ValueError, match="limit=-1"):
+        Hourly().fire_times(START, limit=-1)
+
+
+def test_previous_fire_time_by_bisection_asks_a_bounded_number_of_questions() -> None:
+    Hourly.asked = 0
+    assert Hourly().get_previous_fire_time(START) == START - timedelta(hours=1)
+    assert Hourly.asked < 80
+    assert Once().get_previous_fire_time(START + timedelta(days=40_000)) == START
+    assert Once().get_previous_fire_time(START) is None
+
+
+def test_jitter_delays_by_elapsed_time_across_a_gap() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    before = datetime(2026, 3, 29, 1, 59, 59, tzinfo=berlin)
+    for _ in range(50):
+        later = Hourly()._apply_jitter(before, 10, before)
+        delay = later.astimezone(UTC) - before.astimezone(UTC)
+        assert timedelta(0) <= delay <= timedelta(seconds=10)
+        assert later == later.astimezone(UTC).astimezone(berlin)
+    assert Hourly()._apply_jitter(None, 10, before) is None
+    assert Hourly()._apply_jitter(before, None, before) is before
