@@ -1,0 +1,446 @@
+"""The jobs of a scheduler as its user sees them: add, look up, change, list, remove.
+
+What lives here: the operations behind ``add_job`` … ``print_jobs``, for a scheduler that runs and for one that does
+not yet (its jobs wait in ``_pending_jobs``, a list of ``(job, alias, replace_existing)``).
+What must not: when jobs run (``planning``, ``dueloop``), how they are kept (``jobstores``).
+
+Locks: changes to a job (read, modify, write back) hold ``_jobstores_lock``, so that two threads can't lose each
+other's change; the loop never takes that lock. A store that is not one of ours is only called under its own lock
+(``guard``), because APScheduler promises its stores that calls do not overlap. Listeners are called without locks.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+from logging import INFO
+from typing import TYPE_CHECKING, Any, Literal
+
+from rapscheduler._engine.job_core import is_native, set_first_times
+from rapscheduler._scheduling.dispatcher import RUN_EVENTS
+from rapscheduler._scheduling.drafts import KEEP, Pending, Place, checked_defaults, draft_many
+from rapscheduler._scheduling.planning import first_run
+from rapscheduler._scheduling.storing import (
+    CHANGE_ROUNDS,
+    guard,
+    is_own,
+    lost_too_often,
+    replace_and_keep,
+    update_if,
+)
+from rapscheduler.errors import ConflictingIdError, JobLookupError
+from rapscheduler.events import (
+    EVENT_ALL_JOBS_REMOVED,
+    EVENT_JOB_ADDED,
+    EVENT_JOB_MODIFIED,
+    EVENT_JOB_PARKED,
+    EVENT_JOB_REMOVED,
+    JobEvent,
+    SchedulerEvent,
+)
+from rapscheduler.job import Job
+
+if TYPE_CHECKING:
+    from rapscheduler.jobstores.base import Times
+    from rapscheduler.schedulers.base import BaseScheduler
+
+STOPPED, RUNNING = 0, 1
+LATER_EVENTS = RUN_EVENTS | EVENT_JOB_MODIFIED | EVENT_JOB_REMOVED | EVENT_JOB_PARKED  # they follow "added"
+
+# Adding
+
+
+def enter(scheduler: BaseScheduler, job: Job, alias: str, replace_existing: Any) -> None:
+    """Schedule a new job, or let it wait for the start of the scheduler."""
+    if scheduler.state == STOPPED and _postpone(scheduler, [(job, alias, replace_existing)]):
+        scheduler._logger.info(
+            "Adding job tentatively -- it will be properly scheduled when the scheduler starts"
+        )
+    else:
+        scheduler._real_add_job(job, alias, replace_existing)
+
+
+def _postpone(scheduler: BaseScheduler, drafts: list[Pending]) -> bool:
+    """Let new jobs wait for the start; False when the scheduler has started in the meantime.
+
+    A store that is there already says now what it will not be able to write.
+    """
+    for job, alias, _ in drafts:
+        check = getattr(scheduler._jobstores.get(alias), "_check_storable", None)
+        if check is not None:
+            check(job)
+    with scheduler._jobstores_lock:
+        if scheduler.state != STOPPED:
+            return False
+        scheduler._pending_jobs.extend(drafts)
+        return True
+
+
+def complete(scheduler: BaseScheduler, job: Job) -> None:
+    """Give a job the defaults for what nobody set, and its first run time."""
+    if job._complete(*checked_defaults(scheduler._job_defaults)):
+        schedule_first(scheduler, (job,))
+
+
+def schedule_first(scheduler: BaseScheduler, jobs: Iterable[Job]) -> None:
+    """Set when jobs run for the first time, all seen from one instant; one that never does is paused."""
+    now_us = scheduler._clock.now_us()
+    for job in set_first_times(jobs, now_us):
+        job._advance(*first_run(job.trigger, now_us, scheduler.timezone))
+
+
+def first_times(scheduler: BaseScheduler, trigger: Any) -> Times:
+    """When a job runs for the first time under ``trigger``; no run time: it never does."""
+    now_us = scheduler._clock.now_us()
+    if is_native(trigger) and not trigger.jitter_us:
+        fire_us = trigger.next_fire_us(None, now_us)
+        return fire_us, fire_us, None
+    return first_run(trigger, now_us, scheduler.timezone)
+
+
+def schedule(scheduler: BaseScheduler, job: Job, alias: str, replace_existing: Any) -> None:
+    """Put a new job into its store, tell the listeners, and wake the loop when this job is next."""
+    store = scheduler._lookup_jobstore(alias)
+    complete(scheduler, job)
+    if scheduler._wants(EVENT_JOB_ADDED):
+        with scheduler._dispatcher.announcing((job.id,), LATER_EVENTS):
+            _insert(scheduler, store, job, alias, replace_existing)
+            scheduler._dispatch_event(JobEvent(EVENT_JOB_ADDED, job.id, alias))
+    else:
+        _insert(scheduler, store, job, alias, replace_existing)
+    if scheduler._logger.isEnabledFor(INFO):
+        scheduler._logger.info('Added job "%s" to job store "%s"', job.name, alias)
+    scheduler._wake_for(job.run_at_us)
+
+
+def _insert(scheduler: BaseScheduler, store: Any, job: Job, alias: str, replace_existing: Any) -> None:
+    before, job._jobstore_alias = job._jobstore_alias, alias  # first: the loop may take the job at once
+    try:
+        if not replace_existing and is_own(store):
+            store.add_job(job)
+        else:
+            with guard(scheduler, store):
+                _insert_or_replace(store, job, replace_existing)
+    except BaseException:
+        job._jobstore_alias = before
+        raise
+
+
+def _insert_or_replace(store: Any, job: Job, replace_existing: Any) -> None:
+    try:
+        store.add_job(job)
+    except ConflictingIdError:
+        if not replace_existing:
+            raise
+        if replace_existing == KEEP:
+            replace_and_keep(store, job)
+        else:
+            store.update_job(job)
+
+
+def add_many(
+    scheduler: BaseScheduler, specs: Iterable[Mapping[str, Any]], shared: Mapping[str, Any]
+) -> list[Job]:
+    """Draft all the jobs, then store them with one call per job store; nothing is stored when a draft fails."""
+    jobs, places = draft_many(scheduler, specs, shared)
+    enter_many(scheduler, jobs, places)
+    return jobs
+
+
+def enter_many(scheduler: BaseScheduler, jobs: list[Job], places: list[Place]) -> None:
+    """Schedule new jobs, or let them wait for the start of the scheduler."""
+    if scheduler.state == STOPPED and _postpone(
+        scheduler, [(job, *place) for job, place in zip(jobs, places, strict=True)]
+    ):
+        scheduler._logger.info(
+            "Adding %d jobs tentatively -- they will be properly scheduled when the scheduler starts",
+            len(jobs),
+        )
+    else:
+        schedule_many(scheduler, jobs, places)
+
+
+def schedule_many(scheduler: BaseScheduler, jobs: Iterable[Job], places: Iterable[Place]) -> None:
+    """Store many new jobs, one call per job store; jobs that may replace others go one by one, in their turn."""
+    for replacing, neighbours in groupby(zip(jobs, places, strict=True), key=_replaces):
+        if replacing:
+            for job, (alias, replace_existing) in neighbours:
+                scheduler._real_add_job(job, alias, replace_existing)
+        else:
+            _schedule_new(scheduler, neighbours)
+
+
+def _replaces(draft: tuple[Job, Place]) -> bool:
+    return bool(draft[1][1])
+
+
+def _schedule_new(scheduler: BaseScheduler, drafts: Iterable[tuple[Job, Place]]) -> None:
+    """Store jobs that replace none."""
+    groups: dict[str, list[Job] | None] = {}
+    for job, (alias, _) in drafts:
+        group = groups.get(alias)
+        if group is None:
+            store = scheduler._lookup_jobstore(alias)
+            grouped = scheduler._adds_in_groups and hasattr(store, "_add_jobs")
+            group = groups[alias] = [] if grouped else None
+        if group is None:
+            scheduler._real_add_job(job, alias, False)
+        else:
+            group.append(job)
+    for alias, jobs in groups.items():
+        if jobs:
+            _schedule_group(scheduler, alias, jobs)
+
+
+def _schedule_group(scheduler: BaseScheduler, alias: str, jobs: list[Job]) -> None:
+    store = scheduler._lookup_jobstore(alias)
+    defaults = checked_defaults(scheduler._job_defaults)
+    waiting = [job for job in jobs if job._complete(*defaults)]
+    schedule_first(scheduler, waiting)
+    if scheduler._wants(EVENT_JOB_ADDED):
+        with scheduler._dispatcher.announcing([job.id for job in jobs], LATER_EVENTS):
+            _insert_many(scheduler, store, jobs, alias)
+            for job in jobs:
+                scheduler._dispatch_event(JobEvent(EVENT_JOB_ADDED, job.id, alias))
+    else:
+        _insert_many(scheduler, store, jobs, alias)
+    if scheduler._logger.isEnabledFor(INFO):
+        for job in jobs:
+            scheduler._logger.info('Added job "%s" to job store "%s"', job.name, alias)
+    times_us = [job.run_at_us for job in jobs]
+    scheduler._wake_for(min((time_us for time_us in times_us if time_us is not None), default=None))
+
+
+def _insert_many(scheduler: BaseScheduler, store: Any, jobs: list[Job], alias: str) -> None:
+    for job in jobs:  # first: the loop may take the jobs at once
+        job._jobstore_alias = alias
+    try:
+        with guard(scheduler, store):
+            store._add_jobs(jobs)
+    except BaseException:
+        for job in jobs:
+            job._jobstore_alias = None
+        raise
+
+
+def add_pending(scheduler: BaseScheduler) -> None:
+    """Schedule what waited for the start. On an error the list stays as it is, and the start fails."""
+    while pending := list(scheduler._pending_jobs):
+        jobs = [job for job, _, _ in pending]
+        schedule_many(scheduler, jobs, [(alias, replace) for _, alias, replace in pending])
+        with scheduler._jobstores_lock:
+            done = {id(job) for job, _, _ in pending}
+            scheduler._pending_jobs[:] = [
+                entry for entry in scheduler._pending_jobs if id(entry[0]) not in done
+            ]
+
+
+# Looking up and changing
+
+
+def find(scheduler: BaseScheduler, job_id: str, alias: str | None) -> tuple[Job, str | None]:
+    """A job and the alias of its store (``None``: it is pending). JobLookupError: there is none."""
+    if scheduler.state == STOPPED:
+        for job, pending_alias, _ in list(scheduler._pending_jobs):
+            if job.id == job_id and alias in (None, pending_alias):
+                return job, None
+    else:
+        for store_alias, store in list(scheduler._jobstores.items()):
+            if alias is None or alias == store_alias:
+                found: Job | None
+                if is_own(store):
+                    found = store.lookup_job(job_id)
+                else:
+                    with guard(scheduler, store):
+                        found = store.lookup_job(job_id)
+                if found is not None:
+                    return found, store_alias
+    raise JobLookupError(job_id)
+
+
+def modify(scheduler: BaseScheduler, job_id: str, alias: str | None, changes: dict[str, Any]) -> Job:
+    """Change a job and write it back."""
+
+    def change(job: Job) -> None:
+        job._modify(**changes)
+        if "args" in changes:
+            changes["args"] = job.args  # an iterator can't be read a second time
+
+    job, found_in, _ = _change(scheduler, job_id, alias, change)
+    _tell_modified(scheduler, job, found_in)
+    return job
+
+
+def reschedule(scheduler: BaseScheduler, job_id: str, alias: str | None, trigger: Any) -> Job:
+    """Give a job another trigger and the next run time that follows from it."""
+
+    def change(job: Job) -> Times:
+        job._modify(trigger=trigger)
+        return first_times(scheduler, trigger)
+
+    job, found_in, _ = _change(scheduler, job_id, alias, change)
+    _tell_modified(scheduler, job, found_in)
+    return job
+
+
+def resume(scheduler: BaseScheduler, job_id: str, alias: str | None) -> Job | None:
+    """Let a paused job run again; it is removed when its trigger has no further fire time."""
+
+    def change(job: Job) -> Times | Literal[False]:
+        times = first_times(scheduler, job.trigger)
+        return False if times[0] is None else times
+
+    job, found_in, goes_on = _change(scheduler, job_id, alias, change)
+    if not goes_on:
+        scheduler.remove_job(job.id, found_in)
+        return None
+    _tell_modified(scheduler, job, found_in)
+    return job
+
+
+def _change(
+    scheduler: BaseScheduler,
+    job_id: str,
+    alias: str | None,
+    change: Callable[[Job], Times | Literal[False] | None],
+) -> tuple[Job, str | None, bool]:
+    """Look a job up, change it and write it back, if it still is due when it was: the loop, or another process, may
+    have run it and moved it on meanwhile, and the old time must not come back. Then all of it is done again.
+
+    ``change`` returns the times to be set, ``None`` for none, or ``False``: the job is not to be written.
+    """
+    with scheduler._jobstores_lock:
+        for _ in range(CHANGE_ROUNDS):
+            job, found_in = scheduler._lookup_job(job_id, alias)
+            due_us = job.run_at_us
+            times = change(job)
+            if times is False:
+                return job, found_in, False
+            if found_in is None:
+                if times:
+                    job._advance(*times)
+                return job, None, True
+            store = scheduler._lookup_jobstore(found_in)
+            if is_own(store):
+                done = store._update_if(job, due_us, times)
+            else:
+                with guard(scheduler, store):
+                    done = update_if(store, job, due_us, times)
+            if done:
+                return job, found_in, True
+    raise lost_too_often(job_id)
+
+
+def _tell_modified(scheduler: BaseScheduler, job: Job, alias: str | None) -> None:
+    if scheduler._wants(EVENT_JOB_MODIFIED):
+        scheduler._dispatch_event(JobEvent(EVENT_JOB_MODIFIED, job.id, alias))
+    scheduler._wake_for(job.run_at_us)
+
+
+def remove(scheduler: BaseScheduler, job_id: str, alias: str | None) -> None:
+    """Remove a job from the first store that has it."""
+    with scheduler._jobstores_lock:
+        found_in = _remove_from_stores(scheduler, job_id, alias)
+    if scheduler._wants(EVENT_JOB_REMOVED):
+        scheduler._dispatch_event(JobEvent(EVENT_JOB_REMOVED, job_id, found_in))
+    scheduler._logger.info("Removed job %s", job_id)
+
+
+def _remove_from_stores(scheduler: BaseScheduler, job_id: str, alias: str | None) -> str:
+    if scheduler.state == STOPPED:
+        for position, (job, pending_alias, _) in enumerate(scheduler._pending_jobs):
+            if job.id == job_id and alias in (None, pending_alias):
+                del scheduler._pending_jobs[position]
+                return pending_alias
+    else:
+        for store_alias, store in list(scheduler._jobstores.items()):
+            if alias not in (None, store_alias):
+                continue
+            try:
+                if is_own(store):
+                    store.remove_job(job_id)
+                else:
+                    with guard(scheduler, store):
+                        store.remove_job(job_id)
+                return store_alias
+            except JobLookupError:
+                continue
+    raise JobLookupError(job_id)
+
+
+def remove_all(scheduler: BaseScheduler, alias: str | None) -> None:
+    """Remove every job of one store, or of all."""
+    with scheduler._jobstores_lock:
+        if scheduler.state == STOPPED:
+            pending = scheduler._pending_jobs
+            pending[:] = [entry for entry in pending if alias is not None and entry[1] != alias]
+        else:
+            for store_alias, store in list(scheduler._jobstores.items()):
+                if alias in (None, store_alias):
+                    with guard(scheduler, store):
+                        store.remove_all_jobs()
+    scheduler._dispatch_event(SchedulerEvent(EVENT_ALL_JOBS_REMOVED, alias))
+
+
+# Listing
+
+
+def list_jobs(scheduler: BaseScheduler, alias: str | None) -> list[Job]:
+    """The jobs of one store or of all, in each by next run time with paused ones last."""
+    if scheduler.state == STOPPED:
+        return [
+            job for job, pending_alias, _ in list(scheduler._pending_jobs) if alias in (None, pending_alias)
+        ]
+    jobs: list[Job] = []
+    for store_alias, store in list(scheduler._jobstores.items()):
+        if alias in (None, store_alias):
+            with guard(scheduler, store):
+                jobs.extend(store.get_all_jobs())
+    return jobs
+
+
+def print_jobs(scheduler: BaseScheduler, alias: str | None, out: Any) -> None:
+    """Write a list of jobs, store by store, as text."""
+    out = out or sys.stdout
+    if scheduler.state == STOPPED:
+        print("Pending jobs:", file=out)
+        _print_lines(list_jobs(scheduler, alias), "No pending jobs", out)
+        return
+    for store_alias in sorted(scheduler._jobstores):
+        if alias in (None, store_alias):
+            print(f"Jobstore {store_alias}:", file=out)
+            _print_lines(list_jobs(scheduler, store_alias), "No scheduled jobs", out)
+
+
+def _print_lines(jobs: list[Job], none: str, out: Any) -> None:
+    for line in map(str, jobs) if jobs else (none,):
+        print(f"    {line}", file=out)
+
+
+# Parked jobs
+
+
+def parked(scheduler: BaseScheduler, alias: str | None) -> list[Any]:
+    """What was set aside, in one store or in all."""
+    found: list[Any] = []
+    for store_alias, store in list(scheduler._jobstores.items()):
+        if alias in (None, store_alias) and hasattr(store, "_get_parked"):
+            with guard(scheduler, store):
+                found.extend(store._get_parked())
+    return found
+
+
+def resume_parked(scheduler: BaseScheduler, job_id: str | None, alias: str | None) -> list[str]:
+    """Try parked jobs again: one, or all; returns their ids. JobLookupError: ``job_id`` is not parked."""
+    wanted_ids = None if job_id is None else [job_id]
+    resumed: list[str] = []
+    for store_alias, store in list(scheduler._jobstores.items()):
+        if alias in (None, store_alias) and hasattr(store, "_unpark"):
+            with guard(scheduler, store):
+                resumed.extend(store._unpark(wanted_ids))
+    if job_id is not None and not resumed:
+        raise JobLookupError(job_id)
+    if resumed and scheduler.state == RUNNING:
+        scheduler.wakeup()
+    return resumed

@@ -1,0 +1,141 @@
+"""Telling listeners what happened, in order.
+
+Here: the list of listeners, who wants what, and the order of events that several threads make. Not here: what events
+mean, when they are made.
+
+Order: an event may have to wait until an earlier one of the same job was told. Whoever is about to cause events in
+other threads (a job handed to a worker) opens `announcing(ids, codes)`, tells its own event inside, and leaves: events
+that were held back are told then, in the order they came. Listeners are called with no lock held.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from threading import RLock, current_thread, main_thread
+from typing import Any
+
+from rapscheduler.events import (
+    EVENT_ALL,
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
+    SchedulerEvent,
+)
+
+OUTCOMES = EVENT_JOB_EXECUTED | EVENT_JOB_ERROR | EVENT_JOB_MISSED
+RUN_EVENTS = OUTCOMES | EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES
+
+Listener = Callable[[Any], Any]
+
+
+class Dispatcher:
+    """Listeners with their masks.
+
+    Data: `listeners` is replaced, never changed in place, so telling needs no lock; `mask` is the or of all masks;
+    `_held` maps the id of a job that is being announced to the announcement that its events wait for.
+    """
+
+    def __init__(self, logger: Callable[[], logging.Logger]) -> None:
+        self.listeners: list[tuple[Listener, int]] = []
+        self.mask = 0
+        self._logger = logger
+        self._lock = RLock()  # a signal handler may tell an event while this very thread holds it
+        self._held: dict[str, _Hold] = {}
+
+    def add(self, callback: Listener, mask: int = EVENT_ALL) -> None:
+        """Add a listener for the codes in `mask`."""
+        with self._lock:
+            self.listeners = [*self.listeners, (callback, mask)]
+            self._sum_masks()
+
+    def remove(self, callback: Listener) -> None:
+        """Remove the first listener that is this callback, if there is one."""
+        with self._lock:
+            for i, (listener, _) in enumerate(self.listeners):
+                if listener == callback:
+                    self.listeners = self.listeners[:i] + self.listeners[i + 1 :]
+                    break
+            self._sum_masks()
+
+    def _sum_masks(self) -> None:
+        mask = 0
+        for _, wanted in self.listeners:
+            mask |= wanted
+        self.mask = mask
+
+    def wants(self, code: int) -> bool:
+        """Whether any listener wants events of this code; nobody builds one otherwise."""
+        return bool(self.mask & code)
+
+    def dispatch(self, event: SchedulerEvent) -> None:
+        """Tell an event now, or when what has to come before it was told."""
+        if self._held and self._held_back(event):
+            return
+        self.tell(event)
+
+    def _held_back(self, event: Any) -> bool:
+        with self._lock:
+            hold = self._held.get(getattr(event, "job_id", None) or "")
+            if hold is not None and hold.codes & event.code:
+                hold.waiting.append(event)
+                return True
+        return False
+
+    def tell(self, event: SchedulerEvent) -> None:
+        """Tell an event at once."""
+        code = event.code
+        if not self.mask & code:
+            return
+        for callback, mask in self.listeners:
+            if mask & code:
+                try:
+                    callback(event)
+                except BaseException as exc:  # a listener is user code: what it raises is data
+                    if isinstance(exc, KeyboardInterrupt) and current_thread() is main_thread():
+                        raise  # Ctrl-C means the program, not the listener
+                    self._logger().exception("Error notifying listener")
+
+    @contextmanager
+    def announcing(self, job_ids: Iterable[str], codes: int) -> Iterator[None]:
+        """Hold back events with these codes of these jobs until the block is left."""
+        hold = _Hold(codes)
+        with self._lock:  # a job that is being announced already stays with the earlier announcement
+            ids = [job_id for job_id in job_ids if self._held.setdefault(job_id, hold) is hold]
+        try:
+            yield
+        finally:
+            self._release(ids, hold)
+
+    def _release(self, ids: list[str], hold: _Hold) -> None:
+        """Tell what was held; events that come meanwhile queue up behind it."""
+        try:
+            while not self._ended(ids, hold):
+                waiting, hold.waiting = hold.waiting, []
+                for event in waiting:
+                    self.tell(event)
+        except BaseException:  # Ctrl-C in a listener: nobody may wait for this announcement any more
+            hold.waiting = []
+            self._ended(ids, hold)
+            raise
+
+    def _ended(self, ids: list[str], hold: _Hold) -> bool:
+        """End an announcement unless events wait for it."""
+        with self._lock:
+            if not hold.waiting:
+                for job_id in ids:
+                    self._held.pop(job_id, None)
+            return not hold.waiting
+
+
+class _Hold:
+    """One announcement: the codes that wait for it, and the events that came."""
+
+    __slots__ = ("codes", "waiting")
+
+    def __init__(self, codes: int) -> None:
+        self.codes = codes
+        self.waiting: list[Any] = []

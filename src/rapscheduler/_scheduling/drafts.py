@@ -1,0 +1,281 @@
+"""New jobs from what ``add_job`` and ``add_jobs`` were given: checked, complete, not yet scheduled.
+
+What lives here: the checks of arguments, what is known of a callable, the quick way for many jobs of one kind.
+What must not: stores, listeners, run times.
+
+``draft()`` is called for each of a million jobs: it looks at a plain function once, and gives the engine all values
+of a job in one call. ``draft_many()`` works out what the jobs have in common once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import CodeType, FunctionType
+from typing import TYPE_CHECKING, Any
+
+from rapscheduler._engine.job_core import hide_from_collector
+from rapscheduler.job import (
+    Job,
+    checked_executor,
+    checked_grace,
+    checked_max_instances,
+    checked_name,
+    new_job_id,
+)
+from rapscheduler.util import check_callable_args, get_callable_name, obj_to_ref, ref_to_obj, undefined
+
+if TYPE_CHECKING:
+    from rapscheduler.schedulers.base import BaseScheduler
+
+Place = tuple[
+    str, Any
+]  # (alias of a job's store, replace_existing); one tuple for all jobs that go to the same place
+Pending = tuple[Job, str, Any]  # a job with its place
+
+KEEP = "keep"
+_DRAFT_DEFAULTS: tuple[tuple[str, Any], ...] = (  # the arguments of draft() after the trigger, in its order
+    ("args", None),
+    ("kwargs", None),
+    ("id", None),
+    ("name", None),
+    ("misfire_grace_time", undefined),
+    ("coalesce", undefined),
+    ("max_instances", undefined),
+    ("next_run_time", undefined),
+    ("executor", "default"),
+)
+_OPTIONS = frozenset(("jobstore", "replace_existing", *(name for name, _ in _DRAFT_DEFAULTS)))
+_DEFAULT_PLACE: Place = ("default", False)
+_NO_OPTIONS = [default for _, default in _DRAFT_DEFAULTS]
+
+
+def draft(
+    scheduler: BaseScheduler,
+    func: Any,
+    trigger: Any,
+    args: Any,
+    kwargs: Any,
+    id: str | None,
+    name: str | None,
+    grace: Any,
+    coalesce: Any,
+    max_instances: Any,
+    next_run_time: Any,
+    executor: str,
+) -> Job:
+    """A new job from the arguments of ``add_job``; ``trigger`` is an instance. Errors: see ``add_job``."""
+    args = () if args is None else _positional(args)
+    kwargs = {} if kwargs is None else _named(kwargs)
+    func, func_ref, func_name, code, arg_count = _callable_facts(func)
+    if kwargs or code is None or len(args) != arg_count:
+        check_callable_args(func, args, kwargs)
+    job = Job.__new__(Job)
+    job._fill(
+        scheduler,
+        _checked_id(id) if id else new_job_id(),
+        func,
+        func_ref,
+        func_name if name is None else checked_name(name),
+        args,
+        kwargs,
+        trigger,
+        executor if type(executor) is str else checked_executor(executor),
+        ... if grace is undefined else checked_grace(grace),
+        ... if coalesce is undefined else bool(coalesce),
+        ... if max_instances is undefined else checked_max_instances(max_instances),
+    )
+    if next_run_time is not undefined:
+        job._modify(next_run_time=next_run_time)
+    return job
+
+
+def _checked_id(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"id must be a nonempty string, got {value!r}")
+    return value
+
+
+def checked_defaults(defaults: Mapping[str, Any]) -> tuple[int | None, bool, int]:
+    """The default misfire grace time, coalescing and maximum of instances."""
+    return (
+        checked_grace(defaults["misfire_grace_time"]),
+        bool(defaults["coalesce"]),
+        checked_max_instances(defaults["max_instances"]),
+    )
+
+
+def checked_replace(value: Any) -> Any:
+    """``replace_existing`` is a truth value or the word ``"keep"``."""
+    if isinstance(value, str) and value != KEEP:
+        raise ValueError(f'replace_existing={value!r} is not understood: give True, False or "keep"')
+    return value
+
+
+def _positional(args: Any) -> tuple[Any, ...]:
+    try:
+        return tuple(args)
+    except TypeError:
+        raise TypeError(
+            f"{type(args).__name__!r} object is not iterable: args={args!r} must hold the positional arguments, "
+            f"e.g. args=({args!r},)"
+        ) from None
+
+
+def _named(kwargs: Any) -> dict[str, Any]:
+    try:
+        return dict(kwargs)
+    except (TypeError, ValueError) as exc:
+        raise type(exc)(
+            f"{exc}: kwargs={kwargs!r} must map the names of keyword arguments to their values"
+        ) from None
+
+
+#: (callable, its reference or None, its name, code, how many positional arguments the code certainly takes or -1)
+Facts = tuple[Any, str | None, str, CodeType | None, int]
+
+#: functions of modules only, which live as long as their module
+_known_functions: dict[FunctionType, Facts] = {}
+KNOWN_FUNCTIONS = 4096
+
+
+def _callable_facts(func: Any) -> Facts:
+    if type(func) is FunctionType:
+        facts = _known_functions.get(func)
+        if facts is not None and facts[3] is func.__code__ and facts[2] == func.__qualname__:
+            return facts
+    func_ref: str | None
+    if isinstance(func, str):
+        func_ref, func = func, ref_to_obj(func)
+    elif callable(func):
+        try:
+            func_ref = obj_to_ref(func)
+        except ValueError:
+            func_ref = None  # such a job can't be written down, but it can run
+    else:
+        raise TypeError(f"func must be a callable or a textual reference to one, got {func!r}")
+    if type(func) is not FunctionType:
+        return func, func_ref, get_callable_name(func), None, -1
+    code = func.__code__
+    plain = not code.co_kwonlyargcount and "__signature__" not in func.__dict__
+    facts = (func, func_ref, get_callable_name(func), code, code.co_argcount if plain else -1)
+    if func_ref is not None and func.__closure__ is None:
+        if len(_known_functions) >= KNOWN_FUNCTIONS:
+            _known_functions.clear()
+        _known_functions[func] = facts
+    return facts
+
+
+# Many at once
+
+
+#: arguments that decide by themselves that a spec goes the long way
+_SPECIAL = _OPTIONS - {"args", "kwargs", "id", "name"}
+_CALL = frozenset(("args", "kwargs", "id", "name"))
+_OWN = frozenset(("id", "name", "next_run_time"))
+
+
+def draft_many(
+    scheduler: BaseScheduler, specs: Iterable[Mapping[str, Any]], shared: Mapping[str, Any]
+) -> tuple[list[Job], list[Place]]:
+    """Drafts of many jobs, and the place of each: each spec is laid over ``shared``."""
+    quick = _OWN.isdisjoint(shared)
+    here = (shared.get("jobstore", "default"), checked_replace(shared.get("replace_existing", False)))
+    common = {key: value for key, value in shared.items() if key not in _OPTIONS}
+    kinds: dict[int, _Alike] = {}  # id of a callable, which its _Alike keeps alive
+    jobs: list[Job] = []
+    places: list[Place] = []
+    for spec in specs:
+        if not quick or type(spec) is not dict or not _SPECIAL.isdisjoint(spec):
+            job, place = _draft_of(scheduler, spec, shared)
+            jobs.append(job)
+            places.append(place)
+            continue
+        fields = {**common, **spec}
+        func = fields.pop("func", undefined)
+        alike = kinds.get(id(func))
+        if alike is None:
+            if func is undefined:
+                raise _no_func(spec)
+            alike = kinds[id(func)] = _Alike(scheduler, func, shared)
+        jobs.append(alike.draft(fields))
+        places.append(here)
+    return jobs, places
+
+
+class _Alike:
+    """Makes jobs that have the callable and the options in common, all of which are checked once."""
+
+    def __init__(self, scheduler: BaseScheduler, func: Any, shared: Mapping[str, Any]) -> None:
+        self._given = func
+        self._args = shared.get("args")
+        self._kwargs = shared.get("kwargs")
+        self._func, self._func_ref, self._name, _, _ = _callable_facts(func)
+        grace = shared.get("misfire_grace_time", undefined)
+        coalesce = shared.get("coalesce", undefined)
+        max_instances = shared.get("max_instances", undefined)
+        self._scheduler = scheduler
+        self._create_trigger = scheduler._create_trigger
+        self._options = (
+            checked_executor(shared.get("executor", "default")),
+            ... if grace is undefined else checked_grace(grace),
+            ... if coalesce is undefined else bool(coalesce),
+            ... if max_instances is undefined else checked_max_instances(max_instances),
+        )
+        self._fitting: set[int] = set()  # numbers of positional arguments that the callable takes alone
+
+    def draft(self, fields: dict[str, Any]) -> Job:
+        """A job from what its spec has beside callable and options; the trigger's arguments are left over."""
+        args, kwargs, job_id, name = self._args, self._kwargs, None, None
+        if not _CALL.isdisjoint(fields):
+            take = fields.pop
+            args, kwargs = take("args", args), take("kwargs", kwargs)
+            job_id, name = take("id", None), take("name", None)
+        trigger = self._create_trigger(fields.pop("trigger", None), fields)
+        args = () if args is None else _positional(args)
+        if kwargs:
+            kwargs = _named(kwargs)
+            check_callable_args(self._func, args, kwargs)
+        elif len(args) not in self._fitting:
+            check_callable_args(self._func, args, {})
+            self._fitting.add(len(args))
+        job = Job.__new__(Job)
+        job._fill(
+            self._scheduler,
+            _checked_id(job_id) if job_id else new_job_id(),
+            self._func,
+            self._func_ref,
+            self._name if name is None else checked_name(name),
+            args,
+            kwargs,
+            trigger,
+            *self._options,
+        )
+        hide_from_collector(job)  # it would look through a hundred thousand drafts again and again
+        return job
+
+
+def _no_func(spec: Any) -> TypeError:
+    return TypeError(f'add_jobs(): "func" is missing in {spec!r}')
+
+
+def _draft_of(
+    scheduler: BaseScheduler, spec: Mapping[str, Any], shared: Mapping[str, Any]
+) -> tuple[Job, Place]:
+    """The draft of one spec."""
+    if not isinstance(spec, Mapping):
+        raise TypeError(
+            f"add_jobs() takes mappings of add_job()'s arguments, got {type(spec).__name__} instead: {spec!r}"
+        )
+    merged = {**shared, **spec}
+    take = merged.pop
+    func = take("func", undefined)
+    if func is undefined:
+        raise _no_func(spec)
+    trigger = take("trigger", None)
+    place, options = _DEFAULT_PLACE, _NO_OPTIONS
+    if not _OPTIONS.isdisjoint(merged):
+        place = (take("jobstore", "default"), checked_replace(take("replace_existing", False)))
+        options = [take(name, default) for name, default in _DRAFT_DEFAULTS]
+    job = draft(scheduler, func, scheduler._create_trigger(trigger, merged), *options)
+    hide_from_collector(job)
+    return job, place

@@ -1,0 +1,200 @@
+"""The closed list of types that a program adds to the codec.
+
+What lives here: ``register_type`` and the look-ups by class and by name. What must not: JSON, jobs, imports by name.
+Data: ``_BY_CLASS[cls]`` and ``_BY_NAME[name]`` hold the same ``TypeEntry``; entries are only ever added, each by one
+dict write, so readers need no lock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from enum import Enum, Flag
+from typing import Any, NamedTuple, TypeVar, overload
+
+T = TypeVar("T")
+
+
+class TypeEntry(NamedTuple):
+    """One registered type. ``encode`` gives a value made of known types; ``decode`` rebuilds from it."""
+
+    cls: type
+    name: str
+    encode: Callable[[Any], Any]
+    decode: Callable[[Any], Any]
+    fields: bool  # encode gives {attribute name: value}, so errors say ".name"
+
+
+_BY_CLASS: dict[type, TypeEntry] = {}
+_BY_NAME: dict[str, TypeEntry] = {}
+
+
+def entry_for(cls: type) -> TypeEntry | None:
+    """The entry of exactly this class (subclasses need their own)."""
+    return _BY_CLASS.get(cls)
+
+
+def entry_named(name: str) -> TypeEntry | None:
+    """The entry under the name that a row gives."""
+    return _BY_NAME.get(name)
+
+
+def entry_at(module: str, qualname: str) -> TypeEntry | None:
+    """The entry of the class at this place, for the pickles of old rows."""
+    for entry in list(_BY_CLASS.values()):
+        if entry.cls.__module__ == module and entry.cls.__qualname__ == qualname:
+            return entry
+    return None
+
+
+@overload
+def register_type(cls: type[T]) -> type[T]: ...
+@overload
+def register_type(
+    cls: type[T],
+    *,
+    name: str | None = None,
+    encode: Callable[[T], Any] | None = None,
+    decode: Callable[[Any], T] | None = None,
+) -> type[T]: ...
+@overload
+def register_type(
+    cls: None = None,
+    *,
+    name: str | None = None,
+    encode: Callable[[Any], Any] | None = None,
+    decode: Callable[[Any], Any] | None = None,
+) -> Callable[[type[T]], type[T]]: ...
+
+
+def register_type(
+    cls: type[Any] | None = None,
+    *,
+    name: str | None = None,
+    encode: Callable[[Any], Any] | None = None,
+    decode: Callable[[Any], Any] | None = None,
+) -> Any:
+    """Let stored jobs hold values (or triggers) of ``cls``; usable as a decorator.
+
+    Enums, dataclasses, named tuples and classes with ``__getstate__``/``__setstate__`` pairs (triggers) need nothing
+    else. For other classes give ``encode(value)``, which returns a value made of types the codec knows, and
+    ``decode(content)``, which rebuilds. ``name`` is what rows call the type (default ``module:qualname``): keep it
+    when the class moves. Register before the scheduler starts, in every process that reads the store.
+
+    Raises ``TypeError`` when the class needs ``encode`` and ``decode``, ``ValueError`` when the name is taken.
+    """
+    if cls is None:
+        return lambda decorated: register_type(decorated, name=name, encode=encode, decode=decode)
+    if not isinstance(cls, type):
+        raise TypeError(f"register_type() takes a class, not {cls!r}")
+    entry = _entry(cls, name or f"{cls.__module__}:{cls.__qualname__}", encode, decode)
+    taken = _BY_NAME.get(entry.name)
+    if taken is not None and _reference(taken.cls) != _reference(cls):
+        raise ValueError(
+            f"the name {entry.name!r} is already registered for {taken.cls!r}; give another name="
+        )
+    _BY_NAME[entry.name] = entry
+    _BY_CLASS[cls] = entry
+    return cls
+
+
+def advice(value: object) -> str:
+    """Why ``value`` can't be stored and what to do about it."""
+    cls = type(value)
+    reference = _reference(cls)
+    if callable(value) and not isinstance(value, type) and cls.__module__ == "builtins":
+        return f"{value!r} is a callable; pass its name as text and look it up in the job"
+    if isinstance(value, type):
+        return f"{value!r} is a class; pass its name as text and look it up in the job"
+    if isinstance(value, Enum) or dataclasses.is_dataclass(cls) or hasattr(cls, "_fields"):
+        return f"type {reference} isn't registered; call rapscheduler.register_type({cls.__qualname__})"
+    return (
+        f"type {reference} isn't registered; pass plain data (an id, a dict) instead, or call "
+        f"rapscheduler.register_type({cls.__qualname__}, encode=..., decode=...)"
+    )
+
+
+def _reference(cls: type) -> str:
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def _entry(
+    cls: type[Any], name: str, encode: Callable[[Any], Any] | None, decode: Callable[[Any], Any] | None
+) -> TypeEntry:
+    if (encode is None) != (decode is None):
+        raise TypeError(f"register_type({cls.__qualname__}): give both encode= and decode=, or neither")
+    if encode is not None and decode is not None:
+        return TypeEntry(cls, name, encode, decode, fields=False)
+    if issubclass(cls, Enum):
+        return _enum_entry(cls, name)
+    if dataclasses.is_dataclass(cls):
+        return _dataclass_entry(cls, name)
+    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        return _namedtuple_entry(cls, name)
+    if hasattr(cls, "__setstate__") and "__getstate__" in _own_names(cls):
+        return TypeEntry(cls, name, lambda value: value.__getstate__(), _setstate_into(cls), fields=True)
+    raise TypeError(
+        f"register_type({cls.__qualname__}): give encode= and decode=, or define __getstate__ and __setstate__; "
+        "only enums, dataclasses and named tuples are understood without"
+    )
+
+
+def _own_names(cls: type) -> set[str]:
+    """Names that the class or its bases define, ``object`` (which has a ``__getstate__`` since 3.11) left out."""
+    return {name for base in cls.__mro__ if base is not object for name in vars(base)}
+
+
+def _enum_entry(cls: Any, name: str) -> TypeEntry:
+    if issubclass(cls, Flag):
+        return TypeEntry(cls, name, lambda value: value.value, cls, fields=False)
+
+    def decode(content: Any) -> Any:
+        if type(content) is not str or content not in cls.__members__:
+            raise ValueError(f"{cls.__qualname__} has no member {content!r}")
+        return cls.__members__[content]
+
+    return TypeEntry(cls, name, lambda value: value.name, decode, fields=False)
+
+
+def _namedtuple_entry(cls: Any, name: str) -> TypeEntry:
+    def decode(content: Any) -> Any:
+        if type(content) is not dict or content.keys() != set(cls._fields):
+            raise ValueError(f"{cls.__qualname__} has the fields {', '.join(cls._fields)}")
+        return tuple.__new__(cls, (content[field] for field in cls._fields))
+
+    return TypeEntry(cls, name, lambda value: dict(zip(cls._fields, value, strict=True)), decode, fields=True)
+
+
+def _dataclass_entry(cls: Any, name: str) -> TypeEntry:
+    fields = dataclasses.fields(cls)
+    names = {field.name for field in fields}
+
+    def encode(value: Any) -> dict[str, Any]:
+        return {field.name: getattr(value, field.name) for field in fields if hasattr(value, field.name)}
+
+    def decode(content: Any) -> Any:
+        # As pickle: the state comes back without __init__, so a round trip changes nothing.
+        if type(content) is not dict or not content.keys() <= names:
+            raise ValueError(f"{cls.__qualname__} has the fields {', '.join(sorted(names))}")
+        value = cls.__new__(cls)
+        for field in fields:
+            if field.name in content:
+                object.__setattr__(value, field.name, content[field.name])
+            elif field.default is not dataclasses.MISSING:
+                object.__setattr__(value, field.name, field.default)
+            elif field.default_factory is not dataclasses.MISSING:
+                object.__setattr__(value, field.name, field.default_factory())
+            elif field.init:
+                raise ValueError(f"the row has no {field.name!r} for {cls.__qualname__}")
+        return value
+
+    return TypeEntry(cls, name, encode, decode, fields=True)
+
+
+def _setstate_into(cls: Any) -> Callable[[Any], Any]:
+    def decode(content: Any) -> Any:
+        value = cls.__new__(cls)
+        value.__setstate__(content)
+        return value
+
+    return decode

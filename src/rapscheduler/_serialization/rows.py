@@ -1,0 +1,218 @@
+"""Job <-> row: the one mapping.
+
+What lives here: `JobRow`, `RowChange`, the seconds of APScheduler's columns, and finding the callable that a row names.
+What must not: SQL, keys, connections; the layout of the bytes (``codec``).
+
+A row is (id, run time, nominal time, parked, data):
+
+    run_at_us     when the job is due, µs since the epoch; None: paused. Stores write it as APScheduler does, in float
+                  seconds; us_from_seconds(seconds_from_us(t)) == t for every time before the year 2242, and after it
+                  the seconds stay equal, so that comparing them in a store works for ever
+    nominal_us    what the trigger said, when that differs from run_at_us (jitter); else None
+    parked        why the row is set aside; None: it isn't
+    data          the job's bytes; the loop never rewrites them
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone, tzinfo
+from functools import partial
+from typing import Any, NamedTuple
+
+from .._engine.trigger import TriggerCore
+from ..errors import DecodeError, EncodeError
+from ..job import Job
+from ..util import ref_to_obj
+from .codec import ANY_CALLABLE, CallableRule, decode, encode
+
+_EXACT_BELOW_S = 2.0**32
+NO_TIME_US = 1 << 62
+_MIN_US = -62135596800_000000
+_MAX_US = 253402300799_999999
+_NO_OPTIONS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class JobRow(NamedTuple):
+    """One stored job (see the head of this file)."""
+
+    id: str
+    run_at_us: int | None
+    nominal_us: int | None
+    parked: str | None
+    data: bytes
+
+
+class RowChange(NamedTuple):
+    """What happens to one row, if it still is due at ``expected_us`` and not parked.
+
+    ``remove``: delete it; ``parked``: set it aside for this reason, times and data untouched; else move its times.
+    """
+
+    id: str
+    expected_us: int
+    run_at_us: int | None
+    nominal_us: int | None
+    remove: bool = False
+    parked: str | None = None
+
+
+def seconds_from_us(time_us: int | None) -> float | None:
+    """Float seconds, the nearest to the instant."""
+    return None if time_us is None else time_us / 1_000_000
+
+
+def us_from_seconds(seconds: float | None) -> int | None:
+    """The instant in µs that ``seconds_from_us`` turned into these seconds; ``NO_TIME_US`` for what is no time."""
+    if seconds is None:
+        return None
+    try:
+        if -_EXACT_BELOW_S < seconds < _EXACT_BELOW_S:
+            return round(seconds * 1_000_000)
+        numerator, denominator = float(seconds).as_integer_ratio()
+    except (TypeError, ValueError, OverflowError):  # text, nan, inf: somebody else wrote this
+        return NO_TIME_US
+    return int((2 * numerator * 1_000_000 + denominator) // (2 * denominator))
+
+
+def row_from_job(job: Job, rule: CallableRule = ANY_CALLABLE) -> JobRow:
+    """The row of a job. Raises ``EncodeError`` with the path to what can't be stored."""
+    run_at_us, nominal_us = job.run_at_us, job.nominal_us
+    data = _encoded(job, _state(job), rule)
+    return JobRow(job.id, run_at_us, None if nominal_us == run_at_us else nominal_us, None, data)
+
+
+def check_storable(job: Job, rule: CallableRule = ANY_CALLABLE) -> None:
+    """Raise the ``EncodeError`` of `row_from_job` for a job that may not have its options and run time yet."""
+    _encoded(job, _state(job, _NO_OPTIONS), rule)
+
+
+def _encoded(job: Job, state: dict[str, Any], rule: CallableRule) -> bytes:
+    if not job.id.isascii():
+        try:
+            job.id.encode()
+        except UnicodeEncodeError:
+            raise EncodeError(f"id can't be stored: {job.id!r} contains lone surrogates", "id") from None
+    try:
+        return encode(state, rule)
+    except EncodeError as exc:
+        if state["args"] is not job.args and exc.path.startswith("args[0]"):
+            # a bound method: its object goes first
+            path = "func.__self__" + exc.path[len("args[0]") :]
+            raise EncodeError(str(exc).replace(exc.path, path, 1), path) from None
+        raise
+
+
+def job_from_row(row: JobRow, scheduler: Any, alias: str | None, rule: CallableRule = ANY_CALLABLE) -> Job:
+    """The job of a row, its callable found. Raises ``DecodeError`` when the row can't be read here and now."""
+    run_at_us, nominal_us = row.run_at_us, row.nominal_us
+    if nominal_us is None:
+        nominal_us = run_at_us
+    if run_at_us is not None and (
+        not _MIN_US <= run_at_us <= _MAX_US
+        or (nominal_us is not None and not _MIN_US <= nominal_us <= _MAX_US)
+    ):
+        raise DecodeError("its next run time isn't between the years 1 and 9999; set one with modify_job()")
+    state = decode(row.data, rule)
+    job: Any = Job.__new__(Job)
+    reference = state["func"]
+    job._fill(
+        scheduler,
+        row.id,
+        find_callable(reference),
+        reference,
+        state["name"],
+        state["args"],
+        state["kwargs"],
+        state["trigger"],
+        state["executor"],
+        state["misfire_grace_time"],
+        state["coalesce"],
+        state["max_instances"],
+    )
+    job._jobstore_alias = alias
+    zone = state.get("run_zone")
+    job._advance(
+        run_at_us,
+        nominal_us,
+        None if zone is None or run_at_us is None else _moment(run_at_us, zone),
+    )
+    restored: Job = job
+    return restored
+
+
+def find_callable(reference: str) -> Callable[..., Any]:
+    """The callable of a checked reference, importing its module. Raises ``DecodeError`` when there is none."""
+    module_name, _, path = reference.partition(":")
+    found: Any = sys.modules.get(module_name)
+    try:
+        if found is None:
+            found = ref_to_obj(reference)
+        else:
+            for name in path.split("."):
+                found = getattr(found, name)
+    except Exception as exc:
+        raise DecodeError(
+            f"its callable {reference!r} can't be found ({exc}); restore it under this name, or give the job another "
+            "one with modify_job(func=...)"
+        ) from exc
+    if not callable(found):
+        raise DecodeError(f"{reference!r} is a {type(found).__name__}, which can't be called")
+    callable_: Callable[..., Any] = found
+    return callable_
+
+
+def _state(job: Job, options: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the codec writes of a job; ``options`` take the place of the job's own. Times are left to the row."""
+    if not job.func_ref:
+        raise _no_reference(job)
+    state = {
+        "func": job.func_ref,
+        "trigger": job.trigger,
+        "args": job._portable_args(),
+        "kwargs": job.kwargs,
+        "name": job.name,
+        "executor": job.executor,
+    }
+    state |= options or {
+        "misfire_grace_time": job.misfire_grace_time,
+        "coalesce": job.coalesce,
+        "max_instances": job.max_instances,
+    }
+    if job.run_at_us is not None and not isinstance(job.trigger, TriggerCore):
+        # the trigger doesn't tell the zone of the run time
+        run_time = job.next_run_time
+        if run_time is not None and run_time.tzinfo is not timezone.utc:
+            state["run_zone"] = run_time.tzinfo
+    return state
+
+
+def _no_reference(job: Job) -> EncodeError:
+    """The error of a callable that has no name to be stored by, with what to do for its kind."""
+    func: Any = job.func
+    name = getattr(func, "__qualname__", "")
+    if isinstance(func, partial):
+        cure = "give the function itself, and what it was bound to by args= and kwargs="
+    elif "<lambda>" in name:
+        cure = "write it as a function with def, at the top level of a module"
+    elif "<locals>" in name:
+        cure = (
+            "move it to the top level of a module, and pass what it takes from around it by args= and kwargs="
+        )
+    else:
+        cure = "give a function of a module, or a method of a type that rows know"
+    return EncodeError(
+        f"func can't be stored: This Job cannot be serialized since the reference to its callable ({func!r}) could "
+        f"not be determined. Consider giving a textual reference (module:function name) instead: {cure}",
+        "func",
+    )
+
+
+def _moment(time_us: int, zone: tzinfo) -> datetime | None:
+    """The instant in a zone that only the row knows; None when that zone can't express it."""
+    try:
+        return (_EPOCH + timedelta(microseconds=time_us)).astimezone(zone)
+    except (OverflowError, ValueError):
+        return None

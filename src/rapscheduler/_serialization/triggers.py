@@ -1,0 +1,293 @@
+"""Triggers <-> nodes: {"type": "cron", ...its constructor's arguments}.
+
+What lives here: the written form of each trigger class. What must not: schedules, jobs, bytes.
+Approach: the five built-in triggers and the two combining ones are written by their constructor arguments, leaving
+out those at their default. Other trigger classes have a name when the program registers them (``register_type``) or
+when an installed package declares them as an entry point of the groups ``rapscheduler.triggers`` or
+``apscheduler.triggers``; they are written as {"type": name, "state": what __getstate__() returns}.
+
+Triggers may be changed (``trigger.jitter = 5``), so each job gets its own. What is read once per written form is the
+recipe: a table from the JSON of a trigger to a function that makes one more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, tzinfo
+from functools import lru_cache, partial
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple
+
+import orjson
+
+from ..errors import DecodeError
+from ..triggers.base import BaseTrigger
+from . import registry
+from .values import MAX_DEPTH, Unwritable, _Packer, _zone_text, unpack
+from .zones import zone_from_text
+
+ENTRY_POINT_GROUPS = ("rapscheduler.triggers", "apscheduler.triggers")
+_RECIPES_KEPT = 8192
+_DAY_US = 86_400_000_000
+_CALENDAR_COUNTS = ("years", "months", "weeks", "days")
+
+_builtin_classes: dict[type, str] = {}
+_recipes: dict[bytes, Callable[[], Any]] = {}
+
+
+class TriggerForm(NamedTuple):
+    """How one built-in class is written: ``arguments(trigger)`` gives constructor arguments, defaults left out."""
+
+    module: str
+    class_name: str
+    arguments: Callable[[Any], dict[str, Any]]
+
+
+def pack_trigger(trigger: object, depth: int = 0, strict: bool = False) -> dict[str, Any]:
+    """The node of a trigger. Raises ``Unwritable`` with the trail below the trigger."""
+    if depth >= MAX_DEPTH:
+        raise Unwritable(f"triggers are nested more than {MAX_DEPTH} levels deep")
+    name = _builtin_name(type(trigger))
+    if name is None:
+        return _pack_foreign(trigger, depth, strict)
+    node: dict[str, Any] = {"type": name}
+    packer = _Packer(strict)
+    for argument, value in _FORMS[name].arguments(trigger).items():
+        try:
+            if argument == "triggers":
+                node[argument] = _pack_members(value, depth, strict)
+            elif isinstance(value, tzinfo):
+                node[argument] = _zone_text(value)
+            else:
+                node[argument] = packer.pack(value, depth + 1)
+        except Unwritable as problem:
+            problem.trail.append(f".{argument}")
+            raise
+    return node
+
+
+def unpack_trigger(node: Any) -> BaseTrigger:
+    """A new trigger from its node. Raises ``DecodeError`` only."""
+    key = orjson.dumps(node)
+    try:
+        recipe = _recipes.get(key)
+        if recipe is None:
+            recipe = _recipe(node, 0)
+            if len(_recipes) >= _RECIPES_KEPT:
+                _recipes.clear()
+            _recipes[key] = recipe
+        trigger: BaseTrigger = recipe()
+        return trigger
+    except DecodeError:
+        raise
+    except RecursionError:
+        raise DecodeError("the trigger is nested too deeply to be read") from None
+    except Exception as exc:
+        raise DecodeError(f"the trigger can't be read back: {exc}") from exc
+
+
+def _pack_members(triggers: Any, depth: int, strict: bool) -> list[Any]:
+    nodes = []
+    for index, member in enumerate(triggers):
+        try:
+            nodes.append(pack_trigger(member, depth + 1, strict))
+        except Unwritable as problem:
+            problem.trail.append(f"[{index}]")
+            raise
+    return nodes
+
+
+def _pack_foreign(trigger: Any, depth: int, strict: bool) -> dict[str, Any]:
+    cls = type(trigger)
+    entry = registry.entry_for(cls)
+    if entry is not None:
+        name, state = entry.name, entry.encode(trigger)
+    else:
+        plugin = _plugin_name(cls)
+        if plugin is None:
+            raise Unwritable(
+                f"trigger class {cls.__module__}:{cls.__qualname__} isn't registered; call "
+                f"rapscheduler.register_type({cls.__qualname__}) or declare it as an entry point of the group "
+                f"{ENTRY_POINT_GROUPS[0]!r}"
+            )
+        name, state = plugin, _state_of(trigger)
+    try:
+        return {"type": name, "state": _Packer(strict).pack(state, depth + 1)}
+    except Unwritable as problem:
+        problem.trail.append(".__getstate__()")
+        raise
+
+
+def _state_of(trigger: Any) -> Any:
+    if not hasattr(type(trigger), "__setstate__"):
+        raise Unwritable(f"trigger class {type(trigger).__qualname__} needs __getstate__ and __setstate__")
+    return trigger.__getstate__()
+
+
+def _recipe(node: Any, depth: int) -> Callable[[], Any]:
+    """A function that makes the trigger of a node."""
+    if type(node) is not dict or type(node.get("type")) is not str:
+        raise DecodeError("the trigger in the row must be an object with a 'type'")
+    if depth >= MAX_DEPTH:
+        raise DecodeError(f"triggers are nested more than {MAX_DEPTH} levels deep")
+    name = node["type"]
+    form = _FORMS.get(name)
+    if form is None:
+        return lambda: _unpack_foreign(name, node.get("state"))
+    cls = getattr(import_module(form.module), form.class_name)
+    arguments: dict[str, Any] = {}
+    for argument, value in node.items():
+        if argument == "timezone" and type(value) is str:
+            arguments[argument] = zone_from_text(value)
+        elif argument not in ("type", "triggers"):
+            arguments[argument] = unpack(value)
+    if name in ("and", "or"):
+        members = [_recipe(member, depth + 1) for member in node["triggers"]]
+        return lambda: cls([make() for make in members], **arguments)
+    if name == "date" and isinstance(arguments.get("run_date"), datetime):
+        arguments.setdefault("timezone", arguments["run_date"].tzinfo)
+    if (
+        name == "interval" and arguments.get("start_date") is not None
+    ):  # without one, each starts when it is made
+        make: Callable[[], Any] = cls(**arguments)._maker()
+        return make
+    return _again(cls(**arguments)) if name == "cron" else partial(cls, **arguments)
+
+
+def _again(model: Any) -> Callable[[], Any]:
+    """Makes cron triggers like this one; what its texts mean and its zone is are known already."""
+    cls: Any = type(model)
+    text, zone = model._text, model.zone
+    arguments = (model.start_date, model.end_date, model.jitter)
+
+    def make() -> Any:
+        trigger = cls.__new__(cls)
+        trigger._begin(text, zone, *arguments)
+        return trigger
+
+    return make
+
+
+def _unpack_foreign(name: str, state: Any) -> BaseTrigger:
+    entry = registry.entry_named(name)
+    content = unpack(state)
+    if entry is not None:
+        trigger = entry.decode(content)
+    else:
+        cls = _plugin_class(name)
+        trigger = cls.__new__(cls)
+        trigger.__setstate__(content)
+    if not isinstance(trigger, BaseTrigger) and not hasattr(trigger, "get_next_fire_time"):
+        raise DecodeError(f"{name[:100]!r} in the row isn't a trigger")
+    found: BaseTrigger = trigger
+    return found
+
+
+def _plugin_name(cls: type) -> str | None:
+    wanted = f"{cls.__module__}:{cls.__qualname__}"
+    for group in ENTRY_POINT_GROUPS:
+        for entry_point in entry_points(group=group):
+            if entry_point.value.replace(" ", "") == wanted:
+                return entry_point.name
+    return None
+
+
+def _plugin_class(name: str) -> Any:
+    for group in ENTRY_POINT_GROUPS:
+        for entry_point in entry_points(group=group, name=name):
+            return entry_point.load()
+    raise DecodeError(
+        f"trigger type {name[:200]!r} isn't known in this process: call rapscheduler.register_type() on its class "
+        "before the scheduler starts, or install the package that declares it"
+    )
+
+
+def _builtin_name(cls: type) -> str | None:
+    name = _builtin_classes.get(cls)
+    if name is None:
+        name = _NAMES.get((cls.__module__, cls.__qualname__))
+        if name is None or getattr(import_module(_FORMS[name].module), _FORMS[name].class_name) is not cls:
+            return None
+        _builtin_classes[cls] = name
+    return name
+
+
+def _given(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _date_arguments(trigger: Any) -> dict[str, Any]:
+    return {"run_date": trigger.run_date}
+
+
+def _interval_arguments(trigger: Any) -> dict[str, Any]:
+    days, rest_us = divmod(trigger.interval_us, _DAY_US)
+    seconds, rest_us = divmod(rest_us, 1_000_000)
+    arguments: dict[str, Any] = {"days": days} if days else {}
+    if seconds or rest_us:
+        arguments["seconds"] = seconds + rest_us / 1_000_000 if rest_us else seconds
+    arguments["start_date"] = trigger.start_date
+    if trigger.end_us is not None:
+        arguments["end_date"] = trigger.end_date
+    arguments["timezone"] = trigger.timezone
+    if trigger.jitter_us:
+        arguments["jitter"] = trigger.jitter
+    return arguments
+
+
+def _calendar_arguments(trigger: Any) -> dict[str, Any]:
+    arguments: dict[str, Any] = {name: getattr(trigger, name) or None for name in _CALENDAR_COUNTS}
+    at = trigger._time
+    arguments |= {"hour": at.hour or None, "minute": at.minute or None, "second": at.second or None}
+    for name in ("start_date", "end_date"):
+        value: date | None = getattr(trigger, name)
+        arguments[name] = value
+    return _given(arguments | {"timezone": trigger.timezone, "jitter": trigger.jitter})
+
+
+def _cron_arguments(trigger: Any) -> dict[str, Any]:
+    arguments: dict[str, Any] = dict(_cron_fields(trigger._text))
+    arguments["timezone"] = trigger.timezone
+    if trigger.start_us is not None:
+        arguments["start_date"] = trigger.start_date
+    if trigger.end_us is not None:
+        arguments["end_date"] = trigger.end_date
+    if trigger.jitter_us:
+        arguments["jitter"] = trigger.jitter
+    return arguments
+
+
+@lru_cache(maxsize=4096)
+def _cron_fields(text: Any) -> dict[str, Any]:
+    """The fields and rules of a schedule, which triggers written alike share."""
+    arguments: dict[str, Any] = text.given()
+    if text.dst != "once":
+        arguments["dst"] = text.dst
+    if text.day_or_weekday:
+        arguments["day_or_weekday"] = True
+    return arguments
+
+
+def _combining_arguments(trigger: Any) -> dict[str, Any]:
+    horizon = getattr(trigger, "horizon", None)
+    return {"triggers": trigger.triggers} | _given(
+        {
+            "jitter": trigger.jitter,
+            "horizon": None if horizon == getattr(trigger, "HORIZON", None) else horizon,
+        }
+    )
+
+
+_TRIGGERS = __package__.rpartition(".")[0] + ".triggers."
+_FORMS = {
+    "date": TriggerForm(_TRIGGERS + "date", "DateTrigger", _date_arguments),
+    "interval": TriggerForm(_TRIGGERS + "interval", "IntervalTrigger", _interval_arguments),
+    "calendarinterval": TriggerForm(
+        _TRIGGERS + "calendarinterval", "CalendarIntervalTrigger", _calendar_arguments
+    ),
+    "cron": TriggerForm(_TRIGGERS + "cron", "CronTrigger", _cron_arguments),
+    "and": TriggerForm(_TRIGGERS + "combining", "AndTrigger", _combining_arguments),
+    "or": TriggerForm(_TRIGGERS + "combining", "OrTrigger", _combining_arguments),
+}
+_NAMES = {(form.module, form.class_name): name for name, form in _FORMS.items()}

@@ -1,0 +1,340 @@
+"""Where jobs are stored, named by a URL on the command line.
+
+What lives here: URL and options -> a store of ours, looking into it without writing a byte, and the sibling place in
+which `rapscheduler migrate` keeps the rows as they were. What must not: conversion, reports. Drivers are imported when
+a URL asks for them. A sibling is the same kind of place under another name: table, collection, key or path + suffix.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from rapscheduler._serialization.rows import JobRow
+
+BATCH = 500  # rows read, converted and written at once
+ORIGINALS = "originals"
+
+
+class PlaceError(Exception):
+    """A place that can't be used as asked; the text says what to do."""
+
+
+class Place(ABC):
+    """One place of jobs. ``store`` is opened by `open_store`; until then nothing has been written or created."""
+
+    kind = ""
+    options: ClassVar[Mapping[str, str]] = {}  # constructor argument -> default
+    main_option = ""  # the option that a sibling's suffix goes to
+    knows_times = True  # whether rows pickled by APScheduler tell their run time outside of the pickle
+
+    def __init__(self, url: str, given: Mapping[str, str]) -> None:
+        unknown = [name for name in given if name not in self.options]
+        if unknown:
+            names = ", ".join(self.options)
+            raise PlaceError(
+                f"{unknown[0]!r} is no option of a {self.kind} place; there are {names} (-o NAME=VALUE)"
+            )
+        self.url = url
+        self.given: dict[str, Any] = dict(self.options) | dict(given)
+        self.store: Any = None
+
+    def __str__(self) -> str:
+        return f"{re.sub(r'://[^@/]*@', '://***@', self.url)} ({self.given[self.main_option]})"
+
+    def same_as(self, other: Place) -> bool:
+        return (self.url, self.given) == (other.url, other.given)
+
+    def sibling(self, suffix: str) -> Place:
+        """The same kind of place, with a suffix on its name."""
+        names = {name: value for name, value in self.given.items() if value}
+        names[self.main_option] = self._suffixed(names[self.main_option], suffix)
+        return type(self)(self.url, names)
+
+    def _suffixed(self, name: str, suffix: str) -> str:
+        return f"{name}_{suffix}"
+
+    def open_store(self, write: bool) -> None:
+        """Connect. ``write=False``: nothing is created or altered, and `exists` may then be asked."""
+        self.store = self._make(write)
+        if write:
+            self.store._open()
+        else:
+            self._look_only()
+
+    @abstractmethod
+    def _make(self, write: bool) -> Any:
+        """The store, not opened."""
+
+    def _look_only(self) -> None:
+        """Make the store readable without creating anything."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether there is such a table, collection, key or path."""
+
+    def batches(self) -> Iterator[list[JobRow]]:
+        """Every row, some at a time; rows may be changed meanwhile."""
+        ids = self.ids()
+        for first in range(0, len(ids), BATCH):
+            yield self.store._read(ids[first : first + BATCH])
+
+    @abstractmethod
+    def ids(self) -> list[str]:
+        """The id of every row."""
+
+    def put_back(self, rows: Sequence[JobRow]) -> list[str]:
+        """Write rows as APScheduler wrote them; returns the ids that do not exist any more."""
+        missing: list[str] = self.store._replace(rows)
+        return missing
+
+    def drop(self) -> None:
+        """Remove the place with all that is in it."""
+        self.store._clear()
+
+    def close(self) -> None:
+        if self.store is not None:
+            self.store.shutdown()
+            self.store = None
+
+
+class SQLPlace(Place):
+    kind = "SQLAlchemy"
+    options: ClassVar = {"tablename": "apscheduler_jobs", "tableschema": ""}
+    main_option = "tablename"
+
+    def __str__(self) -> str:
+        import sqlalchemy
+
+        shown = sqlalchemy.engine.make_url(self.url).render_as_string(hide_password=True)
+        return f"{shown} (table {self.given['tablename']})"
+
+    def _make(self, write: bool) -> Any:
+        from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+
+        self._no_file = self._names_no_file()
+        return SQLAlchemyJobStore(
+            self.url,
+            tablename=self.given["tablename"],
+            tableschema=self.given["tableschema"] or None,
+            sqlite_wal=write,
+        )
+
+    def _names_no_file(self) -> bool:
+        """SQLite would make an empty file of a name that was mistyped."""
+        import sqlalchemy
+
+        url = sqlalchemy.engine.make_url(self.url)
+        name = url.database or ""
+        plain = url.get_backend_name() == "sqlite" and name not in ("", ":memory:") and "file:" not in name
+        return plain and not Path(name).exists()
+
+    def exists(self) -> bool:
+        import sqlalchemy
+
+        if self._no_file:
+            return False
+        table = self.store.jobs_t
+        return bool(sqlalchemy.inspect(self.store.engine).has_table(table.name, schema=table.schema))
+
+    def _look_only(self) -> None:
+        """Select NULL for our columns where the table has only APScheduler's."""
+        import sqlalchemy
+
+        if not self.exists():
+            return
+        missing = {column.name for column in self.store._missing_columns()}
+        if missing:
+            columns = [
+                sqlalchemy.null().label(column.name) if column.name in missing else column
+                for column in self.store._row_select.selected_columns
+            ]
+            self.store._row_select = sqlalchemy.select(*columns).select_from(self.store.jobs_t)
+
+    def ids(self) -> list[str]:
+        import sqlalchemy
+
+        column = self.store.jobs_t.c.id
+        statement = sqlalchemy.select(column).order_by(column)
+        with self.store.engine.connect() as connection:
+            return list(connection.execute(statement).scalars())
+
+    def drop(self) -> None:
+        self.store.jobs_t.drop(self.store.engine, checkfirst=True)
+
+
+class RedisPlace(Place):
+    kind = "Redis"
+    options: ClassVar = {"jobs_key": "apscheduler.jobs", "run_times_key": "apscheduler.run_times"}
+    main_option = "jobs_key"
+
+    def _suffixed(self, name: str, suffix: str) -> str:
+        return f"{name}.{suffix}"
+
+    def sibling(self, suffix: str) -> Place:
+        other = super().sibling(suffix)
+        other.given["run_times_key"] = self._suffixed(self.given["run_times_key"], suffix)
+        return other
+
+    def _make(self, write: bool) -> Any:
+        from redis import Redis
+
+        from rapscheduler.jobstores.redis import RedisJobStore
+
+        return RedisJobStore(client=Redis.from_url(self.url), **self.given)
+
+    def exists(self) -> bool:
+        return bool(self.store.redis.exists(self.given["jobs_key"]))
+
+    def ids(self) -> list[str]:
+        keys = self.store.redis.hkeys(self.given["jobs_key"])
+        return sorted(key.decode("utf-8", "surrogateescape") for key in keys)
+
+
+class MongoPlace(Place):
+    kind = "MongoDB"
+    options: ClassVar = {"database": "apscheduler", "collection": "jobs"}
+    main_option = "collection"
+
+    def _make(self, write: bool) -> Any:
+        from pymongo import MongoClient
+
+        from rapscheduler.jobstores.mongodb import MongoDBJobStore
+
+        return MongoDBJobStore(client=MongoClient(self.url), **self.given)
+
+    def exists(self) -> bool:
+        return self.given["collection"] in self.store.client[self.given["database"]].list_collection_names()
+
+    def ids(self) -> list[str]:
+        return [document["_id"] for document in self.store.collection.find({}, {"_id": 1}).sort("_id")]
+
+
+class RethinkDBPlace(Place):
+    kind = "RethinkDB"
+    options: ClassVar = {"database": "apscheduler", "table": "jobs"}
+    main_option = "table"
+
+    def _make(self, write: bool) -> Any:
+        from rapscheduler.jobstores.rethinkdb import RethinkDBJobStore
+
+        parts = urlsplit(self.url)
+        names: dict[str, Any] = {"host": parts.hostname or "localhost", "port": parts.port or 28015}
+        names |= {"user": parts.username or "admin", "password": parts.password or ""}
+        return RethinkDBJobStore(**self.given, **names)
+
+    def _look_only(self) -> None:
+        store = self.store
+        store.conn = store.r.connect(db=store.database, **store.connect_args)
+
+    def exists(self) -> bool:
+        store = self.store
+        if self.given["database"] not in store._run(store.r.db_list()):
+            return False
+        return self.given["table"] in store._run(store.r.db(self.given["database"]).table_list())
+
+    def ids(self) -> list[str]:
+        return sorted(document["id"] for document in self.store._run(self.store.table.pluck("id")))
+
+
+class NodePlace(Place):
+    """ZooKeeper and etcd: all nodes are read at once, as the stores do in every pass."""
+
+    options: ClassVar = {"path": "/apscheduler"}
+    main_option = "path"
+    knows_times = False
+
+    def _suffixed(self, name: str, suffix: str) -> str:
+        return f"{name}.{suffix}"
+
+    def open_store(self, write: bool) -> None:
+        super().open_store(write)
+        self.store._fetch(None)  # the store learns the nodes whose names APScheduler wrote in another way
+
+    def _hosts(self) -> str:
+        return self.url.split("://", 1)[1].split("/", 1)[0]
+
+    def ids(self) -> list[str]:
+        return sorted(self.store._fetch(None))
+
+    def batches(self) -> Iterator[list[JobRow]]:
+        rows = self.store._read_all()
+        for first in range(0, len(rows), BATCH):
+            yield rows[first : first + BATCH]
+
+    def put_back(self, rows: Sequence[JobRow]) -> list[str]:
+        from rapscheduler.jobstores._nodestore import Write
+
+        values = {row.id: row.data for row in rows}  # the bytes alone, without our line of times
+        missing: list[str] = self.store._rewrite(
+            values, lambda job_id, node: Write(job_id, node, values[job_id], None)
+        )
+        return missing
+
+
+class ZooKeeperPlace(NodePlace):
+    kind = "ZooKeeper"
+
+    def _make(self, write: bool) -> Any:
+        from rapscheduler.jobstores.zookeeper import ZooKeeperJobStore
+
+        return ZooKeeperJobStore(hosts=self._hosts(), close_connection_on_exit=True, **self.given)
+
+    def _look_only(self) -> None:
+        store = self.store
+        store.client.start()
+        children = store._children  # it makes a path that isn't there
+        store._children = lambda path: children(path) if store.client.exists(path) else []
+
+    def exists(self) -> bool:
+        return bool(self.store.client.exists(self.given["path"]))
+
+
+class EtcdPlace(NodePlace):
+    kind = "etcd"
+
+    def _suffixed(self, name: str, suffix: str) -> str:
+        return f"/{suffix}/{name.lstrip('/')}"  # APScheduler takes all keys that begin with its path for jobs
+
+    def _make(self, write: bool) -> Any:
+        from rapscheduler.jobstores.etcd import EtcdJobStore
+
+        host, _, port = self._hosts().rpartition(":")
+        return EtcdJobStore(host=host or "localhost", port=int(port or 2379), **self.given)
+
+    def exists(self) -> bool:
+        return bool(self.ids())
+
+
+_KINDS: dict[str, type[Place]] = {
+    "redis": RedisPlace,
+    "rediss": RedisPlace,
+    "unix": RedisPlace,
+    "mongodb": MongoPlace,
+    "mongodb+srv": MongoPlace,
+    "rethinkdb": RethinkDBPlace,
+    "zookeeper": ZooKeeperPlace,
+    "etcd": EtcdPlace,
+}
+URLS = (
+    "an SQLAlchemy URL (sqlite:///jobs.db, postgresql+psycopg://…), redis://, mongodb://, rethinkdb://, "
+    "zookeeper:// or etcd://"
+)
+
+
+def place_for(url: str, options: Sequence[str] = ()) -> Place:
+    """The place of a URL and ``name=value`` options. Raises `PlaceError`."""
+    given: dict[str, str] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals:
+            raise PlaceError(f"{option!r} isn't an option: write -o NAME=VALUE, e.g. -o tablename=my_jobs")
+        given[name.strip()] = value
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        raise PlaceError(f"{url!r} isn't a URL of jobs: give {URLS}")
+    return _KINDS.get(scheme, SQLPlace)(url, given)

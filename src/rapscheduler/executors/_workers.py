@@ -1,0 +1,256 @@
+"""A lean pool of worker threads.
+
+Here: threads that take tasks from one SimpleQueue, and their orderly end. Not here: what a task is (a callable does
+it), events, counters. `concurrent.futures` costs 9 to 15 µs a task for futures and conditions; a SimpleQueue 0.1.
+
+Workers are started as needed: never more than tasks are unfinished, never more than `max_workers`.
+Data: `_put` counts tasks ever queued (under `_lock`), `_done[i]` the tasks finished by worker `i` (only it writes).
+The end: every worker gets one `_STOP` behind all tasks, so that queued tasks still run, as in `concurrent.futures`; at
+interpreter exit the same happens to pools that nobody shut down.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from concurrent.futures.thread import BrokenThreadPool
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from rapscheduler.errors import InterpreterEndingError
+
+_STOP = object()
+_names = count()
+_ending = False
+_open_pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
+
+
+class WorkerPool:
+    """Threads that call `work(task)` for each task, in the order of submission.
+
+    :param work: must not raise
+    :param lost: called with `(task, error)` for a task that no worker can take any more (a failed `initializer`)
+    """
+
+    def __init__(
+        self,
+        max_workers: int,
+        thread_name_prefix: str = "",
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        *,
+        work: Callable[[Any], None],
+        lost: Callable[[Any, BaseException], None],
+    ) -> None:
+        if max_workers <= 0:
+            raise ValueError("max_workers must be greater than 0")
+        if initializer is not None and not callable(initializer):
+            raise TypeError("initializer must be a callable")
+        self._max_workers = max_workers
+        self._thread_name_prefix = thread_name_prefix or f"ThreadPoolExecutor-{next(_names)}"
+        self._initializer = initializer
+        self._initargs = initargs
+        self._work = work
+        self._lost = lost
+        self._work_queue: SimpleQueue[Any] = SimpleQueue()
+        self._threads: set[threading.Thread] = set()
+        self._done: list[int] = []
+        self._put = 0
+        self._lock = threading.Lock()
+        self._shutdown = False
+        self._broken: BaseException | None = None
+        _open_pools.add(self)
+
+    def put(self, tasks: Sequence[Any]) -> None:
+        """Queue tasks. RuntimeError: the pool was shut down; BrokenThreadPool: its initializer failed."""
+        with self._lock:
+            if self._broken is not None:
+                raise BrokenThreadPool(f"A thread initializer failed: {self._broken!r}") from self._broken
+            if self._shutdown and _ending:
+                raise InterpreterEndingError("cannot run new jobs while the interpreter ends")
+            if self._shutdown:
+                raise RuntimeError("cannot schedule new jobs after the executor was shut down")
+            self._put += len(tasks)
+            if len(self._done) < self._max_workers:
+                self._start_workers()
+            put = self._work_queue.put
+            for task in tasks:
+                put(task)
+
+    def reopen(self) -> None:
+        """Take tasks again after a shutdown, with new workers; old ones end when their last task has."""
+        with self._lock:
+            if self._shutdown:
+                self._work_queue = SimpleQueue()
+                self._threads, self._done, self._put = set(), [], 0
+                self._shutdown = False
+
+    def _forget_workers(self) -> None:
+        """In a forked child: threads and tasks stayed in the parent; the locks may have been held there."""
+        self._lock = threading.Lock()
+        self._work_queue = SimpleQueue()
+        self._threads, self._done, self._put = set(), [], 0
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Call a function in a worker, as `concurrent.futures` does."""
+        call = Call(fn, args, kwargs)
+        self.put((call,))
+        return call.future
+
+    def unfinished(self) -> int:
+        """How many tasks are queued or running."""
+        return self._put - sum(self._done)
+
+    def queued(self) -> int:
+        """How many tasks wait for a worker."""
+        return self._work_queue.qsize()
+
+    def shutdown(
+        self, wait: bool = True, *, cancel_futures: bool = False, timeout: float | None = None
+    ) -> bool:
+        """Take no more tasks; queued ones still run. Returns whether all workers have ended (True if not waiting)."""
+        with self._lock:
+            first, self._shutdown = not self._shutdown, True
+            if cancel_futures:
+                self._cancel_queued()
+            if first:
+                for _ in self._threads:
+                    self._work_queue.put(_STOP)
+        return self._join(timeout) if wait else True
+
+    def _join(self, timeout: float | None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for thread in list(self._threads):
+            if thread is threading.current_thread():
+                continue  # a job shuts its own scheduler down: it can't wait for itself
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                return False
+        return True
+
+    def _cancel_queued(self) -> None:
+        kept: list[Any] = []
+        for task in self._drained():
+            if isinstance(task, Call):
+                task.future.cancel()
+            else:
+                kept.append(task)
+        for task in kept:
+            self._work_queue.put(task)
+
+    def _drained(self) -> Iterable[Any]:
+        while True:
+            try:
+                yield self._work_queue.get_nowait()
+            except Empty:
+                return
+
+    def _start_workers(self) -> None:
+        wanted = min(self._max_workers, self.unfinished())
+        while len(self._done) < wanted:
+            number = len(self._done)
+            self._done.append(0)
+            thread = threading.Thread(
+                name=f"{self._thread_name_prefix}_{number}", target=_serve, args=(self, number)
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads, or the interpreter is ending
+                self._done.pop()
+                if not self._threads:
+                    self._put = sum(self._done)
+                    raise
+                return
+            self._threads.add(thread)
+
+    def _break(self, error: BaseException) -> None:
+        """An initializer failed: no task can be run any more."""
+        with self._lock:
+            self._broken = error
+            tasks = list(self._drained())
+            for task in tasks:
+                if task is _STOP:  # meant for the workers whose initializer did not fail
+                    self._work_queue.put(_STOP)
+        for task in tasks:
+            if isinstance(task, Call):
+                task.future.set_exception(BrokenThreadPool(repr(error)))
+            elif task is not _STOP:
+                self._lost(task, error)
+
+
+class Call:
+    """A function call on its way to a worker."""
+
+    __slots__ = ("args", "fn", "future", "kwargs")
+
+    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.fn = fn
+        self.args = args
+        self.kwargs = kwargs
+        self.future: Future[Any] = Future()
+
+    def run(self) -> None:
+        """Make the call; its outcome goes into the future."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self.fn(*self.args, **self.kwargs)
+        except BaseException as exc:
+            self.future.set_exception(exc)
+        else:
+            self.future.set_result(result)
+
+
+def _serve(pool: WorkerPool, number: int) -> None:
+    """The life of worker `number`."""
+    if pool._initializer is not None:
+        try:
+            pool._initializer(*pool._initargs)
+        except BaseException as exc:
+            logging.getLogger("rapscheduler.executors").critical(
+                "Exception in initializer of a worker thread; the pool can't run jobs", exc_info=exc
+            )
+            pool._break(exc)
+            return
+    get, work, done = pool._work_queue.get, pool._work, pool._done
+    while (task := get()) is not _STOP:
+        if type(task) is Call:
+            task.run()
+        else:
+            try:
+                work(task)
+            except (
+                BaseException
+            ):  # it says that it does not raise; a worker that ended would never be replaced
+                logging.getLogger("rapscheduler.executors").exception("Error in a worker thread")
+        done[number] += 1
+        task = None  # an idle worker must not keep the last job alive
+
+
+def _end_all() -> None:
+    """At interpreter exit: let every pool finish what was queued."""
+    global _ending
+    _ending = True
+    pools = list(_open_pools)
+    for pool in pools:
+        pool.shutdown(wait=False)
+    for pool in pools:
+        pool.shutdown(wait=True)
+
+
+def _after_fork_in_child() -> None:
+    for pool in list(_open_pools):
+        pool._forget_workers()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+# Must run before the interpreter joins its threads, which `atexit` does not; `concurrent.futures` does the same.
+threading._register_atexit(_end_all)  # type: ignore[attr-defined]

@@ -1,0 +1,317 @@
+"""A job: a callable, its arguments, a trigger, and how to run it.
+
+Here: the public `Job`, the checks of what a user gives it, new ids. Not here: where jobs are kept, when they run.
+The values live in `JobCore` of the engine (the loop reads them as plain numbers); this class adds APScheduler's
+methods, messages and pickled state.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone, tzinfo
+from types import MethodType
+from typing import Any
+
+from rapscheduler._engine.job_core import JobCore
+from rapscheduler._zones import zone_table
+from rapscheduler.triggers.base import BaseTrigger
+from rapscheduler.util import (
+    UTC,
+    check_callable_args,
+    convert_to_datetime,
+    datetime_repr,
+    get_callable_name,
+    obj_to_ref,
+    ref_to_obj,
+)
+
+__all__ = ("UTC", "Job", "get_callable_name")
+
+STATE_VERSION = 1
+_ID_BLOCK = 256  # ids made from one read of the system's randomness
+
+_ids: list[str] = []
+
+
+def new_job_id() -> str:
+    """A new unique id: 32 hexadecimal digits, 128 random bits."""
+    try:
+        return _ids.pop()
+    except IndexError:
+        digits = os.urandom(16 * _ID_BLOCK).hex()
+        fresh = [digits[i : i + 32] for i in range(0, len(digits), 32)]
+        job_id = fresh.pop()
+        _ids.extend(fresh)
+        return job_id
+
+
+if hasattr(os, "register_at_fork"):  # a forked child must not give out the parent's ids
+    os.register_at_fork(after_in_child=_ids.clear)
+
+
+class Job(JobCore):
+    """What was given to `add_job`, and where the job stands. Made by the scheduler, never by the user.
+
+    :var str id: the unique identifier
+    :var str name: the description, by default the name of the callable
+    :var func: the callable
+    :var str func_ref: its textual reference, `None` when it has none
+    :var tuple|list args: positional arguments
+    :var dict kwargs: keyword arguments
+    :var bool coalesce: whether several missed runs become one
+    :var trigger: says when the job runs
+    :var str executor: the name of the executor that runs it
+    :var int misfire_grace_time: how many seconds late a run may start (`None`: any)
+    :var int max_instances: how many runs of the job may be under way at once
+    :var datetime.datetime next_run_time: when it runs next; `None` while it is paused; unset before it is scheduled
+    """
+
+    __slots__ = ()
+
+    def __init__(self, scheduler: Any, id: str | None = None, **kwargs: Any) -> None:
+        self._scheduler = scheduler
+        self._jobstore_alias = None
+        self._modify(id=id or new_job_id(), **kwargs)
+
+    def modify(self, **changes: Any) -> Job:
+        """Change values of this job, also in its store; see `BaseScheduler.modify_job`.
+
+        :return: this job
+        """
+        self._scheduler.modify_job(self.id, self._jobstore_alias, **changes)
+        return self
+
+    def reschedule(self, trigger: Any, **trigger_args: Any) -> Job:
+        """Give this job another trigger; see `BaseScheduler.reschedule_job`.
+
+        :return: this job
+        """
+        self._scheduler.reschedule_job(self.id, self._jobstore_alias, trigger, **trigger_args)
+        return self
+
+    def pause(self) -> Job:
+        """Suspend this job until `resume`; see `BaseScheduler.pause_job`.
+
+        :return: this job
+        """
+        self._scheduler.pause_job(self.id, self._jobstore_alias)
+        return self
+
+    def resume(self) -> Job:
+        """Let a paused job run again; see `BaseScheduler.resume_job`.
+
+        :return: this job
+        """
+        self._scheduler.resume_job(self.id, self._jobstore_alias)
+        return self
+
+    def remove(self) -> None:
+        """Remove this job from its store; see `BaseScheduler.remove_job`."""
+        self._scheduler.remove_job(self.id, self._jobstore_alias)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the job still waits to be added to its store."""
+        return self._jobstore_alias is None
+
+    def _get_run_times(self, now: datetime) -> list[datetime]:
+        """The run times from `next_run_time` to `now`, both included."""
+        run_times: list[datetime] = []
+        now = now.astimezone(timezone.utc)
+        run_time = self.next_run_time
+        while run_time and run_time.astimezone(timezone.utc) <= now:
+            run_times.append(run_time)
+            run_time = self.trigger.get_next_fire_time(run_time, now)
+        return run_times
+
+    def _modify(self, **changes: Any) -> None:
+        """Check the changes; make all of them, or none when one is refused."""
+        approved: dict[str, Any] = {}
+        if "id" in changes:
+            approved["id"] = self._checked_id(changes.pop("id"))
+        if "func" in changes or "args" in changes or "kwargs" in changes:
+            self._check_call(changes, approved)
+        run_time: Any = _NOT_GIVEN
+        if "next_run_time" in changes:
+            zone = getattr(self._scheduler, "timezone", None)
+            run_time = convert_to_datetime(changes.pop("next_run_time"), zone, "next_run_time")
+        for key, value in changes.items():
+            check = _CHECKS.get(key)
+            if check is None:
+                others = ", ".join(name for name in changes if name not in _CHECKS)
+                raise AttributeError(
+                    f"The following are not modifiable attributes of Job: {others}; "
+                    f"modifiable are func, args, kwargs, next_run_time, {', '.join(_CHECKS)}"
+                )
+            approved[key] = check(value)
+        for key, value in approved.items():
+            setattr(self, key, value)
+        if run_time is not _NOT_GIVEN:  # last: it is read in the zone of the trigger
+            self.next_run_time = run_time
+
+    def _checked_id(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise TypeError(f"id must be a nonempty string, got {value!r}")
+        if hasattr(self, "id"):
+            raise ValueError(
+                f"The job ID may not be changed: this is {self.id!r}; add a job with id={value!r} and remove this one"
+            )
+        return value
+
+    def _check_call(self, changes: dict[str, Any], approved: dict[str, Any]) -> None:
+        """Check callable and arguments together; a job without a name gets the callable's."""
+        func = changes.pop("func") if "func" in changes else self.func
+        args = changes.pop("args") if "args" in changes else self.args
+        kwargs = changes.pop("kwargs") if "kwargs" in changes else self.kwargs
+        func_ref: str | None
+        if isinstance(func, str):
+            func_ref = func
+            func = ref_to_obj(func)
+        elif callable(func):
+            try:
+                func_ref = obj_to_ref(func)
+            except ValueError:
+                func_ref = None  # the job can't be written down, but it can run
+        else:
+            raise TypeError(f"func must be a callable or a textual reference to one, got {func!r}")
+        if changes.get("name") is None and not hasattr(self, "name"):
+            changes["name"] = get_callable_name(func)
+        if isinstance(args, str) or not isinstance(args, Iterable):
+            raise TypeError(f"args must be a non-string iterable, such as args=({args!r},); got {args!r}")
+        if isinstance(kwargs, str) or not isinstance(kwargs, Mapping):
+            raise TypeError(
+                f"kwargs must be a dict-like object, from names of arguments to values; got {kwargs!r}"
+            )
+        if not hasattr(args, "__len__"):
+            args = tuple(args)
+        check_callable_args(func, args, kwargs)
+        approved.update(func=func, func_ref=func_ref, args=args, kwargs=kwargs)
+
+    def _foreign_zone(self) -> Any:
+        zone = getattr(getattr(self, "trigger", None), "timezone", None)
+        if not isinstance(zone, tzinfo):
+            zone = getattr(self._scheduler, "timezone", None)
+        return zone_table(zone if isinstance(zone, tzinfo) else timezone.utc)
+
+    def _portable_args(self) -> Any:
+        """The positional arguments for `func_ref`: a bound method's reference needs its object put before them."""
+        func = self.func
+        if (
+            isinstance(func, MethodType)
+            and not isinstance(func.__self__, type)
+            and obj_to_ref(func) == self.func_ref
+        ):
+            return (func.__self__, *self.args)
+        return self.args
+
+    def __getstate__(self) -> dict[str, Any]:
+        if not self.func_ref:
+            raise ValueError(
+                f"This Job cannot be serialized since the reference to its callable ({self.func!r}) could not "
+                "be determined. Consider giving a textual reference (module:function name) instead."
+            )
+        return {
+            "version": STATE_VERSION,
+            "id": self.id,
+            "func": self.func_ref,
+            "trigger": self.trigger,
+            "executor": self.executor,
+            "args": self._portable_args(),
+            "kwargs": self.kwargs,
+            "name": self.name,
+            "misfire_grace_time": self.misfire_grace_time,
+            "coalesce": self.coalesce,
+            "max_instances": self.max_instances,
+            "next_run_time": self.next_run_time,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        version = state.get("version", STATE_VERSION)
+        if version > STATE_VERSION:
+            raise ValueError(f"Job has version {version}, but only version {STATE_VERSION} can be handled")
+        self.id = state["id"]
+        self.func_ref = state["func"]
+        self.func = ref_to_obj(state["func"])
+        for key in _STATE_KEYS:
+            setattr(self, key, state[key])
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Job):
+            return bool(self.id == other.id)
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Job (id={self.id} name={self.name})>"
+
+    def __str__(self) -> str:
+        if not hasattr(self, "next_run_time"):
+            status = "pending"
+        elif self.next_run_time is None:
+            status = "paused"
+        else:
+            status = f"next run at: {datetime_repr(self.next_run_time)}"
+        return f"{self.name} (trigger: {self.trigger}, {status})"
+
+
+_NOT_GIVEN = object()
+
+# What `__setstate__` takes over as it is; the trigger comes before the run time, which is read in its zone.
+_STATE_KEYS = (
+    "trigger",
+    "executor",
+    "args",
+    "kwargs",
+    "name",
+    "misfire_grace_time",
+    "coalesce",
+    "max_instances",
+    "next_run_time",
+)
+
+
+def checked_name(value: Any) -> str:
+    if not value or not isinstance(value, str):
+        raise TypeError(f"name must be a nonempty string, got {value!r}")
+    return value
+
+
+def checked_grace(value: Any) -> int | None:
+    if value is not None and (not isinstance(value, int) or value <= 0):
+        raise TypeError(
+            f"misfire_grace_time must be either None or a positive integer (of seconds), got {value!r}"
+        )
+    return value
+
+
+def checked_max_instances(value: Any) -> int:
+    if not isinstance(value, int) or value <= 0:
+        raise TypeError(f"max_instances must be a positive integer, got {value!r}")
+    return value
+
+
+def _checked_trigger(value: Any) -> BaseTrigger:
+    if not isinstance(value, BaseTrigger):
+        raise TypeError(
+            f"Expected a trigger instance, got {type(value).__name__} instead: {value!r}; "
+            "reschedule_job() also takes the alias of a trigger"
+        )
+    return value
+
+
+def checked_executor(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"executor must be a string, the alias of an executor; got {value!r}")
+    return value
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "name": checked_name,
+    "misfire_grace_time": checked_grace,
+    "coalesce": bool,
+    "max_instances": checked_max_instances,
+    "trigger": _checked_trigger,
+    "executor": checked_executor,
+}

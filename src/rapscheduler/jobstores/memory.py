@@ -1,0 +1,180 @@
+"""Jobs in memory: a dict by id and the engine's due index. Nothing outlives the process.
+
+Here: the bookkeeping between the two. Not here: rules (planning), heaps (the cellar), locks: each step is one atomic
+call of the engine or of a dict, ordered so that another thread in between sees a job that is not due.
+
+Invariant: a job with a run time is in the index, or in `_taken` (the loop is working on it), or parked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rapscheduler._engine.due_index import DueIndex
+from rapscheduler._engine.job_table import (
+    clear_table,
+    delete_job,
+    exchange_job,
+    insert_job,
+    insert_jobs,
+    replace_job,
+    restore_taken,
+    settle_changes,
+)
+from rapscheduler._engine.planning import Change
+from rapscheduler.errors import ConflictingIdError, JobLookupError
+from rapscheduler.jobstores.base import BaseJobStore, Times, _us
+from rapscheduler.util import datetime_to_utc_timestamp
+
+if TYPE_CHECKING:
+    from rapscheduler.job import Job
+
+__all__ = (
+    "BaseJobStore",
+    "ConflictingIdError",
+    "JobLookupError",
+    "MemoryJobStore",
+    "datetime_to_utc_timestamp",
+)
+
+
+class MemoryJobStore(BaseJobStore):
+    """Keeps jobs in memory, without persistence. `lookup_job` gives the very object that was added.
+
+    Plugin alias: ``memory``
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._jobs: dict[str, Job] = {}
+        self._index = DueIndex()
+        self._taken: list[Job] = []
+        self._parked = {}
+
+    def lookup_job(self, job_id: str) -> Job | None:
+        """Return the job with this id, or `None`."""
+        return self._jobs.get(job_id)
+
+    def get_due_jobs(self, now: datetime) -> list[Job]:
+        """Return the jobs due at `now`, earliest first; parked ones are left out."""
+        now_us = _us(now)
+        due = [
+            job
+            for job in list(self._jobs.values())
+            if (run_at_us := job.run_at_us) is not None and run_at_us <= now_us and not self._is_parked(job)
+        ]
+        due.sort(key=_run_order)
+        return due
+
+    def get_next_run_time(self) -> datetime | None:
+        """Return the earliest run time of all jobs that are neither paused nor parked."""
+        self._restore()
+        earliest = self._index.peek()
+        return None if earliest is None else earliest[1].next_run_time
+
+    def get_all_jobs(self) -> list[Job]:
+        """Return all jobs by run time and id, paused ones last."""
+        jobs = list(self._jobs.values())  # in one step: others may add meanwhile
+        jobs.sort(key=_run_order)
+        return jobs
+
+    def add_job(self, job: Job) -> None:
+        """Add a job. ConflictingIdError: its id is taken."""
+        if not insert_job(job, self._jobs, self._index):
+            raise ConflictingIdError(job.id)
+
+    def update_job(self, job: Job) -> None:
+        """Replace the job of this id. JobLookupError: there is none."""
+        if replace_job(job, self._jobs, self._index) is None:
+            raise JobLookupError(job.id)
+        if self._parked:
+            self._parked.pop(job.id, None)
+
+    def _update_if(self, job: Job, expected_us: int | None, times: Times | None = None) -> bool:
+        done = exchange_job(job, expected_us, times, self._jobs, self._index)
+        if done is None:
+            raise JobLookupError(job.id)
+        if done and self._parked:
+            self._parked.pop(job.id, None)
+        return done
+
+    def remove_job(self, job_id: str) -> None:
+        """Remove a job. JobLookupError: there is none with this id."""
+        if delete_job(job_id, self._jobs, self._index) is None:
+            raise JobLookupError(job_id)
+        if self._parked:
+            self._parked.pop(job_id, None)
+
+    def remove_all_jobs(self) -> None:
+        """Remove every job."""
+        clear_table(self._jobs, self._index)
+        self._parked = {}
+
+    def shutdown(self) -> None:
+        """Forget every job."""
+        self.remove_all_jobs()
+
+    def _restore(self) -> None:
+        """Put back what was taken and not settled. Only the loop itself forgets what it took."""
+        if self._taken:
+            restore_taken(self._taken, self._jobs, self._parked or {}, self._index)
+
+    def _take_due(self, now_us: int, limit: int) -> list[Job]:
+        self._restore()
+        self._taken = self._index.pop_due(now_us, limit)
+        return self._taken
+
+    def _settle(self, changes: Sequence[Change]) -> None:
+        for change in settle_changes(changes, self._jobs, self._index):
+            self._park(change)
+            if change.job in self._index:  # given another time at this very moment
+                self._unpark([change.job.id])
+        self._restore()
+        self._taken = []
+
+    def _still_there(self, job_ids: Sequence[str]) -> set[str]:
+        return {job_id for job_id in job_ids if job_id in self._jobs}
+
+    def _earliest_us(self) -> int | None:
+        self._restore()
+        earliest = self._index.peek()
+        return None if earliest is None else earliest[0]
+
+    def _add_jobs(self, jobs: Iterable[Job]) -> None:
+        """Add many jobs. ConflictingIdError: an id is taken; then none was added."""
+        taken = insert_jobs(list(jobs), self._jobs, self._index)
+        if taken is not None:
+            raise ConflictingIdError(taken)
+
+    def _defer(self, jobs: Sequence[Job], until_us: int) -> bool:
+        for job in jobs:
+            if self._jobs.get(job.id) is job and job.run_at_us is not None:
+                self._index.update(job, until_us)
+                if self._jobs.get(job.id) is not job:  # removed at this very moment
+                    self._index.discard(job)
+        return True
+
+    def _unpark(self, job_ids: Iterable[str] | None = None) -> list[str]:
+        ids = super()._unpark(job_ids)
+        jobs = [job for job in map(self._jobs.get, ids) if job is not None]
+        restore_taken(jobs, self._jobs, self._parked or {}, self._index)
+        return ids
+
+    def _count_due(self, now_us: int) -> int:
+        return self._index.count_due(now_us)
+
+    def _check(self) -> None:
+        """AssertionError: an invariant is broken."""
+        self._index._check()
+        for job_id, job in self._jobs.items():
+            assert job.id == job_id
+            placed = job in self._index or job in self._taken or job_id in (self._parked or {})
+            assert placed == (job.run_at_us is not None), job
+        assert len(self._index) <= len(self._jobs)
+
+
+def _run_order(job: Job) -> tuple[bool, int, str]:
+    run_at_us = job.run_at_us
+    return run_at_us is None, run_at_us or 0, job.id

@@ -1,0 +1,52 @@
+"""The scheduler that runs in a thread of its own."""
+
+from __future__ import annotations
+
+from threading import Thread, current_thread
+from typing import Any
+
+from rapscheduler._scheduling.lifecycle import STATE_STOPPED
+from rapscheduler.schedulers.base import BaseScheduler
+from rapscheduler.schedulers.blocking import BlockingScheduler, WakeUp
+from rapscheduler.util import asbool
+
+__all__ = ("BackgroundScheduler",)
+
+
+class BackgroundScheduler(BlockingScheduler):
+    """A scheduler that runs in the background: `start` returns at once.
+
+    Extra option: ``daemon`` (default: True), whether the interpreter may exit while the scheduler runs.
+    """
+
+    _thread: Thread | None = None
+    _daemon = True
+
+    def _configure(self, config: dict[str, Any]) -> None:
+        self._daemon = asbool(config.pop("daemon", True))
+        super()._configure(config)
+
+    def start(self, *args: Any, **kwargs: Any) -> None:
+        """Start the scheduler in a new thread; see `BaseScheduler.start`."""
+        if self.state == STATE_STOPPED and not self._starting:
+            self._event = WakeUp()
+        BaseScheduler.start(self, *args, **kwargs)
+        with self._state_lock:
+            if self.state == STATE_STOPPED:
+                return  # shut down by a listener
+            self._thread = Thread(target=self._main_loop, name="APScheduler", daemon=self._daemon)
+            self._thread.start()
+
+    def __enter__(self) -> BackgroundScheduler:
+        return BaseScheduler.__enter__(self)
+
+    def _stop_loop(self, timeout: float | None) -> None:
+        if self._event is not None:
+            self._event.set()
+        thread, self._thread = self._thread, None
+        if thread is not None and thread is not current_thread() and thread.ident is not None:
+            thread.join(timeout)
+
+    def _is_alive(self) -> bool:
+        thread = self._thread
+        return BaseScheduler._is_alive(self) and thread is not None and thread.is_alive()

@@ -1,0 +1,121 @@
+"""The scheduler that runs in the thread that starts it."""
+
+from __future__ import annotations
+
+from queue import Empty, SimpleQueue
+from threading import get_ident
+from typing import Any
+
+from rapscheduler._scheduling.lifecycle import STATE_STOPPED
+from rapscheduler.schedulers.base import BaseScheduler
+from rapscheduler.util import TIMEOUT_MAX
+
+__all__ = ("BlockingScheduler", "WakeUp")
+
+#: The longest sleep. Locks count the time that passes while the machine runs, jobs are due by the wall clock: a clock
+#: that was set, or a machine that was suspended, is noticed after this many seconds at most.
+MAX_SLEEP_S = 5.0
+SET_BACK_S = 1.0  # a sleep that is longer than planned by this much: the clock was set back
+
+
+class WakeUp:
+    """What an `Event` does for one sleeper, safe to set from a signal handler that interrupts that sleeper.
+
+    An `Event` would deadlock there, because its lock is not reentrant; putting into a `SimpleQueue` is. A leftover item
+    ends one wait too early; the sleeper looks at `is_set` and sleeps on.
+    """
+
+    __slots__ = ("_items", "_set")
+
+    def __init__(self) -> None:
+        self._items: SimpleQueue[None] = SimpleQueue()
+        self._set = False
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        if not self._set:
+            self._set = True
+            self._items.put(None)
+
+    def clear(self) -> None:
+        self._set = False
+        while not self._items.empty():
+            self._items.get()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self._set:
+            try:
+                self._items.get(timeout=timeout)
+            except Empty:
+                pass
+        return self._set
+
+
+class BlockingScheduler(BaseScheduler):
+    """A scheduler that runs in the foreground: `start` returns only after `shutdown`."""
+
+    _event: Any = None  # set: look for due jobs now
+    _loop_ident: int | None = None  # the thread that looks for due jobs
+
+    def start(self, *args: Any, **kwargs: Any) -> None:
+        """Start the scheduler and run it in this thread until it is shut down; see `BaseScheduler.start`."""
+        if self._event is None or self._event.is_set():
+            self._event = WakeUp()
+        super().start(*args, **kwargs)
+        self._main_loop()
+
+    def __enter__(self) -> BlockingScheduler:
+        return self  # starting would never reach the block
+
+    def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:
+        """Stop the scheduler; see `BaseScheduler.shutdown`."""
+        super().shutdown(wait, timeout)
+
+    def _stop_loop(self, timeout: float | None) -> None:
+        self._event.set()
+        super()._stop_loop(timeout)
+
+    def _main_loop(self) -> None:
+        self._loop_ident = get_ident()
+        wait_s: float | None = TIMEOUT_MAX
+        event = (
+            self._event
+        )  # of this start: a loop that outlived its shutdown must not go on after the next one
+        try:
+            while self.state != STATE_STOPPED and self._event is event:
+                self._sleep(wait_s)
+                event.clear()
+                if self.state != STATE_STOPPED and self._event is event:
+                    wait_s = self._process_jobs()
+        finally:
+            if self._event is event:
+                self._loop_ident = None
+
+    def _sleep(self, wait_s: float | None) -> None:
+        """Sleep until `wakeup` is called or that many seconds have passed on the wall clock.
+
+        When as many have passed on the clock that nobody sets, the wall clock was set back: jobs wait for it, but what
+        is to be tried again (a store, a run) does not, so the loop looks once more.
+        """
+        event = self._event
+        end_s = None if wait_s is None else self._clock.monotonic() + wait_s + SET_BACK_S
+        until_us = None if wait_s is None else self._clock.now_us() + round(wait_s * 1_000_000)
+        while not event.is_set():
+            slice_s = MAX_SLEEP_S
+            if until_us is not None:
+                left_us = until_us - self._clock.now_us()
+                if left_us <= 0 or (end_s is not None and self._clock.monotonic() >= end_s):
+                    return
+                slice_s = min(slice_s, left_us / 1_000_000)
+            event.wait(slice_s)
+
+    def wakeup(self) -> None:
+        """Make the loop look for due jobs now."""
+        event = self._event
+        if event is not None and not event.is_set():
+            event.set()
+
+    def _is_alive(self) -> bool:
+        return super()._is_alive() and self._loop_ident is not None

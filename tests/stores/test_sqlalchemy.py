@@ -1,0 +1,319 @@
+"""What `SQLAlchemyJobStore` does beyond the contract: tables that exist already, engines, lost connections, advice."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timezone
+
+import pytest
+import sqlalchemy as sa
+from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore as TheirStore
+from apscheduler.schedulers.background import BackgroundScheduler as TheirScheduler
+from tests.stores.test_conformance_servers import fresh_name
+
+from rapscheduler.errors import EncodeError
+from rapscheduler.jobstores.base import Change, ConflictingIdError
+from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+from rapscheduler.testing.stores import SECOND_US, START_US, JobStoreFixtures, moment
+
+FAR_US = 4_000_000_000 * SECOND_US  # APScheduler must not find anything due
+THEIR_COLUMNS = ["id", "next_run_time", "job_state"]
+
+
+def their_table(url, count=3):
+    """A table as APScheduler 3.11.3 makes and fills it."""
+    scheduler = TheirScheduler(timezone=timezone.utc)
+    scheduler.add_jobstore(TheirStore(url))
+    scheduler.start(paused=True)
+    for number in range(count):
+        scheduler.add_job(
+            print, "interval", minutes=5, id=f"theirs{number}", next_run_time=moment(FAR_US + number)
+        )
+    scheduler.shutdown()
+
+
+def raw_rows(path):
+    with sqlite3.connect(path) as connection:
+        return {
+            row[0]: row[1:]
+            for row in connection.execute("SELECT id, next_run_time, job_state FROM apscheduler_jobs")
+        }
+
+
+class TestOnSQLite(JobStoreFixtures):
+    @pytest.fixture(autouse=True)
+    def file(self, tmp_path):
+        self.path = tmp_path / "jobs.db"
+        self.url = f"sqlite:///{self.path}"
+
+    def make_store(self):
+        return SQLAlchemyJobStore(self.url)
+
+    def test_the_table_is_apschedulers_and_two_columns_more(self, store):
+        columns = {
+            column["name"]: column for column in sa.inspect(store.engine).get_columns("apscheduler_jobs")
+        }
+        assert list(columns) == [*THEIR_COLUMNS, "nominal_us", "parked"]
+        assert columns["nominal_us"]["nullable"] and columns["parked"]["nullable"]
+        indexed = sa.inspect(store.engine).get_indexes("apscheduler_jobs")
+        assert [(index["name"], index["column_names"]) for index in indexed] == [
+            ("ix_apscheduler_jobs_due", ["next_run_time"])
+        ]
+
+    def test_rows_of_apscheduler_stay_untouched_and_are_parked_with_advice(self, scheduler, caplog):
+        their_table(self.url)
+        before = raw_rows(self.path)
+        store = self.make_store()
+        store.start(scheduler, "shelf")
+        with caplog.at_level(logging.ERROR):
+            assert store._take_due(FAR_US + SECOND_US, 100) == []
+        assert "3 rows pickled by APScheduler" in caplog.text
+        assert "rapscheduler migrate" in caplog.text
+        assert [one.job_id for one in store._get_parked()] == ["theirs0", "theirs1", "theirs2"]
+        assert store._earliest_us() is None
+        assert raw_rows(self.path) == before
+        store.shutdown()
+        # and APScheduler still runs them
+        theirs = TheirScheduler(timezone=timezone.utc)
+        theirs.add_jobstore(TheirStore(self.url))
+        theirs.start(paused=True)
+        assert len(theirs.get_jobs()) == 3
+        theirs.shutdown()
+
+    def test_a_pass_does_not_look_at_parked_rows(self, scheduler, make_job):
+        """In a table of ours and in one that APScheduler made, whose rows wait for `rapscheduler migrate`."""
+        their_table(self.url, 1)
+        store = self.make_store()
+        store.start(scheduler, "shelf")
+        plans: list[str] = []
+
+        def explain(connection, cursor, text, parameters, context, executemany):
+            if text.startswith("SELECT"):
+                rows = connection.connection.driver_connection.execute(
+                    f"EXPLAIN QUERY PLAN {text}", parameters
+                )
+                plans.extend(row[3] for row in rows)
+
+        sa.event.listen(store.engine, "before_cursor_execute", explain)
+        store._take_due(START_US, 10)
+        store._earliest_us()
+        store.shutdown()
+        assert [plan.split("(")[0] for plan in plans] == [
+            "SEARCH apscheduler_jobs USING INDEX ix_apscheduler_jobs_due ",
+            "SEARCH apscheduler_jobs USING INDEX ix_apscheduler_jobs_due ",
+        ]
+
+    def test_a_missing_right_to_create_the_index_is_no_reason_not_to_start(self, scheduler, caplog):
+        their_table(self.url, 1)
+        store = self.make_store()
+
+        def refuse(connection, cursor, text, parameters, context, executemany):
+            if text.lstrip().startswith("CREATE INDEX"):
+                raise sa.exc.ProgrammingError(text, {}, Exception("permission denied"))
+
+        sa.event.listen(store.engine, "before_cursor_execute", refuse)
+        with caplog.at_level(logging.WARNING):
+            store.start(scheduler, "shelf")
+        assert "CREATE INDEX ix_apscheduler_jobs_due" in caplog.text
+        store.shutdown()
+
+    def test_columns_are_added_by_one_of_many_that_start_together(self, scheduler):
+        their_table(self.url, 1)
+        stores = [self.make_store() for _ in range(4)]
+        ready = threading.Barrier(4)
+
+        def start(store):
+            ready.wait(10)
+            store.start(scheduler, "shelf")
+            return len(store._missing_columns())
+
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(start, stores)) == [0, 0, 0, 0]
+
+    def test_the_table_is_made_by_one_of_many_that_start_together(self, scheduler):
+        stores = [self.make_store() for _ in range(4)]
+        ready = threading.Barrier(4)
+
+        def start(store):
+            ready.wait(10)
+            store.start(scheduler, "shelf")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(start, stores))
+        assert sa.inspect(stores[0].engine).has_table("apscheduler_jobs")
+
+    @pytest.mark.parametrize(("options", "mode"), [({}, "wal"), ({"sqlite_wal": False}, "delete")])
+    def test_files_opened_by_url_are_in_wal_mode(self, scheduler, options, mode):
+        store = SQLAlchemyJobStore(self.url, **options)
+        with store.engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == mode
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == (1 if mode == "wal" else 2)
+        store.shutdown()
+
+    def test_an_engine_of_the_program_is_used_as_it_is(self, scheduler):
+        engine = sa.create_engine(self.url)
+        store = SQLAlchemyJobStore(engine=engine)
+        assert store.engine is engine
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+
+    def test_engine_options_metadata_and_names_are_taken(self, scheduler):
+        metadata = sa.MetaData()
+        store = SQLAlchemyJobStore(
+            self.url, tablename="my_jobs", metadata=metadata, engine_options={"poolclass": sa.pool.NullPool}
+        )
+        store.start(scheduler, "shelf")
+        assert metadata.tables["my_jobs"] is store.jobs_t
+        assert sa.inspect(store.engine).has_table("my_jobs")
+        assert isinstance(store.engine.pool, sa.pool.NullPool)
+        assert repr(store) == f"<SQLAlchemyJobStore (url={self.url})>"
+        with pytest.raises(ValueError, match='"engine" or "url"'):
+            SQLAlchemyJobStore()
+
+    def test_a_lost_connection_is_retried_once_and_a_commit_made_before_it_counts(self, store, make_job):
+        lose = iter([True])
+
+        def commit(connection):
+            if next(lose, False):
+                connection.connection.dbapi_connection.commit()
+                raise sa.exc.OperationalError("COMMIT", {}, Exception("gone"), connection_invalidated=True)
+
+        sa.event.listen(store.engine, "commit", commit)
+        store.add_job(make_job("a", 1))
+        assert [job.id for job in store.get_all_jobs()] == ["a"]
+        with pytest.raises(ConflictingIdError):
+            store.add_job(make_job("a", 2))
+
+    def test_a_settled_batch_may_be_written_twice(self, store, make_job):
+        store._add_jobs([make_job("a", 0), make_job("b", 0)])
+        due = store._take_due(START_US, 10)
+        later_us = START_US + 60 * SECOND_US
+        changes = [Change(due[0], START_US, later_us, later_us), Change(due[1], START_US, remove=True)]
+        store._settle(changes)
+        store._settle(changes)
+        assert [(job.id, job.run_at_us) for job in store.get_all_jobs()] == [("a", later_us)]
+
+    def test_a_permanent_error_is_explained_once(self, store, make_job, caplog):
+        store.jobs_t.drop(store.engine)
+        for _ in range(3):
+            with pytest.raises(sa.exc.OperationalError):
+                store.add_job(make_job("a", 1))
+        assert caplog.text.count("start the scheduler again to create it") == 1
+        store.jobs_t.create(store.engine)
+        store.add_job(make_job("a", 1))
+
+    def test_a_read_only_file_is_explained(self, scheduler, make_job, caplog):
+        first = self.make_store()
+        first.start(scheduler, "shelf")
+        first.shutdown()
+        store = SQLAlchemyJobStore(f"sqlite:///file:{self.path}?mode=ro&uri=true")
+        store.start(scheduler, "shelf")
+        with pytest.raises(sa.exc.OperationalError):
+            store.add_job(make_job("a", 1))
+        assert "make the database writable" in caplog.text
+
+    def test_many_adders_of_one_id_in_many_processes_worth_of_stores(self, scheduler, make_job):
+        stores = [self.make_store() for _ in range(4)]
+        stores[0].start(scheduler, "shelf")
+        ready = threading.Barrier(4)
+
+        def add(store):
+            store._scheduler, store._alias = scheduler, "shelf"
+            ready.wait(10)
+            won = 0
+            for number in range(10):
+                try:
+                    store.add_job(make_job(f"job{number}", 1))
+                    won += 1
+                except ConflictingIdError:
+                    pass
+            return won
+
+        with ThreadPoolExecutor(4) as pool:
+            assert sum(pool.map(add, stores)) == 10
+
+    def test_a_value_that_cannot_be_stored_fails_when_the_job_is_added(self, store, make_job):
+        with pytest.raises(EncodeError) as caught:
+            store.add_job(make_job("a", 1, kwargs={"opts": [1, {"x": object()}]}))
+        assert caught.value.path == "kwargs['opts'][1]['x']"
+        assert store.get_all_jobs() == []
+
+    def test_only_allowed_callables_are_stored_and_restored(self, scheduler, make_job):
+        store = self.make_store()
+        store.start(scheduler, "shelf")
+        store.add_job(make_job("a", 0))
+        store.shutdown()
+        strict = SQLAlchemyJobStore(self.url, allowed_callables=["myapp.*:*"])
+        strict.start(scheduler, "shelf")
+        with pytest.raises(EncodeError, match="allowed_callables"):
+            strict.add_job(make_job("b", 0))
+        assert strict._take_due(START_US, 10) == []
+        assert "allowed_callables" in strict._get_parked()[0].reason
+
+    @pytest.mark.parametrize(
+        "garbage", [("nan", None), ("1e999", None), ("'soon'", None), ("0", "'x'"), ("0", "1e300")]
+    )
+    def test_times_that_are_no_times_park_the_row(self, store, make_job, garbage):
+        store.add_job(make_job("bad", 0))
+        store.add_job(make_job("good", 0))
+        run_at, nominal = garbage
+        with store.engine.begin() as connection:
+            connection.exec_driver_sql(
+                f"UPDATE apscheduler_jobs SET next_run_time = {-1e300 if run_at == '0' else run_at}, "
+                f"nominal_us = {nominal or 'NULL'} WHERE id = 'bad'"
+                if run_at != "nan"
+                else "UPDATE apscheduler_jobs SET next_run_time = -1e999 WHERE id = 'bad'"
+            )
+        assert [job.id for job in store._take_due(START_US, 10)] == ["good"]
+        assert [job.id for job in store.get_all_jobs()] == ["good"]
+        assert store.lookup_job("bad") is None
+        assert [one.job_id for one in store._get_parked()] == ["bad"]
+
+
+class TestInMemory(JobStoreFixtures):
+    def make_store(self):
+        return SQLAlchemyJobStore("sqlite:///:memory:")
+
+    def test_all_threads_see_one_database(self, store, make_job):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda number: store.add_job(make_job(str(number), number)), range(20)))
+            counts = list(pool.map(lambda _: len(store.get_all_jobs()), range(8)))
+        assert counts == [20] * 8
+
+
+class TestOnPostgreSQL(JobStoreFixtures):
+    @pytest.fixture(params=["psycopg", "psycopg2"])
+    def store(self, request, scheduler, server_url):
+        url = sa.engine.make_url(server_url("postgresql")).set(drivername=f"postgresql+{request.param}")
+        store = SQLAlchemyJobStore(url, tablename=fresh_name())
+        store.start(scheduler, "shelf")
+        yield store
+        store.jobs_t.drop(store.engine)
+        store.shutdown()
+
+    def test_a_connection_cut_by_the_server_is_replaced(self, store, make_job):
+        store.add_job(make_job("a", 1))
+        admin = sa.create_engine(store.engine.url)
+        with admin.begin() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE "
+                f"'%{store.jobs_t.name}%'".replace("%", "%%")
+            )
+        admin.dispose()
+        assert [job.id for job in store.get_all_jobs()] == ["a"]
+
+    def test_a_schema_is_used(self, store, scheduler, make_job):
+        name = fresh_name()
+        with store.engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE SCHEMA {name}")
+        other = SQLAlchemyJobStore(engine=store.engine, tablename="jobs", tableschema=name)
+        other.start(scheduler, "shelf")
+        other._add_jobs([make_job("a", 0), make_job("b", 1)])
+        due = other._take_due(START_US, 10)
+        other._settle([Change(due[0], START_US, remove=True)])
+        assert [job.id for job in other.get_all_jobs()] == ["b"]
+        with store.engine.begin() as connection:
+            connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")

@@ -1,0 +1,75 @@
+"""``rapscheduler parked`` lists what can't be run, resumes and removes by id, and runs nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from rapscheduler.cli import main
+from rapscheduler.schedulers.background import BackgroundScheduler
+
+pytest.importorskip("sqlalchemy")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A store with two jobs; the row of `broken` can't be read."""
+    path = tmp_path / "jobs.sqlite"
+    url = f"sqlite:///{path}"
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.add_jobstore("sqlalchemy", url=url)
+    scheduler.start(paused=True)
+    later = datetime(2050, 1, 1, tzinfo=timezone.utc)
+    for job_id in ("broken", "sound"):
+        scheduler.add_job(print, "date", run_date=later, id=job_id)
+    scheduler.shutdown()
+    with sqlite3.connect(path) as connection:
+        connection.execute("update apscheduler_jobs set job_state = ? where id = 'broken'", (b"\x00garbage",))
+    connection.close()
+    parked_by_a_look = BackgroundScheduler(timezone="UTC")
+    parked_by_a_look.add_jobstore("sqlalchemy", url=url)
+    parked_by_a_look.start(paused=True)
+    parked_by_a_look.get_jobs()
+    parked_by_a_look.shutdown()
+    return url
+
+
+def test_lists_the_parked_job_with_its_reason(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["parked", "sqlalchemy", f"url={url}"]) == 0
+    shown = capsys.readouterr().out
+    assert "broken" in shown
+    assert "sound" not in shown
+    assert shown.endswith("1 parked\n")
+
+
+def test_removes_a_parked_job_by_id(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["parked", "sqlalchemy", f"url={url}", "--remove", "broken"]) == 0
+    assert "broken: removed" in capsys.readouterr().out
+    assert main(["parked", "sqlalchemy", f"url={url}"]) == 0
+    assert capsys.readouterr().out == "0 parked\n"
+
+
+def test_says_when_a_job_still_cannot_be_run(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["parked", "sqlalchemy", f"url={url}", "--resume", "broken"]) == 1
+    assert "broken: still can't be run" in capsys.readouterr().out
+
+
+def test_only_parked_jobs_are_touched(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["parked", "sqlalchemy", f"url={url}", "--remove", "sound"]) == 1
+    assert "no parked job by the id of sound" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["memory"], "gone with its process"),
+        (["sqlalchemy", "jobs.sqlite"], "'jobs.sqlite' is no store argument"),
+        (["nosuch"], "nosuch"),
+    ],
+)
+def test_refuses_with_advice(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["parked", *words]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,162 @@
+"""What needs a process of its own: signals, the end of the interpreter, forks. The recipes are those of the guide."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guide.md"
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def recipe(title: str) -> str:
+    """The first Python block under a heading of the guide."""
+    found = re.search(
+        rf"^#+ {re.escape(title)}$.*?```python(?: notest)?\n(.*?)```",
+        GUIDE.read_text(),
+        re.DOTALL | re.MULTILINE,
+    )
+    assert found, f"the guide has no recipe {title!r}"
+    return found.group(1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM can't be caught there")
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_the_recipe_ends_after_the_running_job(sig):
+    job = """
+        import threading
+        began = threading.Event()
+        def job():
+            print("began", flush=True)
+            began.wait(0.3)  # nobody sets it: the job takes a while
+            print("ended", flush=True)
+    """
+    code = textwrap.dedent(job) + recipe("Ending on SIGTERM")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+    try:
+        assert process.stdout.readline() == "began\n"
+        process.send_signal(sig)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, out, err) == (0, "ended\n", "")
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+def test_a_program_that_ends_without_shutdown_ends_quietly(daemon):
+    done = run(f"""
+        import threading, os
+        from rapscheduler.schedulers.background import BackgroundScheduler
+        scheduler = BackgroundScheduler(timezone="UTC", daemon={daemon})
+        ran = threading.Event()
+        scheduler.add_job(ran.set)
+        scheduler.add_job(print, "interval", hours=1)
+        scheduler.start()
+        assert ran.wait(20)
+        print("end of program", flush=True)
+        if not {daemon}:
+            threading.Timer(0.05, scheduler.shutdown).start()  # without it the program would go on, as documented
+    """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "end of program\n", "")
+
+
+def test_shutdown_at_exit_is_quiet():
+    done = run("""
+        import atexit
+        from rapscheduler.schedulers.background import BackgroundScheduler
+        scheduler = BackgroundScheduler(timezone="UTC")
+        atexit.register(scheduler.shutdown)
+        scheduler.add_job(print, args=["ran"], misfire_grace_time=None)
+        scheduler.start()
+    """)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ctrl_c_in_the_blocking_scheduler_is_the_programs():
+    done = run("""
+        import os, signal
+        from rapscheduler.schedulers.blocking import BlockingScheduler
+        scheduler = BlockingScheduler(timezone="UTC")
+        scheduler.add_job(lambda: os.kill(os.getpid(), signal.SIGINT))
+        try:
+            scheduler.start()
+        except (KeyboardInterrupt, SystemExit):
+            scheduler.shutdown()
+            print("ended", scheduler.running)
+    """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended False\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_scheduler_in_a_forked_child_says_that_it_is_none():
+    done = run("""
+        import logging, os, sys, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # of fork() in a process with threads
+        from rapscheduler.schedulers.background import BackgroundScheduler
+        logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s", level=logging.WARNING)
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.start()
+        assert scheduler.health()["alive"]
+        child = os.fork()
+        if child == 0:
+            assert not scheduler.health()["alive"]
+            scheduler.add_job(print)
+            scheduler.add_job(print)
+            sys.stdout.flush()
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert status == 0
+        assert scheduler.health()["alive"]
+        scheduler.shutdown()
+    """)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("WARNING This scheduler was started before os.fork()") == 1
+
+
+def test_the_recipe_for_tests():
+    done = run(recipe("Tests"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_first_example():
+    done = run(recipe("Choosing a scheduler") + "scheduler.shutdown()\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM can't be caught there")
+def test_a_handler_may_shut_a_blocking_scheduler_down_wherever_it_interrupts_it():
+    """Many signals at random moments of a busy loop; a lock that is not reentrant would hang the process."""
+    done = run("""
+        import faulthandler, logging, signal, threading
+        from rapscheduler.events import EVENT_SCHEDULER_STARTED
+        from rapscheduler.schedulers.blocking import BlockingScheduler
+
+        faulthandler.dump_traceback_later(30, exit=True)
+        logging.disable()
+        main = threading.main_thread().ident
+        for round in range(30):
+            scheduler = BlockingScheduler(timezone="UTC", job_defaults={"misfire_grace_time": None})
+            signal.signal(signal.SIGUSR1, lambda *args: scheduler.shutdown(wait=False))
+            timer = threading.Timer(round * 0.0007, signal.pthread_kill, (main, signal.SIGUSR1))
+            scheduler.add_listener(lambda event: timer.start(), EVENT_SCHEDULER_STARTED)
+            for n in range(20):
+                scheduler.add_job(int, "interval", seconds=0.001)
+            scheduler.start()
+            timer.join()
+        print("ended", flush=True)
+    """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")

@@ -1,0 +1,98 @@
+"""How the schedulers with a thread sleep: until the next job by the wall clock, in slices, on a virtual clock here."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from rapscheduler.schedulers import blocking
+from rapscheduler.schedulers.background import BackgroundScheduler
+from rapscheduler.schedulers.blocking import BlockingScheduler
+from rapscheduler.testing import VirtualClock
+
+START = datetime(2025, 3, 1, tzinfo=timezone.utc)
+
+
+class RecordingEvent:
+    """Stands for ``threading.Event``: waiting moves the clock, by what ``passes`` says, and is written down."""
+
+    def __init__(self, clock, passes):
+        self.clock, self.passes, self.waits = clock, passes, []
+
+    def is_set(self):
+        return False
+
+    def wait(self, timeout_s):
+        self.waits.append(timeout_s)
+        self.clock.advance(self.passes(timeout_s))
+
+
+@pytest.fixture
+def scheduler():
+    scheduler = BlockingScheduler(timezone="UTC")
+    scheduler._clock = VirtualClock(START)
+    return scheduler
+
+
+def sleep(scheduler, seconds, passes):
+    scheduler._event = RecordingEvent(scheduler._clock, passes)
+    scheduler._sleep(seconds)
+    return scheduler._event.waits
+
+
+def test_a_long_sleep_is_cut_into_slices(scheduler):
+    assert sleep(scheduler, 12, lambda timeout_s: timedelta(seconds=timeout_s)) == [5, 5, 2]
+    assert blocking.MAX_SLEEP_S == 5
+
+
+def test_a_clock_set_forward_ends_the_sleep_after_one_slice(scheduler):
+    assert sleep(scheduler, 3600, lambda timeout_s: timedelta(days=1)) == [5]
+
+
+def test_a_clock_set_back_lengthens_the_sleep_by_a_second_at_most(scheduler):
+    moves = iter([timedelta(seconds=1), None])
+
+    def passes(timeout_s):
+        move = next(moves, timedelta(seconds=timeout_s))
+        if move is None:
+            scheduler._clock.set(START - timedelta(seconds=4))
+            return timedelta(0)
+        return move
+
+    assert sleep(scheduler, 5, passes) == [
+        5,
+        4,
+        5,
+    ]  # six seconds have passed: stores that failed are tried again
+
+
+def test_a_clock_set_back_by_years_does_not_keep_the_loop_from_looking(scheduler):
+    years = iter([START - timedelta(days=3650)])
+
+    def passes(timeout_s):
+        back = next(years, None)
+        if back is not None:
+            scheduler._clock.set(back)
+        return timedelta(seconds=timeout_s)
+
+    assert sleep(scheduler, 10, passes) == [5, 5, 5]
+
+
+def test_no_time_is_no_wait(scheduler):
+    assert sleep(scheduler, 0, None) == []
+
+
+def test_jobs_that_are_not_next_do_not_wake_it():
+    scheduler = BackgroundScheduler(timezone="UTC")
+    woken = []
+    scheduler.start()
+    scheduler.wakeup = lambda: woken.append(1)
+    scheduler._wake_at_us = scheduler._clock.now_us() + 60_000_000
+    scheduler.add_job(int, "interval", hours=1)
+    scheduler.add_job(int, "interval", hours=1).pause()
+    assert woken == []
+    scheduler.add_job(int, "interval", seconds=30)
+    assert woken == [1]
+    del scheduler.wakeup
+    scheduler.shutdown()
