@@ -1,0 +1,81 @@
+"""Smoke test of an installed package, away from the checkout: it imports, it is compiled, it fires, it stores.
+
+Needs nothing but rapscheduler, its dependencies and the standard library. Exit code 1 and a sentence when something is
+wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from datetime import datetime, timezone
+from importlib.metadata import entry_points
+from threading import Event
+
+import rapscheduler
+from rapscheduler import _engine
+from rapscheduler.schedulers.background import BackgroundScheduler
+from rapscheduler.triggers.cron import CronTrigger
+
+DRIVERS = {
+    "apscheduler",
+    "gevent",
+    "tornado",
+    "twisted",
+    "sqlalchemy",
+    "redis",
+    "pymongo",
+    "kazoo",
+    "etcd3",
+    "rethinkdb",
+}
+DRIVERS |= {"bson", "PySide6", "PyQt5", "PyQt6", "PySide2", "grpc", "qtpy"}
+
+
+def check(right: bool, text: str) -> None:
+    if not right:
+        sys.exit(f"smoke test: {text}")
+
+
+def plugins() -> int:
+    """Every plugin that needs no driver loads; the others fail for their driver's sake only."""
+    loaded = 0
+    for kind in ("triggers", "executors", "jobstores"):
+        for point in entry_points(group=f"rapscheduler.{kind}"):
+            try:
+                point.load()
+                loaded += 1
+            except ImportError as error:
+                words = set(str(error).replace(".", " ").replace(",", " ").replace("'", " ").split())
+                known = (error.name or "").partition(".")[0] in DRIVERS or any(
+                    driver.lower() in {word.lower() for word in words} for driver in DRIVERS
+                )
+                check(known, f"{point.name}: {error!r}")
+    return loaded
+
+
+def main() -> None:
+    check("site-packages" in (rapscheduler.__file__ or ""), f"imported from {rapscheduler.__file__}")
+    check(_engine.NAME == "compiled", f"the engine is {_engine.NAME}")
+    trigger = CronTrigger.from_crontab("30 9 * * 1-5", timezone="America/New_York", dialect="vixie")
+    fire = trigger.get_next_fire_time(None, datetime(2025, 3, 8, tzinfo=timezone.utc))
+    check(str(fire) == "2025-03-10 09:30:00-04:00", f"the fire time is {fire}")
+    ran = Event()
+    with BackgroundScheduler(timezone="UTC") as scheduler:
+        if not scheduler.running:
+            scheduler.start()
+        scheduler.add_job(ran.set)
+        check(ran.wait(30), "a job did not run within 30 s")
+    loaded = plugins()
+    check(loaded >= 10, f"only {loaded} plugins load")
+    importlib.import_module("rapscheduler.testing")
+    demo = [sys.executable, "-m", "rapscheduler", "demo", "--jobs", "500", "--seconds", "1", "--plain"]
+    done = subprocess.run(demo, capture_output=True, text=True, check=False)
+    check(done.returncode == 0, f"the demo failed:\n{done.stdout}{done.stderr}")
+    version = sys.version.split()[0]
+    print(f"Python {version}: {rapscheduler.__version__}, {_engine.NAME} engine, {loaded} plugins, demo ran")
+
+
+if __name__ == "__main__":
+    main()
