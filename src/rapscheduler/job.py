@@ -79,7 +79,7 @@ class Job(JobCore):
 
         :return: this job
         """
-        self._scheduler.modify_job(self.id, self._jobstore_alias, **changes)
+        self._home().modify_job(self.id, self._jobstore_alias, **changes)
         return self
 
     def reschedule(self, trigger: Any, **trigger_args: Any) -> Job:
@@ -87,7 +87,7 @@ class Job(JobCore):
 
         :return: this job
         """
-        self._scheduler.reschedule_job(self.id, self._jobstore_alias, trigger, **trigger_args)
+        self._home().reschedule_job(self.id, self._jobstore_alias, trigger, **trigger_args)
         return self
 
     def pause(self) -> Job:
@@ -95,7 +95,7 @@ class Job(JobCore):
 
         :return: this job
         """
-        self._scheduler.pause_job(self.id, self._jobstore_alias)
+        self._home().pause_job(self.id, self._jobstore_alias)
         return self
 
     def resume(self) -> Job:
@@ -103,12 +103,22 @@ class Job(JobCore):
 
         :return: this job
         """
-        self._scheduler.resume_job(self.id, self._jobstore_alias)
+        self._home().resume_job(self.id, self._jobstore_alias)
         return self
 
     def remove(self) -> None:
         """Remove this job from its store; see `BaseScheduler.remove_job`."""
-        self._scheduler.remove_job(self.id, self._jobstore_alias)
+        self._home().remove_job(self.id, self._jobstore_alias)
+
+    def _home(self) -> Any:
+        """The scheduler of this job. RuntimeError: there is none any more."""
+        scheduler = self._scheduler
+        if scheduler is None:
+            raise RuntimeError(
+                f'The scheduler of job "{self.id}" is gone: nothing referred to it any more. A job does not keep its '
+                "scheduler alive; keep the scheduler as long as its jobs are needed"
+            )
+        return scheduler
 
     @property
     def pending(self) -> bool:

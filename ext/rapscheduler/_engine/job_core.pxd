@@ -1,6 +1,6 @@
 # The values of a job. Times are int64 microseconds; unset_us() and no_time_us() as in due_index.pxd. A value that was
 # never set is the object UNSET (it is not NULL: these are Python attributes), empty keyword arguments are None until
-# somebody asks for the dict.
+# somebody asks for the dict. `scheduler_` is the scheduler, or a weak reference to it.
 from libc.stdint cimport int64_t
 
 from rapscheduler._engine.due_index cimport DueEntry
@@ -14,7 +14,7 @@ cdef enum:  # the bits of JobCore.flags
 cdef class JobCore(DueEntry):
     cdef int64_t due_nominal_us
     cdef object run_dt
-    cdef public object _scheduler
+    cdef object scheduler_
     cdef public object _jobstore_alias
     cdef object id_
     cdef object func_
@@ -34,5 +34,5 @@ cdef class JobCore(DueEntry):
 cdef object UNSET
 cdef object given(object value, str name)  # AttributeError: it is UNSET
 cdef bint native(object trigger)
-cdef void show(JobCore job) noexcept
+cdef int show(JobCore job) except -1
 cdef int hide(JobCore job) except -1

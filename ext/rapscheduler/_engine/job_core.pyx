@@ -7,6 +7,7 @@ cimport cython
 from cpython.datetime cimport datetime_tzinfo, import_datetime
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_TYPE
+from cpython.weakref cimport PyWeakref_NewRef
 from libc.stdint cimport int64_t, uint32_t
 
 from rapscheduler._engine.datetimes cimport from_us_c, to_us_c
@@ -42,6 +43,16 @@ cdef extern from "Python.h":
     void PyObject_GC_Track(PyObject *)
     void PyObject_GC_UnTrack(PyObject *)
     bint PyObject_GC_IsTracked(PyObject *)
+    ctypedef struct PyFunctionObject:
+        PyObject *func_defaults
+        PyObject *func_kwdefaults
+        PyObject *func_closure
+        PyObject *func_dict
+    PyObject *PyCFunction_GET_SELF(PyObject *)
+    bint PyModule_CheckExact(PyObject *)
+    bint PyWeakref_CheckRefExact(object)
+    bint PyTuple_CheckExact(PyObject *)
+    Py_ssize_t PyDict_Size(PyObject *)
 
 
 cdef class _Unset:
@@ -84,6 +95,18 @@ cdef class JobCore(DueEntry):
         self.executor_ = self.misfire_grace_time_ = self.max_instances_ = UNSET
 
     @property
+    def _scheduler(self):
+        """The scheduler; None: a hidden job holds it weakly, and it is gone."""
+        if PyWeakref_CheckRefExact(self.scheduler_):
+            return self.scheduler_()
+        return self.scheduler_
+
+    @_scheduler.setter
+    def _scheduler(self, value):
+        self.scheduler_ = value
+        track(self)
+
+    @property
     def id(self):
         return given(self.id_, "id")
 
@@ -98,7 +121,7 @@ cdef class JobCore(DueEntry):
     @func.setter
     def func(self, value):
         self.func_ = value
-        show(self)
+        track(self)
 
     @property
     def func_ref(self):
@@ -123,20 +146,20 @@ cdef class JobCore(DueEntry):
     @args.setter
     def args(self, value):
         self.args_ = value
-        show(self)
+        track(self)
 
     @property
     def kwargs(self):
         """Keyword arguments of the callable."""
         if self.kwargs_ is None:
             self.kwargs_ = {}
-            show(self)
+            track(self)
         return given(self.kwargs_, "kwargs")
 
     @kwargs.setter
     def kwargs(self, value):
         self.kwargs_ = None if type(value) is dict and not value else value
-        show(self)
+        track(self)
 
     @property
     def trigger(self):
@@ -145,7 +168,7 @@ cdef class JobCore(DueEntry):
     @trigger.setter
     def trigger(self, value):
         self.trigger_ = value
-        show(self)
+        track(self)
 
     @property
     def executor(self):
@@ -243,7 +266,7 @@ cdef class JobCore(DueEntry):
         max_instances=...,
     ):
         """Set the values of a new job, checked by the caller; the last three may be left unset (`...`)."""
-        self._scheduler = scheduler
+        self.scheduler_ = scheduler
         self.id_ = id
         self.func_ = func
         self.func_ref_ = func_ref
@@ -299,15 +322,24 @@ def set_first_times(jobs, int64_t now_us):
 
 # The collector. A job whose values can't lead back to it need not be looked at: a million of them would double the
 # price of everything that is allocated. It is hidden while it is in a store in memory, and shown again when it leaves
-# or is given other values.
+# or is given other values. What it refers to is not counted by the collector then, so it must not hold its scheduler,
+# which has the store which has the job: a scheduler that was dropped without shutdown() would never be freed.
 
-cdef void show(JobCore job) noexcept:
+cdef inline void track(JobCore job) noexcept:
     if not PyObject_GC_IsTracked(<PyObject *>job):
         PyObject_GC_Track(<PyObject *>job)
 
 
 cdef inline bint atomic(object value):
     return value is None or type(value) in (str, int, float, bool, bytes)
+
+
+cdef bint all_atomic(tuple values):
+    cdef object value
+    for value in values:
+        if not atomic(value):
+            return False
+    return True
 
 
 cdef set _plain_types = set()  # trigger classes of this project: what they hold are texts, numbers and fields
@@ -325,25 +357,39 @@ cdef bint plain_trigger(object trigger):
     return rap_adds_nothing(Py_TYPE(trigger))
 
 
+cdef bint plain_function(object func):
+    """A function of a module that carries nothing else: no variables around it, no attributes, atomic defaults."""
+    cdef PyFunctionObject *function
+    cdef PyObject *owner
+    if type(func) is _function:
+        function = <PyFunctionObject *>func
+        if function.func_closure != NULL or function.func_kwdefaults != NULL:
+            return False
+        if function.func_dict != NULL and PyDict_Size(function.func_dict):
+            return False
+        if function.func_defaults == NULL:
+            return True
+        return PyTuple_CheckExact(function.func_defaults) and all_atomic(<tuple>function.func_defaults)
+    if type(func) is not _builtin_function:
+        return False
+    owner = PyCFunction_GET_SELF(<PyObject *>func)
+    return owner == NULL or PyModule_CheckExact(owner)
+
+
 cdef bint leads_nowhere(JobCore job):
     """Whether the collector may skip this job: a plain function, atomic arguments, a trigger of the engine."""
-    cdef object value
-    if job.kwargs_ is not None or not plain_trigger(job.trigger_):
+    if job.kwargs_ is not None or not plain_trigger(job.trigger_) or not plain_function(job.func_):
         return False
-    if type(job.func_) is _function:
-        if job.func_.__closure__ is not None:
-            return False
-    elif type(job.func_) is not _builtin_function:
-        return False
-    if type(job.args_) is not tuple:
-        return False
-    for value in <tuple>job.args_:
-        if not atomic(value):
-            return False
-    return True
+    return type(job.args_) is tuple and all_atomic(<tuple>job.args_)
 
 
 cdef int hide(JobCore job) except -1:
+    if job.scheduler_ is not None and not PyWeakref_CheckRefExact(job.scheduler_):
+        try:
+            job.scheduler_ = PyWeakref_NewRef(job.scheduler_, None)
+        except TypeError:  # something else than a scheduler, which can only be held
+            track(job)
+            return 0
     if leads_nowhere(job):
         PyObject_GC_UnTrack(<PyObject *>job)
         if PyObject_GC_IsTracked(<PyObject *>job.trigger_):
@@ -351,8 +397,18 @@ cdef int hide(JobCore job) except -1:
     return 0
 
 
+cdef int show(JobCore job) except -1:
+    cdef object scheduler
+    if PyWeakref_CheckRefExact(job.scheduler_):
+        scheduler = job.scheduler_()
+        if scheduler is not None:
+            job.scheduler_ = scheduler
+    track(job)
+    return 0
+
+
 def hide_from_collector(JobCore job not None):
-    """Let the collector skip a job that can't be part of a cycle; it has entered a store in memory."""
+    """Let go of the scheduler, and let the collector skip the job if it can't be part of a cycle; see the twin."""
     hide(job)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
+from weakref import ref
 
 from rapscheduler._reference.datetimes import from_us, to_us
 from rapscheduler._reference.due_index import NEVER, UNSET, DueEntry
@@ -29,17 +30,18 @@ class JobCore(DueEntry):
     """The values of a job. A value that was never set raises AttributeError when read.
 
     Data: `_run_us` (from DueEntry) and `_nominal_us` are int64 with UNSET and NEVER; `_run_dt` is the datetime that
-    a user or a third-party trigger gave, kept when the trigger's zone would not give it back.
+    a user or a third-party trigger gave, kept when the trigger's zone would not give it back. `_held` is the scheduler,
+    or a weak reference to it.
     """
 
     __slots__ = (
         "__weakref__",
         "_coalesce",
+        "_held",
         "_jobstore_alias",
         "_kwargs",
         "_nominal_us",
         "_run_dt",
-        "_scheduler",
         "args",
         "executor",
         "func",
@@ -61,7 +63,7 @@ class JobCore(DueEntry):
     misfire_grace_time: int | None
     _coalesce: bool
     max_instances: int
-    _scheduler: Any
+    _held: Any
     _jobstore_alias: str | None
     _run_dt: datetime | None
     _nominal_us: int
@@ -71,9 +73,18 @@ class JobCore(DueEntry):
         self = super().__new__(cls)
         self._nominal_us = NEVER
         self._run_dt = None
-        self._scheduler = None
+        self._held = None
         self._jobstore_alias = None
         return self
+
+    @property
+    def _scheduler(self) -> Any:
+        """The scheduler; None: a hidden job holds it weakly, and it is gone."""
+        return self._held() if type(self._held) is ref else self._held
+
+    @_scheduler.setter
+    def _scheduler(self, scheduler: Any) -> None:
+        self._held = scheduler
 
     @property
     def coalesce(self) -> bool:
@@ -211,11 +222,24 @@ def set_first_times(jobs: Iterable[JobCore], now_us: int) -> list[JobCore]:
 
 
 def hide_from_collector(job: JobCore) -> None:
-    """Let the collector skip a job that can't be part of a cycle; it has entered a store in memory."""
+    """A job has entered a store in memory: from now on it holds its scheduler weakly (so do not rely on it alone).
+
+    The compiled twin also lets the collector skip the job if it can't be part of a cycle, which is why it must not
+    hold the scheduler: that has the store, which has the job.
+    """
+    if job._held is not None and type(job._held) is not ref:
+        try:
+            job._held = ref(job._held)
+        except TypeError:  # something else than a scheduler, which can only be held
+            pass
 
 
 def show_to_collector(job: JobCore) -> None:
     """Undo `hide_from_collector`: the job has left its store."""
+    if type(job._held) is ref:
+        scheduler = job._held()
+        if scheduler is not None:
+            job._held = scheduler
 
 
 def is_native(trigger: Any) -> bool:

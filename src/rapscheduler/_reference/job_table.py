@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rapscheduler._reference.due_index import DueIndex
-from rapscheduler._reference.job_core import JobCore
+from rapscheduler._reference.job_core import JobCore, hide_from_collector, show_to_collector
 from rapscheduler._reference.planning import Change
 
 
@@ -24,6 +24,7 @@ def insert_job(job: JobCore, jobs: dict[str, Any], index: DueIndex) -> bool:
             raise ValueError(f"job {job.id} is in a store already")
         jobs[job.id] = job
         _place(job, index)
+        hide_from_collector(job)
         return True
 
 
@@ -59,7 +60,9 @@ def replace_job(job: JobCore, jobs: dict[str, Any], index: DueIndex) -> Any:
         if old is not job:
             jobs[job.id] = job
             index.discard(old)
+            show_to_collector(old)
         _place(job, index)
+        hide_from_collector(job)
         return old
 
 
@@ -93,6 +96,7 @@ def delete_job(job_id: str, jobs: dict[str, Any], index: DueIndex) -> Any:
         job = jobs.pop(job_id, None)
         if job is not None:
             index.discard(job)
+            show_to_collector(job)
         return job
 
 
@@ -102,6 +106,8 @@ def clear_table(jobs: dict[str, Any], index: DueIndex) -> list[Any]:
         taken = list(jobs.values())
         jobs.clear()
         index.clear()
+        for job in taken:
+            show_to_collector(job)
         return taken
 
 
@@ -136,6 +142,7 @@ def _settled(change: Change, jobs: dict[str, Any], index: DueIndex) -> bool:
     if change.remove:
         index.discard(job)
         del jobs[job.id]
+        show_to_collector(job)
         return False
     job._advance(change.run_at_us, change.nominal_us, change.run_time)
     if change.run_at_us is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -96,6 +97,50 @@ def test_hidden_jobs_are_seen_again_when_they_can_be_in_a_cycle(engine: Any, mak
     engine.job_core.hide_from_collector(job)
     engine.job_core.show_to_collector(job)
     assert gc.is_tracked(job)
+
+
+def test_a_hidden_job_does_not_hold_its_scheduler(engine: Any, make: Any) -> None:
+    class Scheduler: ...
+
+    scheduler = Scheduler()
+    kept = weakref.ref(scheduler)
+    job = make.job(make.interval(1), 0, func=print, args=(), kwargs={})
+    job._scheduler = scheduler
+    engine.job_core.hide_from_collector(job)
+    assert job._scheduler is scheduler
+    engine.job_core.show_to_collector(job)
+    del scheduler
+    assert job._scheduler is kept()
+    engine.job_core.hide_from_collector(job)
+    assert kept() is None and job._scheduler is None
+    engine.job_core.show_to_collector(job)
+    assert job._scheduler is None
+    job._scheduler = 7  # what can't be referred to weakly is held
+    engine.job_core.hide_from_collector(job)
+    assert job._scheduler == 7 and gc.is_tracked(job)
+
+
+def test_functions_that_carry_something_are_not_hidden(engine: Any, make: Any) -> None:
+    if engine.NAME == "reference":
+        pytest.skip("the reference twin hides nothing")
+
+    def plain(x: Any = 1) -> None: ...
+    def rich(x: Any = []) -> None: ...  # noqa: B006
+    def named(*, x: Any = []) -> None: ...  # noqa: B006
+    def marked() -> None: ...
+
+    marked.owner = plain  # type: ignore[attr-defined]
+    for func, tracked in (
+        (plain, False),
+        (print, False),
+        (rich, True),
+        (named, True),
+        (marked, True),
+        ([].append, True),
+    ):
+        job = make.job(make.interval(1), 0, func=func, args=(), kwargs={})
+        engine.job_core.hide_from_collector(job)
+        assert gc.is_tracked(job) is tracked, func
 
 
 def test_first_times(engine: Any, make: Any) -> None:

@@ -1,0 +1,94 @@
+"""Schedulers that nobody refers to any more, and that nobody shut down: the collector frees them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from datetime import timedelta
+
+import pytest
+
+from rapscheduler.schedulers.asyncio import AsyncIOScheduler
+from rapscheduler.schedulers.background import BackgroundScheduler
+from rapscheduler.testing import ManualScheduler
+
+
+def work(x=1):
+    pass
+
+
+def pending_one():
+    scheduler = BackgroundScheduler()
+    scheduler.add_job(work, "interval", seconds=1)
+    return scheduler
+
+
+def pending_many():
+    scheduler = BackgroundScheduler()
+    scheduler.add_jobs([{}, {"args": (2,)}], func=work, trigger="interval", seconds=1)
+    return scheduler
+
+
+def started():
+    scheduler = ManualScheduler()
+    scheduler.add_job(work, "interval", seconds=1)
+    scheduler.start()
+    scheduler.add_jobs([{}, {"args": (2,)}], func=work, trigger="cron", second="*")
+    job = scheduler.add_job(work, "interval", seconds=2)
+    job.modify(args=(3,))
+    job.reschedule("interval", seconds=3)
+    scheduler.add_job(work, "interval", seconds=1).pause()
+    scheduler.add_job(work)
+    scheduler.advance(timedelta(seconds=5))
+    return scheduler
+
+
+def paused():
+    scheduler = ManualScheduler()
+    scheduler.start(paused=True)
+    scheduler.add_job(work, "interval", seconds=1)
+    return scheduler
+
+
+async def in_a_loop():
+    scheduler = AsyncIOScheduler()
+    scheduler.start()
+    scheduler.add_job(work, "interval", days=1)
+    await asyncio.sleep(0)
+    return weakref.ref(scheduler)
+
+
+@pytest.mark.parametrize("make", [pending_one, pending_many, started, paused])
+def test_a_dropped_scheduler_is_freed(make):
+    left = weakref.ref(make())
+    gc.collect()
+    assert left() is None
+
+
+def test_a_scheduler_is_freed_with_its_event_loop():
+    left = asyncio.run(in_a_loop())
+    gc.collect()
+    assert left() is None
+
+
+def test_a_job_outlives_its_scheduler_and_says_so():
+    scheduler = ManualScheduler()
+    scheduler.start()
+    job = scheduler.add_job(work, "interval", seconds=1, id="alone")
+    del scheduler
+    gc.collect()
+    with pytest.raises(RuntimeError, match='scheduler of job "alone" is gone'):
+        job.pause()
+    assert job.next_run_time is not None
+
+
+def test_a_job_that_has_left_its_store_holds_its_scheduler():
+    scheduler = ManualScheduler()
+    scheduler.start()
+    job = scheduler.add_job(work, "interval", seconds=1)
+    job.remove()
+    left = weakref.ref(scheduler)
+    del scheduler
+    gc.collect()
+    assert job._scheduler is left() is not None
