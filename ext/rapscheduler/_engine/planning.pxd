@@ -2,6 +2,8 @@
 cimport cython
 from libc.stdint cimport int64_t
 
+from rapscheduler._engine.trigger cimport TriggerCore
+
 @cython.no_gc  # nothing that a job reaches holds one
 @cython.final
 cdef class Change:
@@ -19,8 +21,11 @@ cdef class Change:
 cdef class Submission:
     cdef readonly object job
     cdef public object alias
-    cdef int64_t first_us  # the only run time, unless there are `many`
+    cdef int64_t first_us  # the first run time; the only one, unless there are `many` or a chain
+    cdef int64_t chain_us  # the chain of `trigger`: what it said for the first run time …
+    cdef int64_t last_us  # … and the last run time; those between are found on the way
     cdef readonly int64_t found_us
+    cdef TriggerCore trigger  # None: no chain
     cdef tuple many
     cdef object times
     cdef public bint counted
@@ -31,3 +36,4 @@ cdef class Plan:
     cdef readonly list submissions
     cdef readonly list changes
     cdef readonly list foreign
+    cdef readonly list skipped

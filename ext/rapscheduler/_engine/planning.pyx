@@ -16,6 +16,8 @@ from rapscheduler._engine.trigger cimport TriggerCore, never_us
 
 import random
 
+MISSED_TOLD = 1000
+
 cdef inline object time_or_none(int64_t us):
     return None if us == no_time_us() or us == unset_us() else us
 
@@ -73,14 +75,34 @@ cdef class Submission:
 
     @property
     def run_times_us(self):
-        return (self.first_us,) if self.many is None else self.many
+        return self.many if self.many is not None else tuple(self.times_us())
+
+    def times_us(self):
+        """Go through the run times, each found when it is asked for."""
+        if self.trigger is not None:
+            return self._chain()
+        return iter((self.first_us,) if self.many is None else self.many)
+
+    def _chain(self):
+        cdef int64_t run_us = self.first_us
+        cdef int64_t previous_us = self.chain_us
+        while True:
+            yield run_us
+            run_us = self.trigger.next_us(previous_us, self.found_us)
+            if run_us <= previous_us or run_us > self.last_us:
+                return
+            previous_us = run_us
+
+    def run_time(self, Py_ssize_t i, int64_t run_us):
+        """Run time `i`, which is `run_us`, as an aware datetime."""
+        return from_us_c(run_us, self.job._zone()) if self.times is None else self.times[i]
 
     @property
     def run_times(self):
         """The run times as aware datetimes in the zone of the job's trigger."""
         if self.times is None:
             zone = self.job._zone()
-            self.times = [from_us_c(run_us, zone) for run_us in self.run_times_us]
+            self.times = [from_us_c(run_us, zone) for run_us in self.times_us()]
         return self.times
 
     def __iter__(self):
@@ -95,6 +117,7 @@ cdef class Plan:
         self.submissions = []
         self.changes = []
         self.foreign = []
+        self.skipped = []
 
 
 def plan_due(jobs, now_us, draw=random.random):
@@ -136,7 +159,8 @@ cdef int plan_one(Plan plan, JobCore job, int64_t now, object draw) except -1:
     else:
         next_us = trigger.next_us(last_us, now)
         if next_us <= now and next_us > last_us:
-            last_us = collect(submission, trigger, first_us, now)
+            last_us = trigger.latest_us(first_us, now)
+            set_chain(plan, submission, first_us, last_us)
             next_us = trigger.next_us(last_us, now)
     if trigger.zone.failure is not None:
         plan.foreign.append(job)
@@ -153,19 +177,29 @@ cdef int plan_one(Plan plan, JobCore job, int64_t now, object draw) except -1:
     return 0
 
 
-cdef int64_t collect(Submission submission, TriggerCore trigger, int64_t first_us, int64_t now) except? -1:
-    """All the run times that are due, for a job that runs for each; the nominal time of the last one."""
-    cdef list times_us = [submission.first_us]
-    cdef int64_t last_us = first_us
-    cdef int64_t next_us
-    while True:
-        next_us = trigger.next_us(last_us, now)
-        if next_us > now or next_us <= last_us:
-            break
-        times_us.append(next_us)
-        last_us = next_us
-    submission.many = tuple(times_us)
-    return last_us
+cdef int set_chain(Plan plan, Submission submission, int64_t first_us, int64_t last_us) except -1:
+    """Several run times are due, for a job that runs for each; of the long missed ones only the latest are kept."""
+    cdef JobCore job = submission.job
+    cdef TriggerCore trigger = job.trigger_
+    cdef object grace_us = given(job.misfire_grace_time_, "misfire_grace_time")
+    cdef int64_t kept_us, skipped_us
+    cdef int i
+    submission.trigger, submission.chain_us, submission.last_us = trigger, first_us, last_us
+    if grace_us is not None:
+        grace_us = int(grace_us * 1_000_000)
+    if grace_us is None or submission.found_us - submission.first_us <= grace_us:
+        return 0
+    kept_us = submission.found_us - <int64_t>grace_us
+    for i in range(MISSED_TOLD):
+        kept_us = trigger.latest_us(first_us, kept_us - 1)
+        if kept_us == never_us() or kept_us <= first_us:
+            return 0
+    skipped_us = trigger.latest_us(first_us, kept_us - 1)
+    if skipped_us == never_us() or skipped_us <= first_us:
+        skipped_us = submission.first_us
+    plan.skipped.append((submission, submission.first_us, skipped_us))
+    submission.first_us = submission.chain_us = kept_us
+    return 0
 
 
 cdef int64_t delayed(TriggerCore trigger, int64_t nominal_us, object draw) except? -1:

@@ -22,7 +22,7 @@ def run_at_once(Submission submission not None, now_us):
     """Make the call of a submission that has one run time and is not late; see the reference twin."""
     cdef JobCore job
     cdef int64_t lateness_us
-    if submission.many is not None or not isinstance(submission.job, JobCore):
+    if submission.many is not None or submission.trigger is not None or not isinstance(submission.job, JobCore):
         return NotBegun
     job = submission.job
     if job.misfire_grace_time_ is not None:

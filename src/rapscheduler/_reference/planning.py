@@ -18,6 +18,9 @@ from rapscheduler._reference.due_index import NEVER
 from rapscheduler._reference.job_core import JobCore, is_native
 from rapscheduler._reference.trigger import TriggerCore
 
+MISSED_TOLD = 1000  # of the run times that a job missed, at most so many are told one by one: the latest
+_SECOND_US = 1_000_000
+
 
 class Change:
     """What a store is to do with one job after a pass.
@@ -58,10 +61,23 @@ class Submission:
     """A job with the run times that are due, on its way to an executor. Unpacks to `(job, run_times)`.
 
     `found_us`: when the loop found it due; `run_times_us`: int64 microseconds; `run_times`: aware datetimes, made when
-    somebody asks. `counted`: it holds a place in `RunningCounts`, given back once, by `RunningCounts.release_run`.
+    somebody asks; `times_us()` goes through the first and `run_time()` gives one of the second without building all.
+    Data: `_times_us`, or the chain of `_trigger` from `_first_us` (nominal: `_chain_us`) to `_last_us`.
+    `counted`: it holds a place in `RunningCounts`, given back once, by `RunningCounts.release_run`.
     """
 
-    __slots__ = ("_run_times", "_zone", "alias", "counted", "found_us", "job", "run_times_us")
+    __slots__ = (
+        "_chain_us",
+        "_first_us",
+        "_last_us",
+        "_run_times",
+        "_times_us",
+        "_trigger",
+        "alias",
+        "counted",
+        "found_us",
+        "job",
+    )
 
     def __init__(
         self,
@@ -72,17 +88,40 @@ class Submission:
     ) -> None:
         self.job = job
         self.alias = getattr(job, "_jobstore_alias", None)
-        self.run_times_us = run_times_us
         self.found_us = found_us
         self.counted = False
+        self._times_us = tuple(run_times_us)
         self._run_times = run_times
+        self._trigger: TriggerCore | None = None
+        self._first_us = self._chain_us = self._last_us = 0
+
+    @property
+    def run_times_us(self) -> tuple[int, ...]:
+        return tuple(self.times_us())
+
+    def times_us(self) -> Iterator[int]:
+        """Go through the run times, each found when it is asked for."""
+        return iter(self._times_us) if self._trigger is None else self._chain(self._trigger)
+
+    def _chain(self, trigger: TriggerCore) -> Iterator[int]:
+        run_us, previous_us = self._first_us, self._chain_us
+        while True:
+            yield run_us
+            next_us = trigger.next_fire_us(previous_us, self.found_us)
+            if next_us is None or next_us <= previous_us or next_us > self._last_us:
+                return
+            run_us = previous_us = next_us
+
+    def run_time(self, i: int, run_us: int) -> datetime:
+        """Run time `i`, which is `run_us`, as an aware datetime."""
+        return from_us(run_us, self.job._zone()) if self._run_times is None else self._run_times[i]
 
     @property
     def run_times(self) -> list[datetime]:
         """The run times as aware datetimes in the zone of the job's trigger."""
         if self._run_times is None:
             zone = self.job._zone()
-            self._run_times = [from_us(run_at_us, zone) for run_at_us in self.run_times_us]
+            self._run_times = [from_us(run_at_us, zone) for run_at_us in self.times_us()]
         return self._run_times
 
     def __iter__(self) -> Iterator[Any]:
@@ -93,22 +132,26 @@ class Plan:
     """The decision about a batch of due jobs.
 
     `submissions[i]` and `changes[i]` belong together: submit the one, then write the other. `foreign`: jobs whose
-    trigger the engine does not know; `_scheduling.planning` decides about them.
+    trigger the engine does not know; `_scheduling.planning` decides about them. `skipped`: `(submission, first
+    run time, last run time)` of what was missed so often that it is left out (see `MISSED_TOLD`).
     """
 
-    __slots__ = ("changes", "foreign", "submissions")
+    __slots__ = ("changes", "foreign", "skipped", "submissions")
 
     def __init__(self) -> None:
         self.submissions: list[Submission] = []
         self.changes: list[Change] = []
         self.foreign: list[JobCore] = []
+        self.skipped: list[tuple[Submission, int, int]] = []
 
 
 def plan_due(jobs: Iterable[JobCore], now_us: int, draw: Callable[[], float] = random.random) -> Plan:
     """Decide what to run and what comes next, for jobs that are due at `now_us`.
 
-    A job that coalesces runs once, for its latest missed time; others run for each. A job without a further fire
-    time is removed. `draw` gives numbers in [0, 1) for the jitter of the next run.
+    A job that coalesces runs once, for its latest missed time; others run for each, except that of the run times whose
+    grace is over only the latest `MISSED_TOLD` are kept: they will not run, only be told. However many were missed,
+    none is built here. A job without a further fire time is removed. `draw` gives numbers in [0, 1) for the jitter of
+    the next run.
     """
     plan = Plan()
     for job in jobs:
@@ -117,31 +160,50 @@ def plan_due(jobs: Iterable[JobCore], now_us: int, draw: Callable[[], float] = r
         if not is_native(job.trigger):
             plan.foreign.append(job)
             continue
-        times_us, nominal_us = _due_times(job, now_us)
+        submission = Submission(job, (job.run_at_us,), now_us)
+        nominal_us = _set_due_times(plan, submission)
         next_us = job.trigger.next_fire_us(nominal_us, now_us)
         dispatch_us = None if next_us is None else dispatch_at_us(job.trigger, next_us, draw)
-        plan.submissions.append(Submission(job, times_us, now_us))
+        plan.submissions.append(submission)
         plan.changes.append(Change(job, job.run_at_us, dispatch_us, next_us, remove=next_us is None))
     return plan
 
 
-def _due_times(job: JobCore, now_us: int) -> tuple[tuple[int, ...], int]:
-    """The run times that are due, and the nominal time of the last one."""
-    run_at_us = job._run_us
-    first_us = run_at_us if job._nominal_us == NEVER else job._nominal_us
+def _set_due_times(plan: Plan, submission: Submission) -> int:
+    """Set the run times that are due; the nominal time of the last one."""
+    job, now_us = submission.job, submission.found_us
+    run_at_us, trigger = job._run_us, job.trigger
+    first_us: int = run_at_us if job._nominal_us == NEVER else job._nominal_us
+    latest_us: int | None = trigger.latest_fire_us(first_us, now_us)
+    if latest_us is None or latest_us <= first_us:
+        return first_us
     if job.coalesce:
-        latest_us = job.trigger.latest_fire_us(first_us, now_us)
-        if latest_us is None or latest_us <= first_us:
-            return (run_at_us,), first_us
-        return (latest_us,), latest_us
-    times_us = [run_at_us]
-    nominal_us = first_us
-    while True:
-        next_us = job.trigger.next_fire_us(nominal_us, now_us)
-        if next_us is None or next_us > now_us or next_us <= nominal_us:
-            return tuple(times_us), nominal_us
-        times_us.append(next_us)
-        nominal_us = next_us
+        submission._times_us = (latest_us,)
+        return latest_us
+    submission._trigger, submission._last_us = trigger, latest_us
+    submission._first_us, submission._chain_us = run_at_us, first_us
+    kept_us = _first_told(job, first_us, now_us)
+    if kept_us is not None:
+        skipped_us = trigger.latest_fire_us(first_us, kept_us - 1)
+        if skipped_us is None or skipped_us <= first_us:
+            skipped_us = run_at_us
+        plan.skipped.append((submission, run_at_us, skipped_us))
+        submission._first_us = submission._chain_us = kept_us
+    return latest_us
+
+
+def _first_told(job: JobCore, first_us: int, now_us: int) -> int | None:
+    """Of the run times whose grace is over: the first that is told by itself. None: all are."""
+    grace_s = job.misfire_grace_time
+    if grace_s is None or now_us - job._run_us <= int(grace_s * _SECOND_US):
+        return None
+    kept_us = now_us - int(grace_s * _SECOND_US)
+    for _ in range(MISSED_TOLD):
+        before_us: int | None = job.trigger.latest_fire_us(first_us, kept_us - 1)
+        if before_us is None or before_us <= first_us:
+            return None
+        kept_us = before_us
+    return kept_us
 
 
 def dispatch_at_us(trigger: TriggerCore, nominal_us: int, draw: Callable[[], float] = random.random) -> int:

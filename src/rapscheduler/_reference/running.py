@@ -25,10 +25,10 @@ def run_at_once(submission: Submission, now_us: Callable[[], int]) -> Any:
     `NotBegun`: the run loop has to look at it. This is the price of most runs; everything else is the run loop's.
     """
     job = submission.job
-    if len(submission.run_times_us) != 1 or not isinstance(job, JobCore):
+    if submission._trigger is not None or len(submission._times_us) != 1 or not isinstance(job, JobCore):
         return NotBegun
     grace_s = job.misfire_grace_time
-    if grace_s is not None and now_us() - submission.run_times_us[0] > grace_s * _SECOND_US:
+    if grace_s is not None and now_us() - submission._times_us[0] > grace_s * _SECOND_US:
         return NotBegun
     return job.func(*job.args, **job.kwargs)
 

@@ -20,7 +20,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._clock import SystemClock
-from rapscheduler._engine.planning import Change, Submission, split_by_executor
+from rapscheduler._engine.planning import MISSED_TOLD, Change, Submission, split_by_executor
 from rapscheduler._scheduling.dispatcher import OUTCOMES
 from rapscheduler._scheduling.health import health_of
 from rapscheduler._scheduling.lifecycle import STATE_PAUSED, STATE_RUNNING
@@ -233,6 +233,8 @@ class DueLoop:
         finally:  # whatever was raised (a logger of the user's, Ctrl-C): what was submitted must not run again
             if changes:
                 self._settle(state, changes)
+        if batch.skipped:
+            self._log_skipped(batch, changes)
         while self._missing:
             alias = self._missing.pop()
             if alias in self._scheduler._executors:
@@ -324,6 +326,20 @@ class DueLoop:
         )
         if self._scheduler._wants(EVENT_JOB_MAX_INSTANCES):
             events.append(JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, one.job.id, state.alias, one.run_times))
+
+    def _log_skipped(self, batch: BatchPlan, settled: list[Change]) -> None:
+        """Say which run times were missed so long ago, and so often, that they are not told one by one."""
+        jobs = {id(change.job) for change in settled if change.park is None}
+        for one, first_us, last_us in batch.skipped:
+            if id(one.job) in jobs:
+                self._scheduler._logger.warning(
+                    'Run times of job "%s" from %s to %s were missed, and only the latest %d missed ones are told '
+                    "one by one (nobody looked for due jobs at that time; coalesce=True runs once for all of them)",
+                    _text(one.job),
+                    moment(first_us, self._scheduler.timezone),
+                    moment(last_us, self._scheduler.timezone),
+                    MISSED_TOLD,
+                )
 
     def _set_aside(
         self,

@@ -23,15 +23,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 class BatchPlan:
     """The decision about a batch: `submissions[i]` goes with `changes[i]`; `parks` are jobs to set aside, with errors.
 
-    A park is `(Change with park, the exception)`.
+    A park is `(Change with park, the exception)`; `skipped` is that of `Plan`: missed run times that are left out.
     """
 
-    __slots__ = ("changes", "parks", "submissions")
+    __slots__ = ("changes", "parks", "skipped", "submissions")
 
     def __init__(self, submissions: list[Submission], changes: list[Change]) -> None:
         self.submissions = submissions
         self.changes = changes
         self.parks: list[tuple[Change, BaseException]] = []
+        self.skipped: list[tuple[Submission, int, int]] = []
 
 
 def moment(time_us: int, zone: tzinfo) -> datetime:
@@ -48,6 +49,7 @@ def plan_batch(jobs: Sequence[Any], now_us: int, zone: tzinfo) -> BatchPlan:
             raise
         return _plan_singly(jobs, now_us, zone)
     batch = BatchPlan(plan.submissions, plan.changes)
+    batch.skipped = plan.skipped
     if plan.foreign:
         _plan_foreign(plan, batch, now_us, zone)
     return batch
@@ -80,6 +82,7 @@ def _plan_singly(jobs: Sequence[Any], now_us: int, zone: tzinfo) -> BatchPlan:
             continue
         batch.submissions += plan.submissions
         batch.changes += plan.changes
+        batch.skipped += plan.skipped
         _plan_foreign(plan, batch, now_us, zone)
     return batch
 

@@ -76,16 +76,15 @@ def run_loop(
     `begun`: the first call was made already (`run_at_once`); the driver only has its outcome to send.
     """
     events: Events = []
-    job, times_us = submission.job, submission.run_times_us
-    grace_s = job.misfire_grace_time
-    for i in range(len(times_us)):
+    job, grace_s = submission.job, submission.job.misfire_grace_time
+    for i, run_us in enumerate(submission.times_us()):
         if grace_s is not None and not begun:
-            lateness_us = now_us() - times_us[i]
+            lateness_us = now_us() - run_us
             if lateness_us > grace_s * SECOND_US:
-                _missed(submission, i, lateness_us, grace_s, logger, wants, events)
+                _missed(submission, i, run_us, lateness_us, grace_s, logger, wants, events)
                 continue
         if not begun and logger.isEnabledFor(logging.INFO):
-            logger.info('Running job "%s" (scheduled at %s)', job, submission.run_times[i])
+            logger.info('Running job "%s" (scheduled at %s)', job, submission.run_time(i, run_us))
         begun = False
         try:
             retval = yield job
@@ -95,13 +94,12 @@ def run_loop(
             if _is_cancellation(exc):
                 logger.warning('Job "%s" was cancelled', job)
                 return events + lost_events(submission, exc, wants, i)
-            _failed(submission, i, exc, logger, wants, events)
+            _failed(submission, submission.run_time(i, run_us), exc, logger, wants, events)
         else:
             if wants(EVENT_JOB_EXECUTED):
+                run_time = submission.run_time(i, run_us)
                 events.append(
-                    JobExecutionEvent(
-                        EVENT_JOB_EXECUTED, job.id, submission.alias, submission.run_times[i], retval=retval
-                    )
+                    JobExecutionEvent(EVENT_JOB_EXECUTED, job.id, submission.alias, run_time, retval=retval)
                 )
             if logger.isEnabledFor(logging.INFO):
                 logger.info('Job "%s" executed successfully', job)
@@ -111,6 +109,7 @@ def run_loop(
 def _missed(
     submission: Submission,
     i: int,
+    run_us: int,
     lateness_us: int,
     grace_s: int,
     logger: logging.Logger,
@@ -118,7 +117,7 @@ def _missed(
     events: Events,
 ) -> None:
     """Run time `i` is past its grace: say so, and whether nobody looked or all workers were busy."""
-    found_late_us = submission.found_us - submission.run_times_us[i]
+    found_late_us = submission.found_us - run_us
     cause = DOWNTIME if found_late_us > grace_s * SECOND_US else QUEUE_WAIT
     job = submission.job
     logger.warning(
@@ -133,7 +132,7 @@ def _missed(
                 EVENT_JOB_MISSED,
                 job.id,
                 submission.alias,
-                submission.run_times[i],
+                submission.run_time(i, run_us),
                 lateness_s=lateness_us / SECOND_US,
                 cause=cause,
             )
@@ -142,13 +141,13 @@ def _missed(
 
 def _failed(
     submission: Submission,
-    i: int,
+    run_time: datetime,
     exc: BaseException,
     logger: logging.Logger,
     wants: Callable[[int], bool],
     events: Events,
 ) -> None:
-    """Run `i` raised: log it, make the event, and let go of the frames."""
+    """A run raised: log it, make the event, and let go of the frames."""
     job = submission.job
     traceback = _own_frames_removed(exc.__traceback__)
     exc.__traceback__ = traceback
@@ -158,7 +157,7 @@ def _failed(
                 EVENT_JOB_ERROR,
                 job.id,
                 submission.alias,
-                submission.run_times[i],
+                run_time,
                 exception=exc,
                 traceback="".join(format_tb(traceback)),
             )

@@ -26,7 +26,7 @@ def make(engine: Any) -> SimpleNamespace:
     def job(trigger: Any, run_at_us: int | None, nominal_us: int | None = None, **values: Any) -> Any:
         job = engine.job_core.JobCore()
         job.id, job.trigger, job.executor = "j", trigger, "default"
-        job.coalesce, job.max_instances = True, 1
+        job.coalesce, job.max_instances, job.misfire_grace_time = True, 1, None
         job._advance(run_at_us, run_at_us if nominal_us is None else nominal_us)
         for key, value in values.items():
             setattr(job, key, value)

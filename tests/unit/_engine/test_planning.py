@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -80,6 +81,65 @@ def test_a_week_of_seconds_coalesced_costs_one_look(engine: Any, make: Any) -> N
     job = make.job(make.interval(1), 0)
     plan = engine.planning.plan_due([job], 604_800 * S)
     assert outcome(plan) == [((604_800 * S,), 0, 604_801 * S, 604_801 * S, False)]
+
+
+def test_a_week_of_seconds_for_each_builds_no_times(engine: Any, make: Any) -> None:
+    """Counted: nothing is built until somebody goes through the run times, and then one at a time."""
+    job = make.job(make.interval(1), 0, coalesce=False)
+    now_us = 604_800 * S
+    tracemalloc.start()
+    try:
+        plan = engine.planning.plan_due([job], now_us)
+        (submission,), (change,) = plan.submissions, plan.changes
+        assert change.run_at_us == now_us + S and plan.skipped == []
+        count, last_us = 0, -S
+        for run_us in submission.times_us():
+            assert run_us == last_us + S
+            count, last_us = count + 1, run_us
+            if count == 50_000:
+                break
+        assert submission.run_time(0, run_us) == at(run_us)
+        assert tracemalloc.get_traced_memory()[1] < 200_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("grace_s", [1, 100])
+def test_of_what_was_missed_long_ago_the_latest_are_told(engine: Any, make: Any, grace_s: int) -> None:
+    told = engine.planning.MISSED_TOLD
+    now_us = 604_800 * S
+    job = make.job(make.interval(1), 0, coalesce=False, misfire_grace_time=grace_s)
+    plan = engine.planning.plan_due([job], now_us)
+    (submission,) = plan.submissions
+    first_us = now_us - (grace_s + told) * S  # those not later than the grace time are run
+    assert submission.run_times_us == tuple(range(first_us, now_us + 1, S))
+    assert submission.run_times[0] == at(first_us)
+    assert plan.skipped == [(submission, 0, first_us - S)]
+
+
+def test_what_was_missed_a_few_times_is_told_whole(engine: Any, make: Any) -> None:
+    told = engine.planning.MISSED_TOLD
+    for count, skipped in ((told - 1, 0), (told, 0), (told + 1, 1), (told + 2, 2)):
+        # the job was set to a time off its grid: half a second, then every second after it
+        job = make.job(make.interval(1), S // 2, coalesce=False, misfire_grace_time=1)
+        plan = engine.planning.plan_due([job], (count + 1) * S + S // 4)
+        ((times_us, _, next_us, _, _),) = outcome(plan)
+        assert len(times_us) == count + 1 - skipped and next_us == times_us[-1] + S
+        assert [(first, last) for _, first, last in plan.skipped] == [
+            (S // 2, S // 2 + (skipped - 1) * S)
+        ] * bool(skipped)
+
+
+def test_times_that_are_walked_are_those_of_the_trigger(engine: Any, make: Any) -> None:
+    spec = engine.cron.CronSpec.of(second=1 << 7)
+    trigger = engine.cron.CronCore(spec, make.zone)
+    job = make.job(trigger, 3 * S, coalesce=False)  # not a time of the trigger
+    ((times_us, _, next_us, _, _),) = outcome(engine.planning.plan_due([job], 190 * S))
+    assert times_us == (3 * S, 7 * S, 67 * S, 127 * S, 187 * S) and next_us == 247 * S
+    jitter = make.interval(10, jitter_us=4 * S)
+    job = make.job(jitter, 12 * S, 10 * S, coalesce=False)
+    ((times_us, _, _, next_us, _),) = outcome(engine.planning.plan_due([job], 35 * S))
+    assert times_us == (12 * S, 20 * S, 30 * S) and next_us == 40 * S
 
 
 def test_jitter_delays_the_dispatch_and_never_the_grid(engine: Any, make: Any) -> None:
