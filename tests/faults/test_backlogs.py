@@ -3,20 +3,52 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from tests.faults.breakable import STORES, Refusing, every
 
 from rapscheduler._engine.planning import MISSED_TOLD
+from rapscheduler._scheduling import dueloop, foreign
 from rapscheduler.events import EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, EVENT_JOB_SUBMITTED
 from rapscheduler.testing import ManualScheduler
+from rapscheduler.triggers.base import BaseTrigger
 
 pytestmark = pytest.mark.faults
 
 WEEK = timedelta(days=7)
 SECOND = timedelta(seconds=1)
+
+
+class Every(BaseTrigger):
+    """A trigger of a third party: every second. It counts how often it is asked, and each time costs a millisecond."""
+
+    def __init__(self, clock: SlowClock) -> None:
+        self.clock = clock
+        self.asked = 0
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        self.asked += 1
+        self.clock.now_s += 0.001
+        return previous + SECOND if previous else now
+
+
+class SlowClock:
+    """The clock that bounds passes and walks; it goes on only when a trigger is asked."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> SlowClock:
+    clock = SlowClock()
+    monkeypatch.setattr(dueloop, "monotonic", clock)
+    monkeypatch.setattr(foreign, "monotonic", clock)
+    return clock
 
 
 def sleep_a_week(scheduler: ManualScheduler) -> None:
@@ -64,3 +96,51 @@ def test_what_was_skipped_is_said_when_the_run_was_handed_over(
         executor.refuse = False
         scheduler.advance(11 * SECOND)
     assert caplog.text.count("told one by one") == 1 and len(runs) >= 2
+
+
+@pytest.mark.parametrize("kind", STORES)
+@pytest.mark.parametrize("coalesce", [True, False])
+def test_a_trigger_of_others_does_not_hold_the_loop_up(
+    scheduler: ManualScheduler, runs: list[str], slow: SlowClock, kind: str, coalesce: bool
+) -> None:
+    """A day of seconds, a millisecond each: 86 s in one piece. Others run meanwhile, and it runs in the end."""
+    told: list[Any] = []
+    scheduler.add_listener(told.append, EVENT_JOB_MISSED | EVENT_JOB_EXECUTED)
+    scheduler.add_jobstore(STORES[kind](), "own")
+    trigger = Every(slow)
+    options: dict[str, Any] = {"misfire_grace_time": 1, "coalesce": coalesce, "jobstore": "own"}
+    scheduler.add_job(runs.append, trigger, args=["week"], id="week", **options)
+    scheduler.add_job(runs.append, every(1), args=["other"], id="other", jobstore="own")
+    scheduler.pause()
+    scheduler.clock.advance(timedelta(days=1))
+    scheduler.resume()
+    asked = trigger.asked
+    lengths = []
+    while "week" not in runs:
+        begun_s = slow.now_s
+        assert scheduler._process_jobs() is not None
+        lengths.append(slow.now_s - begun_s)
+        if len(lengths) == 1:
+            assert runs == ["other"]  # in the first piece already
+    assert max(lengths) <= 5.2 and len(lengths) >= 17
+    assert trigger.asked == asked + 86_400 + 1  # every step once, however many pieces
+    week = [event for event in told if event.job_id == "week"]
+    assert len(week) == (1 if coalesce else MISSED_TOLD + 2)
+    assert runs.count("week") == (1 if coalesce else 2)
+    assert scheduler.get_job("week").next_run_time == scheduler.clock.now() + SECOND
+
+
+def test_a_walk_ends_with_the_schedule_that_it_was_for(
+    scheduler: ManualScheduler, runs: list[str], slow: SlowClock
+) -> None:
+    scheduler.add_job(runs.append, Every(slow), args=["old"], id="j")
+    scheduler.pause()
+    scheduler.clock.advance(WEEK)
+    scheduler.resume()
+    scheduler._process_jobs()
+    assert runs == []
+    scheduler.modify_job("j", trigger=every(3600))
+    scheduler._process_jobs()
+    assert runs == ["old"] and scheduler.get_job("j").next_run_time == scheduler.clock.now() + timedelta(
+        hours=1
+    )

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 from rapscheduler._clock import SystemClock
 from rapscheduler._engine.planning import MISSED_TOLD, Change, Submission, split_by_executor
 from rapscheduler._scheduling.dispatcher import OUTCOMES
+from rapscheduler._scheduling.foreign import moment
 from rapscheduler._scheduling.health import health_of
 from rapscheduler._scheduling.lifecycle import STATE_PAUSED, STATE_RUNNING
 from rapscheduler._scheduling.loopstate import StoreState
-from rapscheduler._scheduling.planning import BatchPlan, moment, plan_batch
+from rapscheduler._scheduling.planning import BatchPlan, plan_batch
 from rapscheduler._scheduling.storing import gone_from, guard
 from rapscheduler.errors import (
     InterpreterEndingError,
@@ -58,6 +59,7 @@ BUSY_WAIT_S = 0.05  # before asking again while another thread makes a pass
 PASS_S = (
     5.0  # a pass ends after this time even if more is due, so that new stores and jumps of the clock are seen
 )
+WALK_S = 0.1  # then the walk through the missed times of a third-party trigger lets other jobs run
 JUMP_US = 1_000_000  # wall clock and monotonic clock may differ by this much between two passes
 
 
@@ -125,7 +127,7 @@ class DueLoop:
             state.took = False
         end_s = monotonic() + self._slice_s
         while active and self._is_open():
-            active = [state for state in active if self._one_batch(state)]
+            active = [state for state in active if self._one_batch(state, end_s)]
             if active and monotonic() >= end_s:
                 break
         self._passes += 1
@@ -160,8 +162,8 @@ class DueLoop:
             self._states = states
         return list(states.values())
 
-    def _one_batch(self, state: StoreState) -> bool:
-        """Fetch, plan, submit and settle one batch of a store. True: there may be more."""
+    def _one_batch(self, state: StoreState, end_s: float) -> bool:
+        """Fetch, plan, submit and settle one batch of a store. True: there may be more. `end_s`: of the pass."""
         scheduler = self._scheduler
         if state.retry_at_s is not None:
             if scheduler._clock.monotonic() < state.retry_at_s:
@@ -178,11 +180,13 @@ class DueLoop:
         more = len(jobs) >= limit
         if state.deferred:
             jobs = [job for job in jobs if not state.is_deferred(job)]
-        batch = plan_batch(jobs, now_us, scheduler.timezone)
+        walk_end_s = min(end_s, monotonic() + WALK_S)
+        batch = plan_batch(jobs, now_us, scheduler.timezone, state.walks, walk_end_s)
+        state.walks = {**state.walks, **batch.walks} if more else batch.walks
         self._carry_out(state, batch, now_us)
-        progress = bool(batch.submissions or batch.parks)
+        progress = bool(batch.submissions or batch.parks or batch.walks)
         state.took = state.took or progress
-        return more and progress
+        return (more and progress) or bool(batch.walks)
 
     def _take(self, state: StoreState, now_us: int, limit: int) -> Sequence[Any]:
         state.taken_at_us = now_us

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from rapscheduler._engine.planning import Change
+from rapscheduler._scheduling.foreign import Walk
 from rapscheduler.jobstores.base import BaseJobStore
 
 
@@ -17,11 +18,22 @@ class StoreState:
 
     `calls`: the store, or what makes the loop's calls to it; `unsettled`: changes it did not take, by job id;
     `deferred`: run time and retry time of jobs that could not be submitted, by job id, for a store that can't leave
-    them out itself; `retry_at_s`: when to ask it again after an error (monotonic); `taken_at_us`: when it was asked for
-    due jobs last; `took`: whether this pass got anything from it.
+    them out itself; `walks`: how far the missed times of third-party triggers were walked, by job id; `retry_at_s`:
+    when to ask it again after an error (monotonic); `taken_at_us`: when it was asked for due jobs last; `took`: whether
+    this pass got anything from it.
     """
 
-    __slots__ = ("alias", "calls", "deferred", "retry_at_s", "store", "taken_at_us", "took", "unsettled")
+    __slots__ = (
+        "alias",
+        "calls",
+        "deferred",
+        "retry_at_s",
+        "store",
+        "taken_at_us",
+        "took",
+        "unsettled",
+        "walks",
+    )
 
     def __init__(self, alias: str, store: Any) -> None:
         self.alias = alias
@@ -29,6 +41,7 @@ class StoreState:
         self.calls: Any = store if hasattr(store, "_take_due") else _BorrowedStore(store)
         self.unsettled: dict[str, Change] = {}
         self.deferred: dict[str, tuple[int | None, int]] = {}
+        self.walks: dict[str, Walk] = {}
         self.retry_at_s: float | None = None
         self.taken_at_us = 0
         self.took = False

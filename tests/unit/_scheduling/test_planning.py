@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from rapscheduler._scheduling.planning import first_run, knows_nominal, plan_batch
+from rapscheduler._scheduling.foreign import knows_nominal
+from rapscheduler._scheduling.planning import first_run, plan_batch
 from rapscheduler.job import Job
 from rapscheduler.triggers.base import BaseTrigger
 from rapscheduler.triggers.interval import IntervalTrigger
@@ -49,6 +50,7 @@ class Jittery(Every):
 def job_of(trigger: Any, run_time: datetime = T0, **values: Any) -> Job:
     job = Job.__new__(Job)
     job.id, job.trigger, job.executor, job.coalesce, job.max_instances = "j", trigger, "default", True, 1
+    job.misfire_grace_time = None
     job.next_run_time = run_time
     for key, value in values.items():
         setattr(job, key, value)
