@@ -28,6 +28,7 @@ cdef struct CronMasks:
     bint rhythm
     bint any_week
     bint every_day             # all days of all years
+    bint by_date               # no field asks for the weekday or the week of a day
     bint strict                # wall times that come twice count once: no rhythm, and not dst="both"
     DstRule dst
     int32_t first_time_s       # first and last matching second of a day; -1 when there is none

@@ -12,11 +12,12 @@ from libc.stdlib cimport free, malloc
 
 from rapscheduler._engine.calendar cimport (
     CivilDate,
-    civil_from_days_c,
     days_from_civil_c,
     days_in_month_c,
     iso_week_c,
     nearest_workday_c,
+    recall_civil,
+    recall_days,
     weekday_c,
 )
 from rapscheduler._engine.timezone cimport ZoneRange, ZoneTable, zone_find
@@ -129,9 +130,11 @@ cdef uint32_t days_of_month(CronMasks *k, int32_t year, int32_t month) noexcept 
     cdef uint64_t days, by_weekday
     if not (k.month >> month) & 1:
         return 0
+    length = days_in_month_c(year, month)
+    if k.by_date:
+        return <uint32_t>(in_day_field(k, year, month, 0, length) & ((<uint64_t>2 << length) - 2))
     first_days = days_from_civil_c(year, month, 1)
     first = weekday_c(first_days)
-    length = days_in_month_c(year, month)
     days = in_day_field(k, year, month, first, length)
     by_weekday = from_weekdays(k.weekday, first)
     days = (days | by_weekday) if k.day_or_weekday else (days & by_weekday)
@@ -219,7 +222,7 @@ cdef int64_t next_day_far(CronMasks *k, CivilDate *start) noexcept nogil:
             if on == month:
                 days = days >> day << day
             if days:
-                return days_from_civil_c(year, on, rap_lowest(days))
+                return recall_days(year, on, rap_lowest(days))
         year, month, day = year + 1, 1, 1
     if start_number + 1 < k.none_from:
         k.none_from = start_number + 1
@@ -254,7 +257,7 @@ cdef int64_t last_day_far(CronMasks *k, CivilDate *start) noexcept nogil:
             if on == month:
                 days &= <uint32_t>(((<uint64_t>2) << day) - 1)
             if days:
-                return days_from_civil_c(year, on, rap_highest(days))
+                return recall_days(year, on, rap_highest(days))
         year, month, day = year - 1, 12, 31
     if start_number - 1 > k.none_until:
         k.none_until = start_number - 1
@@ -269,7 +272,7 @@ cdef inline int64_t next_day(CronMasks *k, int64_t days) noexcept nogil:
         return RAP_NONE
     if k.every_day:
         return days
-    civil_from_days_c(days, &date)
+    recall_civil(days, &date)
     if k.year_ranges < 0:
         bits = month_days(k, date.year, date.month) >> date.day << date.day
         if bits:
@@ -285,7 +288,7 @@ cdef inline int64_t last_day(CronMasks *k, int64_t days) noexcept nogil:
         return -RAP_NONE
     if k.every_day:
         return days
-    civil_from_days_c(days, &date)
+    recall_civil(days, &date)
     if k.year_ranges < 0:
         bits = month_days(k, date.year, date.month) & ((<uint64_t>2 << date.day) - 1)
         if bits:
@@ -343,7 +346,7 @@ cdef inline int64_t next_wall_in_month(CronMasks *k, int64_t start, int32_t time
     cdef CivilDate date
     cdef uint32_t bits
     cdef int64_t day
-    civil_from_days_c(start, &date)
+    recall_civil(start, &date)
     bits = month_days(k, date.year, date.month) >> date.day << date.day
     if (bits >> date.day) & 1:
         time_s = next_time(k, time_s)
@@ -591,11 +594,15 @@ cdef CronSpec _make(tuple key):
     spec.key = key
     k.strict = not k.rhythm and k.dst != DST_BOTH
     k.any_week = k.week == RAP_ALL_WEEKS
+    k.by_date = (
+        k.any_week
+        and k.weekday == RAP_ALL_WEEKDAYS
+        and not (k.nth_weekdays or k.nearest_workdays or k.day_or_weekday)
+    )
     k.every_day = (
         k.year_ranges < 0
-        and k.any_week
+        and k.by_date
         and k.month == RAP_ALL_MONTHS
-        and k.weekday == RAP_ALL_WEEKDAYS
         and (k.day_any or k.day == RAP_ALL_DAYS)
     )
     if k.second and k.minute and k.hour:

@@ -6,3 +6,4 @@ from rapscheduler._engine.timezone cimport ZoneTable
 
 cdef int64_t to_us_c(object dt, ZoneTable zone) except? -1
 cdef object from_us_c(int64_t us, ZoneTable zone)
+cdef int extend_from_us(list times, const int64_t *us, Py_ssize_t count, ZoneTable zone) except -1

@@ -24,10 +24,11 @@ from cpython.datetime cimport (
     timedelta_microseconds,
     timedelta_seconds,
 )
+from cpython.list cimport PyList_Append
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t
 
-from rapscheduler._engine.calendar cimport CivilDate, civil_from_days_c, days_from_civil_c
+from rapscheduler._engine.calendar cimport CivilDate, recall_civil, recall_days
 from rapscheduler._engine.timezone cimport UNIQUE, LocalTime, ZoneRange, ZoneTable, zone_find, zone_local
 
 import_datetime()
@@ -43,7 +44,7 @@ cdef int64_t to_us_c(object dt, ZoneTable zone) except? -1:
     cdef object tzinfo = datetime_tzinfo(dt)
     cdef int64_t us = PyDateTime_DATE_GET_MICROSECOND(dt)
     cdef int64_t wall_s = (
-        days_of(dt) * 86400
+        recall_days(PyDateTime_GET_YEAR(dt), PyDateTime_GET_MONTH(dt), PyDateTime_GET_DAY(dt)) * 86400
         + PyDateTime_DATE_GET_HOUR(dt) * 3600
         + PyDateTime_DATE_GET_MINUTE(dt) * 60
         + PyDateTime_DATE_GET_SECOND(dt)
@@ -72,39 +73,6 @@ cdef int64_t foreign_us(object dt, ZoneTable zone, int64_t wall_s, int64_t us) e
     return (wall_s - offset_s) * 1_000_000 + us - timedelta_microseconds(offset)
 
 
-# The civil date made last and the one read last. Each is one word that is right whichever thread wrote it: days + 2**22
-# above 23 bits of year, month and day. Neighbouring jobs are due on few days. (A datetime made: 29 ns, without 21.)
-cdef uint64_t last_date = 0
-cdef uint64_t last_days = 0
-
-
-cdef inline void civil_date(int64_t days, CivilDate *date) noexcept nogil:
-    global last_date
-    cdef uint64_t known = last_date
-    cdef uint64_t key = <uint64_t>(days + 4194304)
-    if known >> 23 != key:
-        civil_from_days_c(days, date)
-        last_date = key << 23 | <uint64_t>date.year << 9 | <uint64_t>date.month << 5 | <uint64_t>date.day
-    else:
-        date.year = <int32_t>(known >> 9 & 0x3FFF)
-        date.month = <int32_t>(known >> 5 & 15)
-        date.day = <int32_t>(known & 31)
-
-
-cdef inline int64_t days_of(object dt) noexcept:
-    global last_days
-    cdef uint64_t known = last_days
-    cdef uint64_t key = (
-        <uint64_t>PyDateTime_GET_YEAR(dt) << 9 | <uint64_t>PyDateTime_GET_MONTH(dt) << 5 | <uint64_t>PyDateTime_GET_DAY(dt)
-    )
-    cdef int64_t days
-    if known & 0x7FFFFF == key:
-        return <int64_t>(known >> 23) - 4194304
-    days = days_from_civil_c(PyDateTime_GET_YEAR(dt), PyDateTime_GET_MONTH(dt), PyDateTime_GET_DAY(dt))
-    last_days = <uint64_t>(days + 4194304) << 23 | key
-    return days
-
-
 cdef object from_us_c(int64_t us, ZoneTable zone):
     """The aware datetime of an instant in ``zone``, its fold set; ``OverflowError`` outside of years 1 to 9999."""
     cdef ZoneRange here
@@ -123,7 +91,7 @@ cdef object from_us_c(int64_t us, ZoneTable zone):
         raise OverflowError(f"the instant {us} µs is outside of the years 1 to 9999")
     cdef int64_t days = (wall_s + 62135596800LL) // 86400 - 719162
     cdef int32_t second = <int32_t>(wall_s - days * 86400)
-    civil_date(days, &date)
+    recall_civil(days, &date)
     cdef bint fold = (
         not through_utc and here.before_s > here.offset_s and utc_s - here.lo_s < here.before_s - here.offset_s
     )
@@ -136,6 +104,50 @@ cdef object from_us_c(int64_t us, ZoneTable zone):
         return zone.tzinfo.fromutc(dt)
     except OverflowError:
         raise OverflowError(f"the instant {us} µs is outside of the years 1 to 9999") from None
+
+
+cdef struct LocalDay:
+    # The instants `first_us <= t < end_us` have one date, one offset and fold=0; none when the two are equal.
+    int64_t first_us
+    int64_t end_us
+    int64_t midnight_us  # where the date would begin by that offset
+    CivilDate date
+
+
+cdef void find_day(int64_t us, ZoneTable zone, LocalDay *day) noexcept nogil:
+    """The day around an instant that ``from_us_c`` has just converted."""
+    cdef ZoneRange here
+    cdef int64_t utc_s = us // 1_000_000 - (us % 1_000_000 < 0)
+    zone_find(zone, utc_s, &here)
+    cdef int64_t days = (utc_s + here.offset_s + 62135596800LL) // 86400 - 719162
+    cdef int64_t first_s = here.lo_s + max(here.before_s - here.offset_s, 0)  # after the second pass of a fold
+    recall_civil(days, &day.date)
+    day.midnight_us = (days * 86400 - here.offset_s) * 1_000_000
+    day.first_us = max(day.midnight_us, first_s * 1_000_000)
+    day.end_us = min(day.midnight_us + 86400_000_000LL, here.hi_s * 1_000_000)
+
+
+cdef int extend_from_us(list times, const int64_t *us, Py_ssize_t count, ZoneTable zone) except -1:
+    """Append ``from_us_c`` of each: what many fire times have in common, their day and its offset, is found once."""
+    cdef LocalDay day
+    cdef Py_ssize_t place
+    cdef int64_t rest_us
+    cdef int32_t second
+    day.first_us = day.end_us = 0
+    for place in range(count):
+        if day.first_us <= us[place] < day.end_us:
+            rest_us = us[place] - day.midnight_us
+            second = <int32_t>(rest_us // 1_000_000)
+            moment = datetime_new(
+                day.date.year, day.date.month, day.date.day, second // 3600, second // 60 % 60, second % 60,
+                <int32_t>(rest_us - second * 1_000_000LL), zone.tzinfo, 0,
+            )
+        else:
+            moment = from_us_c(us[place], zone)
+            if place + 1 < count and us[place + 1] - us[place] < 21600_000_000LL and zone.plain:
+                find_day(us[place], zone, &day)  # the next one, within six hours, is likely to share it
+        PyList_Append(times, moment)
+    return 0
 
 
 cdef int64_t checked(object us) except? -1:

@@ -172,13 +172,13 @@ cdef void grow(ZoneTable zone, int64_t utc_s) noexcept with gil:
 
 
 cdef inline Py_ssize_t near_hints(ZoneBlock *block, int64_t utc_s) noexcept nogil:
-    """The index of an instant in the range found before the last one, or beside it or the last; -1 when it isn't."""
+    """The index of an instant in the range found before the last one, or near the last; -1 when it isn't."""
     cdef Py_ssize_t last = block.last
     cdef Py_ssize_t other = block.other
     if block.start_s[other] <= utc_s < block.start_s[other + 1]:
         return other
-    if last + 1 < block.count and block.start_s[last + 1] <= utc_s < block.start_s[last + 2]:
-        return last + 1
+    if last + 2 < block.count and block.start_s[last + 1] <= utc_s < block.start_s[last + 3]:
+        return last + 1 if utc_s < block.start_s[last + 2] else last + 2  # the same season of the next year
     if last > 0 and block.start_s[last - 1] <= utc_s < block.start_s[last]:
         return last - 1
     return -1

@@ -9,14 +9,12 @@ zone or a number; a Python subclass that adds attributes is seen again).
 
 cimport cython
 from cpython.datetime cimport PyDateTime_Check, datetime_tzinfo, import_datetime
-
-from cpython.list cimport PyList_Append
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_TYPE
 from libc.stdint cimport int64_t
 
-from rapscheduler._engine.datetimes cimport from_us_c, to_us_c
+from rapscheduler._engine.datetimes cimport extend_from_us, from_us_c, to_us_c
 from rapscheduler._engine.timezone cimport ZoneTable
 
 import random
@@ -211,7 +209,7 @@ cdef class TriggerCore:
         cdef int64_t[ROOM] block
         cdef int64_t last = max_us() if end_us is None else _legal(end_us)
         cdef int64_t from_us = _legal(start_us)
-        cdef int64_t left, room, count, place
+        cdef int64_t left, room, count
         cdef list times = []
         if limit < 0:
             raise ValueError(f"limit={limit} makes no sense; give 0 or more")
@@ -219,8 +217,7 @@ cdef class TriggerCore:
         while left > 0:
             room = left if left < ROOM else ROOM
             count = self.fill_us(block, room, from_us, last)
-            for place in range(count):
-                PyList_Append(times, from_us_c(block[place], self.zone))
+            extend_from_us(times, block, count, self.zone)
             if count < room:
                 break
             left -= count

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.zones import table
+from tests.zones import ODD_ZONES, table
 
 from rapscheduler.triggers.base import BaseTrigger
 
@@ -171,6 +171,25 @@ def test_bulk_is_repeated_next(engine: SimpleNamespace, key: str, dense: bool) -
     assert trigger.fill_fire_times(buffer, expected[5] + 1, expected[9] - 1) == 3
     assert trigger.fill_fire_times(array("q"), 0) == 0
     assert trigger.list_fire_times(0, None, 0) == []
+
+
+@pytest.mark.parametrize("key", ODD_ZONES)
+def test_dense_times_have_their_own_day_offset_and_fold(engine: SimpleNamespace, key: str) -> None:
+    """Many instants share a day and its offset; none may take those of its neighbour across a midnight or a change."""
+    zone, tz = table(engine, key), ZoneInfo(key)
+    changes = zone.transitions(1_262_304_000, 1_893_456_000)[:3]  # from 2010 on
+    for change_s, _, _ in changes or [(NOON // SECOND, 0, 0)]:
+        start_us = (change_s - 2 * 86_400) * SECOND
+        trigger = engine.interval.IntervalCore(31 * 60 * SECOND + 7, zone, start_us)
+        buffer = array("q", bytes(8 * 190))
+        assert trigger.fill_fire_times(buffer, start_us) == 190
+        expected = [
+            (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)).astimezone(tz) for us in buffer
+        ]
+        listed = trigger.list_fire_times(start_us, None, 190)
+        assert [(str(one), one.fold, one.tzinfo) for one in listed] == [
+            (str(one), one.fold, tz) for one in expected
+        ]
 
 
 WRONG_BUFFERS = {
