@@ -19,6 +19,7 @@ from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_M
 from rapscheduler.executors.base import BaseExecutor, run_coroutine_job, run_job
 from rapscheduler.executors.debug import DebugExecutor
 from rapscheduler.executors.pool import BasePoolExecutor, ThreadPoolExecutor
+from rapscheduler.testing import ManualScheduler
 
 pytestmark = pytest.mark.faults
 
@@ -55,6 +56,21 @@ def test_whatever_a_job_raises_is_data(
         (event,) = port.next()
         assert event.code == EVENT_JOB_ERROR and type(event.exception) is error
         assert "in fail" in event.traceback and "_run.py" not in event.traceback
+
+
+@pytest.mark.parametrize("mask", [EVENT_JOB_ERROR, EVENT_JOB_ERROR | EVENT_JOB_EXECUTED])
+def test_a_traceback_begins_with_the_job(mask: int, caplog: Any) -> None:
+    def fail() -> None:
+        raise ValueError("boom")
+
+    events: list[Any] = []
+    with ManualScheduler() as scheduler:
+        scheduler.add_listener(events.append, mask)  # where nobody wants success, the engine makes the call
+        scheduler.add_job(fail)
+        scheduler.advance(timedelta(0))
+    assert events[0].traceback.startswith(f'  File "{__file__}", line ')
+    assert events[0].exception.__traceback__.tb_frame.f_code.co_name == "fail"
+    assert "run_at_once" not in caplog.text
 
 
 def test_when_nobody_listens_for_success_only_the_rest_is_told(executor: BaseExecutor, port: Port) -> None:

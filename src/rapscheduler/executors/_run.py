@@ -46,8 +46,8 @@ _OWN_MODULES = frozenset(
     (
         __name__,
         "rapscheduler.executors.base",
-        "rapscheduler._engine.planning",
-        "rapscheduler._reference.planning",
+        "rapscheduler._engine.running",
+        "rapscheduler._reference.running",
     )
 )
 

@@ -5,8 +5,8 @@ it), events, counters. `concurrent.futures` costs 9 to 15 µs a task for futures
 
 Workers are started as needed: never more than tasks are unfinished, never more than `max_workers`.
 Data: `_put` counts tasks ever queued (under `_lock`), `_done[i]` the tasks finished by worker `i` (only it writes).
-The end: every worker gets one `_STOP` behind all tasks, so that queued tasks still run, as in `concurrent.futures`; at
-interpreter exit the same happens to pools that nobody shut down.
+The end: every worker gets one `_STOP` behind all tasks, so that queued tasks still run, as in `concurrent.futures`.
+When the main thread ends the same happens to pools that nobody shut down, unless somebody who goes on needs them.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class WorkerPool:
 
     :param work: must not raise
     :param lost: called with `(task, error)` for a task that no worker can take any more (a failed `initializer`)
+    :param needed: whether to stay open when the main thread ends: somebody goes on, and will call `shutdown`
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class WorkerPool:
         *,
         work: Callable[[Any], None],
         lost: Callable[[Any, BaseException], None],
+        needed: Callable[[], bool] = bool,
     ) -> None:
         if max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
@@ -58,6 +60,7 @@ class WorkerPool:
         self._initargs = initargs
         self._work = work
         self._lost = lost
+        self._needed = needed
         self._work_queue: SimpleQueue[Any] = SimpleQueue()
         self._threads: set[threading.Thread] = set()
         self._done: list[int] = []
@@ -234,10 +237,10 @@ def _serve(pool: WorkerPool, number: int) -> None:
 
 
 def _end_all() -> None:
-    """At interpreter exit: let every pool finish what was queued."""
+    """When the main thread has ended: let every pool finish what was queued."""
     global _ending
     _ending = True
-    pools = list(_open_pools)
+    pools = [pool for pool in list(_open_pools) if not pool._needed()]
     for pool in pools:
         pool.shutdown(wait=False)
     for pool in pools:

@@ -62,15 +62,18 @@ class ThreadPoolExecutor(BasePoolExecutor):
     """
 
     def __init__(self, max_workers: int = 10, pool_kwargs: dict[str, Any] | None = None) -> None:
-        super().__init__(
-            WorkerPool(int(max_workers), **(pool_kwargs or {}), work=self._work, lost=self._run_lost)
-        )
+        calls: dict[str, Any] = {"work": self._work, "lost": self._run_lost, "needed": self._is_needed}
+        super().__init__(WorkerPool(int(max_workers), **(pool_kwargs or {}), **calls))
 
     def start(self, scheduler: Any, alias: str) -> None:
         """Take jobs, also after a shutdown; see `BaseExecutor.start`."""
         super().start(scheduler, alias)
         if isinstance(self._pool, WorkerPool):
             self._pool.reopen()
+
+    def _is_needed(self) -> bool:
+        """Whether the scheduler goes on when the main thread ends."""
+        return bool(getattr(self._scheduler, "_outlives_main", bool)())
 
     def _work(self, submission: Submission) -> None:
         try:

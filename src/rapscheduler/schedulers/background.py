@@ -19,7 +19,6 @@ class BackgroundScheduler(BlockingScheduler):
     Extra option: ``daemon`` (default: True), whether the interpreter may exit while the scheduler runs.
     """
 
-    _thread: Thread | None = None
     _daemon = True
 
     def _configure(self, config: dict[str, Any]) -> None:

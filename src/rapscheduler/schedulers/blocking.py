@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from queue import Empty, SimpleQueue
-from threading import get_ident
+from threading import Thread, current_thread, get_ident, main_thread
 from typing import Any
 
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
@@ -58,11 +58,20 @@ class BlockingScheduler(BaseScheduler):
 
     _event: Any = None  # set: look for due jobs now
     _loop_ident: int | None = None  # the thread that looks for due jobs
+    _thread: Thread | None = None  # the same from the beginning of `start`
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Now, as it can't be loaded while the program ends: start() may be called in a thread, and the main one end.
+        import rapscheduler.executors.pool  # noqa: F401
+
+        super().__init__(*args, **kwargs)
 
     def start(self, *args: Any, **kwargs: Any) -> None:
         """Start the scheduler and run it in this thread until it is shut down; see `BaseScheduler.start`."""
         if self._event is None or self._event.is_set():
             self._event = WakeUp()
+        if self._loop_ident is None and not self._starting:
+            self._thread = current_thread()
         super().start(*args, **kwargs)
         self._main_loop()
 
@@ -119,3 +128,11 @@ class BlockingScheduler(BaseScheduler):
 
     def _is_alive(self) -> bool:
         return super()._is_alive() and self._loop_ident is not None
+
+    def _outlives_main(self) -> bool:
+        """Whether the loop goes on when the main thread has ended, so that its executors are needed still.
+
+        The interpreter waits for threads that are no daemons, but it tells pools to close before it does.
+        """
+        thread = self._thread
+        return thread is not None and thread.is_alive() and not thread.daemon and thread is not main_thread()

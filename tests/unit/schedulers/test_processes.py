@@ -74,6 +74,41 @@ def test_a_program_that_ends_without_shutdown_ends_quietly(daemon):
     assert (done.returncode, done.stdout, done.stderr) == (0, "end of program\n", "")
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        "scheduler = BackgroundScheduler(timezone='UTC', daemon=False); scheduler.start()",
+        "scheduler = BlockingScheduler(timezone='UTC'); threading.Thread(target=scheduler.start).start()",
+    ],
+    ids=["not a daemon", "in a thread"],
+)
+def test_a_scheduler_that_outlives_the_main_thread_goes_on_running_jobs(start):
+    """Python closes pools when the main thread ends, then waits for the scheduler's thread: nothing would run."""
+    done = run(f"""
+        import threading
+        from rapscheduler.events import EVENT_JOB_EXECUTED
+        from rapscheduler.schedulers.background import BackgroundScheduler
+        from rapscheduler.schedulers.blocking import BlockingScheduler
+
+        def told(event):
+            print(event.job_id, flush=True)
+            if event.job_id == "first":
+                scheduler.add_job(print, id="second", misfire_grace_time=None)
+            else:
+                threading.Thread(target=scheduler.shutdown).start()
+
+        def then():
+            threading.main_thread().join()
+            scheduler.add_job(print, id="first", misfire_grace_time=None)
+
+        {start}
+        scheduler.add_listener(told, EVENT_JOB_EXECUTED)
+        threading.Thread(target=then).start()
+    """)
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.split() == ["first", "second"]
+
+
 def test_shutdown_at_exit_is_quiet():
     done = run("""
         import atexit
