@@ -26,11 +26,11 @@ cdef struct CronMasks:
     bint day_any
     bint day_or_weekday
     bint rhythm
+    DstRule dst                # up to here: what was asked for; from here on: what follows from it
     bint any_week
     bint every_day             # all days of all years
     bint by_date               # no field asks for the weekday or the week of a day
     bint strict                # wall times that come twice count once: no rhythm, and not dst="both"
-    DstRule dst
     int32_t first_time_s       # first and last matching second of a day; -1 when there is none
     int32_t last_time_s
     int32_t year_ranges        # how many of years; -1 for any year
@@ -44,9 +44,16 @@ cdef struct CronMasks:
 cdef class CronSpec:
     cdef CronMasks masks
     cdef readonly object years
-    cdef object key
+    cdef object key  # the bytes of the masks that were asked for, or (these bytes, years)
+    cdef tuple arguments(self)
 
 
 @cython.no_gc
 cdef class CronCore(TriggerCore):
     cdef readonly CronSpec spec
+    cdef public object _text  # what the spec was written as; None: nobody said
+
+
+# The one spec of these masks: the first part of the struct is set, all the rest of it is zero.
+cdef CronSpec spec_of(const CronMasks *asked, tuple years)
+cdef int dst_rule(object dst) except -1  # ValueError: it is none

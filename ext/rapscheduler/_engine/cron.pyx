@@ -6,9 +6,13 @@ month at a time: the matching days of a month are one 32-bit mask, and the spec 
 """
 
 cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.dict cimport PyDict_GetItem
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
+from cpython.object cimport PyObject
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
 
 from rapscheduler._engine.calendar cimport (
     CivilDate,
@@ -555,43 +559,61 @@ cdef uint64_t _mask(str name, object value, uint64_t allowed) except? 0xFFFFFFFF
     return value
 
 
-cdef int _set_years(CronMasks *k, tuple years) except -1:
-    cdef Py_ssize_t index = 0
-    k.year_ranges = <int32_t>len(years)
-    k.years = <int32_t *>malloc(3 * sizeof(int32_t) * (len(years) + 1))
-    if k.years == NULL:
-        raise MemoryError()
+cdef int dst_rule(object dst) except -1:
+    if dst == "once":
+        return DST_ONCE
+    if dst == "both":
+        return DST_BOTH
+    if dst == "shift":
+        return DST_SHIFT
+    raise ValueError(f'dst must be "once", "both" or "shift", not {dst!r}')
+
+
+cdef int _check_years(tuple years) except -1:
     for first, last, step in years:
         if not (1 <= first <= last <= LAST_YEAR and step >= 1):
             raise ValueError(
                 f"years must be ranges (first, last, step) within 1 to 9999, not {(first, last, step)!r}"
             )
+    return 0
+
+
+cdef int _set_years(CronMasks *k, tuple years) except -1:
+    cdef Py_ssize_t index = 0
+    _check_years(years)
+    k.year_ranges = <int32_t>len(years)
+    k.years = <int32_t *>malloc(3 * sizeof(int32_t) * (len(years) + 1))
+    if k.years == NULL:
+        raise MemoryError()
+    for first, last, step in years:
         k.years[index], k.years[index + 1], k.years[index + 2] = first, last, min(step, LAST_YEAR)
         index += 3
     return 0
 
 
-cdef CronSpec _make(tuple key):
+cdef CronSpec spec_of(const CronMasks *asked, tuple years):
+    cdef object key = PyBytes_FromStringAndSize(<const char *>asked, <const char *>&asked.any_week - <const char *>asked)
+    if years is not None:
+        key = (key, years)
+    cdef PyObject *known = PyDict_GetItem(_interned, key)
+    cdef CronSpec spec
+    if known != NULL:
+        return <CronSpec>known
+    spec = _make(asked, years)
+    spec.key = key
+    if len(_interned) >= MOST_SPECS:
+        _interned.clear()
+    _interned[key] = spec
+    return spec
+
+
+cdef CronSpec _make(const CronMasks *asked, tuple years):
     cdef CronSpec spec = CronSpec.__new__(CronSpec)
     cdef CronMasks *k = &spec.masks
-    k.second = _mask("second", key[0], RAP_ALL_SECONDS)
-    k.minute = _mask("minute", key[1], RAP_ALL_SECONDS)
-    k.hour = _mask("hour", key[2], RAP_ALL_HOURS)
-    k.day = _mask("day", key[3], RAP_ALL_DAYS)
-    k.month = _mask("month", key[4], RAP_ALL_MONTHS)
-    k.week = _mask("week", key[5], RAP_ALL_WEEKS)
-    k.weekday = _mask("weekday", key[6], RAP_ALL_WEEKDAYS)
-    spec.years = key[7]
-    if spec.years is not None:
-        _set_years(k, key[7])
-    k.last_day_offsets = _mask("last_day_offsets", key[8], 0x7FFFFFFF)
-    k.nth_weekdays = _mask("nth_weekdays", key[9], 0x3FFFFFFFFFF)
-    k.nearest_workdays = _mask("nearest_workdays", key[10], 0xFFFFFFFF)
-    k.day_any, k.day_or_weekday, k.rhythm = key[11], key[12], key[13]
-    if key[14] not in ("once", "both", "shift"):
-        raise ValueError(f'dst must be "once", "both" or "shift", not {key[14]!r}')
-    k.dst = DST_ONCE if key[14] == "once" else DST_BOTH if key[14] == "both" else DST_SHIFT
-    spec.key = key
+    memcpy(k, asked, <const char *>&asked.any_week - <const char *>asked)
+    spec.years = years
+    if years is not None:
+        _set_years(k, years)
     k.strict = not k.rhythm and k.dst != DST_BOTH
     k.any_week = k.week == RAP_ALL_WEEKS
     k.by_date = (
@@ -652,20 +674,24 @@ cdef class CronSpec:
         :raises ValueError: if a mask has a bit that means nothing, a range of years is not within 1 to 9999,
             or `dst` is unknown
         """
-        cdef tuple key
+        cdef CronMasks k
+        memset(&k, 0, sizeof(k))
+        k.second = _mask("second", second, RAP_ALL_SECONDS)
+        k.minute = _mask("minute", minute, RAP_ALL_SECONDS)
+        k.hour = _mask("hour", hour, RAP_ALL_HOURS)
+        k.day = _mask("day", day, RAP_ALL_DAYS)
+        k.month = _mask("month", month, RAP_ALL_MONTHS)
+        k.week = _mask("week", week, RAP_ALL_WEEKS)
+        k.weekday = _mask("weekday", weekday, RAP_ALL_WEEKDAYS)
         if years is not None:
             years = tuple(years)
-        key = (
-            second, minute, hour, day, month, week, weekday, years, last_day_offsets, nth_weekdays,
-            nearest_workdays, bool(day_any), bool(day_or_weekday), bool(rhythm), dst,
-        )
-        spec = _interned.get(key)
-        if spec is None:
-            spec = _make(key)
-            if len(_interned) >= MOST_SPECS:
-                _interned.clear()
-            _interned[key] = spec
-        return spec
+            _check_years(years)
+        k.last_day_offsets = _mask("last_day_offsets", last_day_offsets, 0x7FFFFFFF)
+        k.nth_weekdays = _mask("nth_weekdays", nth_weekdays, 0x3FFFFFFFFFF)
+        k.nearest_workdays = _mask("nearest_workdays", nearest_workdays, 0xFFFFFFFF)
+        k.day_any, k.day_or_weekday, k.rhythm = bool(day_any), bool(day_or_weekday), bool(rhythm)
+        k.dst = <DstRule>dst_rule(dst)
+        return spec_of(&k, years)
 
     @property
     def second(self):
@@ -723,8 +749,16 @@ cdef class CronSpec:
     def dst(self):
         return ("once", "both", "shift")[self.masks.dst]
 
+    cdef tuple arguments(self):
+        """Those of `of`."""
+        return (
+            self.second, self.minute, self.hour, self.day, self.month, self.week, self.weekday, self.years,
+            self.last_day_offsets, self.nth_weekdays, self.nearest_workdays, self.day_any, self.day_or_weekday,
+            self.rhythm, self.dst,
+        )
+
     def __reduce__(self):
-        return CronSpec.of, self.key
+        return CronSpec.of, self.arguments()
 
     def __eq__(self, other):
         return self.key == (<CronSpec>other).key if isinstance(other, CronSpec) else NotImplemented
@@ -733,7 +767,7 @@ cdef class CronSpec:
         return hash(self.key)
 
     def __repr__(self):
-        return f"CronSpec.of{self.key!r}"
+        return f"CronSpec.of{self.arguments()!r}"
 
 
 cdef CronSpec _NOTHING = CronSpec.__new__(CronSpec)

@@ -24,6 +24,7 @@ ROOMS = (
     "datetimes",
     "trigger",
     "cron",
+    "cron_text",
     "interval",
     "calendar_interval",
     "due_index",

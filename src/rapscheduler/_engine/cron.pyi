@@ -64,6 +64,7 @@ class CronSpec:
     def __reduce__(self) -> tuple[Any, ...]: ...
 
 class CronCore(TriggerCore):
+    _text: Any
     def __init__(
         self,
         spec: CronSpec,

@@ -407,9 +407,10 @@ def _last_fire_s(spec: CronSpec, zone: ZoneTable, utc_s: int, first_s: int) -> i
 class CronCore(TriggerCore):
     """A cron schedule in a zone. Fires on whole seconds."""
 
-    __slots__ = ("spec",)
+    __slots__ = ("_text", "spec")
 
     spec: CronSpec
+    _text: Any  # what the spec was written as
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from rapscheduler._engine.cron import CronCore
+from rapscheduler._engine.cron_text import begin
 from rapscheduler._engine.datetimes import from_us, to_us
 from rapscheduler._engine.timezone import ZoneTable
 from rapscheduler.errors import CrontabWeekdayWarning
@@ -23,8 +24,8 @@ from rapscheduler.triggers._kernel import KernelTrigger, instant_us, jitter_to_u
 from rapscheduler.triggers.base import BaseTrigger, answers_by_kernel
 from rapscheduler.triggers.cron import _compile, _custom
 from rapscheduler.triggers.cron._bounds import DEFAULT_VALUES, FIELD_NAMES
-from rapscheduler.triggers.cron._compile import CronText, text_by_values, text_of
-from rapscheduler.triggers.cron._crontab import Texts, translated
+from rapscheduler.triggers.cron._compile import CronText, find_text, text_by_values
+from rapscheduler.triggers.cron._crontab import translated
 from rapscheduler.triggers.cron.fields import (
     BaseField,
     DayOfMonthField,
@@ -93,11 +94,11 @@ class CronTrigger(CronCore, KernelTrigger):
     :raises TypeError: if a date or zone has the wrong type
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ()
 
     FIELD_NAMES: ClassVar[tuple[str, ...]] = FIELD_NAMES
     FIELDS_MAP: ClassVar[dict[str, Any]] = _STANDARD_FIELDS
-    _text: CronText
+    _text: CronText  # in the kernel's memory
 
     def __init__(
         self,
@@ -117,13 +118,17 @@ class CronTrigger(CronCore, KernelTrigger):
         *,
         day_or_weekday: bool = False,
     ) -> None:
-        text: CronText
-        if type(self).FIELDS_MAP is _STANDARD_FIELDS:
-            text = text_of(year, month, day, week, day_of_week, hour, minute, second, day_or_weekday, dst)
-        else:
+        text: CronText | None = None
+        if self.FIELDS_MAP is _STANDARD_FIELDS:
+            text = find_text(year, month, day, week, day_of_week, hour, minute, second, day_or_weekday, dst)
+        if text is None:
             values = (year, month, day, week, day_of_week, hour, minute, second)
             text = _custom.text_of(type(self), values, day_or_weekday, dst)
-        self._begin(text, zone_for(timezone, start_date, end_date), start_date, end_date, jitter)
+        zone = zone_for(timezone, start_date, end_date)
+        if start_date is None and end_date is None and jitter is None:
+            begin(self, text, zone)
+        else:
+            self._begin(text, zone, start_date, end_date, jitter)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -136,18 +141,10 @@ class CronTrigger(CronCore, KernelTrigger):
         self, text: CronText, zone: ZoneTable, start_date: Any, end_date: Any, jitter: float | None
     ) -> None:
         """Give the kernel its numbers."""
+        start_us = instant_us(start_date, zone, "start_date")
+        end_us = instant_us(end_date, zone, "end_date")
+        CronCore.__init__(self, text.spec, zone, start_us, end_us, jitter_to_us(jitter))
         self._text = text
-        if start_date is None and end_date is None and jitter is None:
-            CronCore.__init__(self, text.spec, zone)
-            return
-        CronCore.__init__(
-            self,
-            text.spec,
-            zone,
-            instant_us(start_date, zone, "start_date"),
-            instant_us(end_date, zone, "end_date"),
-            jitter_to_us(jitter),
-        )
 
     def _change(self, **changes: Any) -> None:
         arguments = {
@@ -185,7 +182,7 @@ class CronTrigger(CronCore, KernelTrigger):
         :raises ValueError: if the dialect has no such line
         :raises TypeError: if `expr` is not a text
         """
-        values, text, zone_name, advice = _crontab_line(expr, dialect, dst)
+        text, zone_name, advice = _crontab_line(expr, dialect, dst)
         if advice is not None:
             _warn_once(expr, advice)
         if zone_name is not None:
@@ -195,9 +192,13 @@ class CronTrigger(CronCore, KernelTrigger):
                 )
             timezone = zone_name
         if cls is not CronTrigger and not _is_plain(cls):
-            return cls(**_subclass_arguments(values, text, timezone, start_date, end_date, jitter))
+            return cls(**_subclass_arguments(expr, dialect, text, timezone, start_date, end_date, jitter))
         trigger = cls.__new__(cls)
-        trigger._begin(text, zone_for(timezone, start_date, end_date), start_date, end_date, jitter)
+        zone = zone_for(timezone, start_date, end_date)
+        if start_date is None and end_date is None and jitter is None:
+            begin(trigger, text, zone)
+        else:
+            trigger._begin(text, zone, start_date, end_date, jitter)
         return trigger
 
     @property
@@ -300,12 +301,12 @@ class CronTrigger(CronCore, KernelTrigger):
 
 
 @lru_cache(maxsize=16384)
-def _crontab_line(expr: str, dialect: str, dst: str) -> tuple[Texts, CronText, str | None, str | None]:
-    """(native texts, their shared form, zone of `CRON_TZ=`, advice) of a line."""
+def _crontab_line(expr: str, dialect: str, dst: str) -> tuple[CronText, str | None, str | None]:
+    """(shared form, zone of `CRON_TZ=`, advice) of a line."""
     if not isinstance(expr, str):
         raise TypeError(f"a crontab line is a text such as '0 9 * * mon-fri', not {expr!r}")
     values, day_or_weekday, zone_name, advice = translated(expr, dialect)
-    return values, text_by_values(*values, day_or_weekday, dst), zone_name, advice
+    return text_by_values(*values, day_or_weekday, dst), zone_name, advice
 
 
 def _is_plain(cls: type[CronTrigger]) -> bool:
@@ -314,7 +315,8 @@ def _is_plain(cls: type[CronTrigger]) -> bool:
 
 
 def _subclass_arguments(
-    values: Texts,
+    expr: str,
+    dialect: str,
     text: CronText,
     timezone: Any,
     start_date: Any,
@@ -323,6 +325,7 @@ def _subclass_arguments(
 ) -> dict[str, Any]:
     """Only what differs from the defaults: the subclass may know APScheduler's arguments only."""
     arguments: dict[str, Any] = {"timezone": timezone}
+    values = translated(expr, dialect)[0]
     arguments.update(
         (name, value) for name, value in zip(FIELD_NAMES, values, strict=True) if value is not None
     )
