@@ -215,6 +215,10 @@ class Job(JobCore):
             return (func.__self__, *self.args)
         return self.args
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # Below protocol 2 Python would copy the compiled base by its constructor.
+        return super().__reduce_ex__(max(protocol, 2))
+
     def __getstate__(self) -> dict[str, Any]:
         if not self.func_ref:
             raise ValueError(

@@ -108,9 +108,10 @@ def test_state_goes_round() -> None:
     job = make(next_run_time=DUE)
     state = job.__getstate__()
     assert state["version"] == 1 and state["func"] == job.func_ref and state["next_run_time"] == DUE
-    again = pickle.loads(pickle.dumps(job))
-    assert type(again) is Job and again.__getstate__() == {**state, "trigger": again.trigger}
-    assert again.func is func and str(again.trigger) == str(job.trigger)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(job, protocol))
+        assert type(again) is Job and again.__getstate__() == {**state, "trigger": again.trigger}
+        assert again.func is func and str(again.trigger) == str(job.trigger)
     with pytest.raises(ValueError, match="version 2, but only version 1"):
         Job.__new__(Job).__setstate__({**state, "version": 2})
 

@@ -60,6 +60,10 @@ class KernelTrigger(_Face):
         """Give the kernel its numbers again, with some arguments of the class's ``_begin`` changed."""
         raise AttributeError(f"{type(self).__name__} has no {', '.join(changes)} that could be changed")
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # Below protocol 2 Python would make the kernel by its constructor, without arguments.
+        return super().__reduce_ex__(max(protocol, 2))
+
     def _next_nominal(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
         if kernel_of(self) is None:  # a subclass with a schedule of its own
             return self.get_next_fire_time(previous_fire_time, now)
@@ -109,7 +113,7 @@ def jitter_to_us(jitter: float | None) -> int:
     if isinstance(jitter, bool) or not isinstance(jitter, (int, float)):
         raise TypeError(f"jitter={jitter!r} is not a number; give seconds, such as jitter=30")
     if not 0 <= jitter <= 1e9:
-        raise ValueError(f"jitter={jitter!r} makes no sense; give 0 or more seconds (0 for no jitter)")
+        raise ValueError(f"jitter={jitter!r} makes no sense; give 0 or more seconds, at most 10**9 (0 for no jitter)")
     return round(jitter * 1_000_000)
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from rapscheduler.triggers.base import BaseTrigger
+from rapscheduler.triggers.calendarinterval import CalendarIntervalTrigger
+from rapscheduler.triggers.combining import OrTrigger
+from rapscheduler.triggers.cron import CronTrigger
+from rapscheduler.triggers.date import DateTrigger
+from rapscheduler.triggers.interval import IntervalTrigger
 
 UTC = timezone.utc
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -83,3 +89,20 @@ def test_jitter_delays_by_elapsed_time_across_a_gap() -> None:
         assert later == later.astimezone(UTC).astimezone(berlin)
     assert Hourly()._apply_jitter(None, 10, before) is None
     assert Hourly()._apply_jitter(before, None, before) is before
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize(
+    "trigger",
+    [
+        CronTrigger(hour=3, timezone="UTC"),
+        IntervalTrigger(hours=3, start_date="2026-01-01", timezone="UTC"),
+        CalendarIntervalTrigger(months=1, start_date="2026-01-01", timezone="UTC"),
+        DateTrigger("2026-01-01", "UTC"),
+        OrTrigger([DateTrigger("2026-01-01", "UTC"), CronTrigger(day="last", timezone="UTC")]),
+    ],
+    ids=lambda trigger: type(trigger).__name__,
+)
+def test_triggers_are_pickled_with_every_protocol(trigger: BaseTrigger, protocol: int) -> None:
+    again = pickle.loads(pickle.dumps(trigger, protocol))
+    assert (type(again), repr(again)) == (type(trigger), repr(trigger))

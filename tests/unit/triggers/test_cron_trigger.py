@@ -137,7 +137,7 @@ def test_copies_are_equal_in_all_they_do(arguments: dict) -> None:
     for twin in (
         copy.copy(trigger),
         copy.deepcopy(trigger),
-        *(pickle.loads(pickle.dumps(trigger, protocol)) for protocol in range(2, 6)),
+        *(pickle.loads(pickle.dumps(trigger, protocol)) for protocol in range(6)),
     ):
         assert repr(twin) == repr(trigger)
         assert [field.is_default for field in twin.fields] == [field.is_default for field in trigger.fields]
