@@ -137,6 +137,28 @@ class TestZooKeeper(JobStoreConformance):
     reopen = make_store
 
 
+    @pytest.mark.parametrize("end", ["/", "//"])
+    def test_a_path_that_ends_in_a_slash_is_the_same_path(self, scheduler, make_job, end):
+        from rapscheduler.jobstores.zookeeper import ZooKeeperJobStore
+
+        store = ZooKeeperJobStore(path=self.path + end, client=self.shared)
+        plain = self.make_store()
+        for one in (store, plain):
+            one.start(scheduler, "shelf")
+        store._add_jobs([make_job("a", 0), make_job("b", 1)])
+        store._set_parked({"b": "no reason"})
+        for one in (store, plain):
+            assert [job.id for job in one.get_all_jobs()] == ["a", "b"]
+            assert [parked.reason for parked in one._get_parked()] == ["no reason"]
+        assert sorted(self.shared.get_children(self.path)) == ["a", "b"]
+
+    def test_the_root_is_refused(self):
+        from rapscheduler.jobstores.zookeeper import ZooKeeperJobStore
+
+        with pytest.raises(ValueError, match="below the root"):
+            ZooKeeperJobStore(path="/", client=self.shared)
+
+
 class TestEtcd(JobStoreConformance):
     keeps_rows = True
 

@@ -66,11 +66,14 @@ class ZooKeeperJobStore(NodeStore):
         super().__init__(allowed_callables)
         if not path:
             raise ValueError('The "path" parameter must not be empty')
+        folder = path.rstrip("/")  # Kazoo takes "/jobs/" for "/jobs"
+        if not folder:
+            raise ValueError(f'The "path" parameter must name a node below the root, not {path!r}: /apscheduler')
         self.path = path
         self.pickle_protocol = pickle_protocol
         self.close_connection_on_exit = close_connection_on_exit
         self.client = maybe_ref(client) if client else KazooClient(**connect_args)
-        self._parked_path = f"{path}.parked"
+        self._folder, self._parked_path = folder, f"{folder}.parked"
         self._odd_names: dict[str, str] = {}  # nodes of APScheduler whose name we would write in another way
 
     def shutdown(self) -> None:
@@ -149,7 +152,7 @@ class ZooKeeperJobStore(NodeStore):
 
     def _add(self, transaction: Any, write: Write) -> None:
         name = self._name(write.id)
-        path, parked_path = f"{self.path}/{name}", f"{self._parked_path}/{name}"
+        path, parked_path = f"{self._folder}/{name}", f"{self._parked_path}/{name}"
         node = write.node
         if node is None:
             transaction.create(path, write.value)
