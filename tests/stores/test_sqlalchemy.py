@@ -284,6 +284,109 @@ class TestInMemory(JobStoreFixtures):
         assert counts == [20] * 8
 
 
+@pytest.mark.parametrize(
+    ("server", "driver"),
+    [("", ""), ("postgresql", "+psycopg"), ("postgresql", "+psycopg2"), ("mariadb", "mysql+pymysql")],
+)
+class TestNamesOfTables(JobStoreFixtures):
+    @pytest.fixture
+    def engine(self, request, server, driver):
+        if not server:
+            yield sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+            return
+        url = sa.engine.make_url(request.getfixturevalue("server_url")(server))
+        engine = sa.create_engine(url.set(drivername=f"{server}{driver}" if driver[0] == "+" else driver))
+        yield engine
+        engine.dispose()
+
+    def use(self, engine, name, scheduler, make_job):
+        store = SQLAlchemyJobStore(engine=engine, tablename=name)
+        store.start(scheduler, "shelf")
+        try:
+            store._add_jobs([make_job("a", 0), make_job("b", 1), make_job("c", 2), make_job("d", None)])
+            a, b, c = store._take_due(START_US + 9 * SECOND_US, 10)
+            changes = [
+                Change(a, START_US, START_US + 60 * SECOND_US),
+                Change(b, START_US + SECOND_US, remove=True),
+                Change(c, START_US + 2 * SECOND_US, park="no reason"),
+            ]
+            store._settle(changes)
+            assert [job.id for job in store.get_all_jobs()] == ["c", "a", "d"]
+            return [one.reason for one in store._get_parked()]
+        finally:
+            store.jobs_t.drop(store.engine)
+
+    @pytest.mark.parametrize("end", ["%", " :id", "100%%", '"quoted"', ".dotted"])
+    def test_any_name_will_do(self, engine, end, scheduler, make_job):
+        assert self.use(engine, fresh_name() + end, scheduler, make_job) == ["no reason"]
+
+    def test_columns_are_added_whatever_the_name(self, engine, scheduler, make_job):
+        name = f"{fresh_name()} %:x"
+        table = sa.Table(
+            name,
+            sa.MetaData(),
+            sa.Column("id", sa.Unicode(191), primary_key=True),
+            sa.Column("next_run_time", sa.Float(25)),
+            sa.Column("job_state", sa.LargeBinary, nullable=False),
+        )
+        table.create(engine)
+        assert self.use(engine, name, scheduler, make_job) == ["no reason"]
+
+    def test_long_names_that_differ_at_their_end_do_not_share_an_index(self, engine, scheduler):
+        begin = (fresh_name() + "_" * 60)[:60]
+        stores = [SQLAlchemyJobStore(engine=engine, tablename=begin + end) for end in "ab"]
+        try:
+            for store in stores:
+                store.start(scheduler, "shelf")
+            names = {
+                index["name"]
+                for store in stores
+                for index in sa.inspect(engine).get_indexes(store.jobs_t.name)
+                if index["name"].endswith("_due")
+            }
+            assert len(names) == 2 and max(map(len, names)) <= 63
+        finally:
+            for store in stores:
+                store.jobs_t.drop(engine)
+
+
+class TestOnMariaDB(JobStoreFixtures):
+    @pytest.fixture
+    def store(self, scheduler, server_url):
+        """A table whose ids MySQL compares without regard to case, as APScheduler makes it."""
+        engine = sa.create_engine(server_url("mariadb"))
+        name = fresh_name()
+        with engine.begin() as connection:
+            connection.exec_driver_sql(
+                f"CREATE TABLE {name} (id VARCHAR(191) COLLATE utf8mb4_general_ci PRIMARY KEY, next_run_time DOUBLE, "
+                "job_state BLOB NOT NULL) CHARACTER SET utf8mb4"
+            )
+        store = SQLAlchemyJobStore(engine=engine, tablename=name)
+        store.start(scheduler, "shelf")
+        yield store
+        store.jobs_t.drop(engine)
+        store.shutdown()
+
+    def test_ids_that_are_one_to_the_database_are_a_conflict(self, store, make_job):
+        store.add_job(make_job("Nightly", 0))
+        with pytest.raises(ConflictingIdError, match="nightly"):
+            store.add_job(make_job("nightly", 0))
+        with pytest.raises(ConflictingIdError, match="NIGHTLY"):
+            store._add_jobs([make_job("other", 0), make_job("NIGHTLY", 0)])
+        assert [job.id for job in store.get_all_jobs()] == ["Nightly"]
+
+    @pytest.mark.parametrize(
+        ("values", "advice"),
+        [({"id": "a" * 192}, "191 characters"), ({"args": ["x" * 70_000]}, "MODIFY job_state LONGBLOB")],
+    )
+    def test_what_is_too_long_is_told_by_its_column(self, store, make_job, caplog, values, advice):
+        job = make_job(values.pop("id", "a"), 0, **values)
+        with caplog.at_level(logging.ERROR), pytest.raises(sa.exc.DataError):
+            store.add_job(job)
+        (line,) = [record.getMessage() for record in caplog.records]
+        assert advice in line
+
+
 class TestOnPostgreSQL(JobStoreFixtures):
     @pytest.fixture(params=["psycopg", "psycopg2"])
     def store(self, request, scheduler, server_url):

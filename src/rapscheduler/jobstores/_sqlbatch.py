@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Any
+from zlib import crc32
 
 import orjson
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ import sqlalchemy as sa
 from .._serialization.rows import JobRow, RowChange, seconds_from_us
 
 _UNNEST_DRIVERS = ("psycopg", "psycopg2")
+_MOST_OF_NAME = 50
 
 
 def batch_for(engine: Any, table: Any) -> Batch:
@@ -31,6 +33,22 @@ def batch_for(engine: Any, table: Any) -> Batch:
     if engine.dialect.name in ("mysql", "mariadb"):
         return MariaDBBatch(engine, table)
     return Batch(engine, table)
+
+
+def name_in_text(engine: Any, table: Any) -> str:
+    """The table's quoted name as `sa.text` takes it: that doubles `%` itself, and takes `:word` for a parameter."""
+    preparer = engine.dialect.identifier_preparer
+    name: str = preparer.format_table(table)
+    if getattr(preparer, "_double_percents", False):
+        name = name.replace("%%", "%")
+    return name.replace(":", "\\:")
+
+
+def index_part(tablename: str) -> str:
+    """The table's name in that of its index, which databases allow 64 characters at most."""
+    if len(tablename) <= _MOST_OF_NAME:
+        return tablename
+    return f"{tablename[: _MOST_OF_NAME - 9]}_{crc32(tablename.encode()):08x}"
 
 
 class Batch:
@@ -111,7 +129,7 @@ class PostgresBatch(Batch):
 
     def __init__(self, engine: Any, table: Any) -> None:
         super().__init__(engine, table)
-        name = engine.dialect.identifier_preparer.format_table(table)
+        name = name_in_text(engine, table)
         due = "t.id = v.id AND t.next_run_time = v.expected AND t.parked IS NULL"
         keys = "CAST(:ids AS text[]), CAST(:expected AS float8[])"
         self._insert_many = sa.text(
@@ -191,7 +209,7 @@ class MariaDBBatch(Batch):
             self._statements = self._texts(*found)
 
     def _texts(self, charset: str, collation: str) -> dict[str, Any]:
-        name = self._engine.dialect.identifier_preparer.format_table(self._table)
+        name = name_in_text(self._engine, self._table)
         id_type = f"VARCHAR(191) CHARACTER SET {charset}"
         due = f"t.id = v.id COLLATE {collation} AND t.next_run_time = v.expected AND t.parked IS NULL"
 

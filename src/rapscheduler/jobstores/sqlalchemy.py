@@ -35,7 +35,6 @@ try:
     import sqlalchemy as sa
     from sqlalchemy.dialects import mysql
     from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
-    from sqlalchemy.pool import QueuePool
     from sqlalchemy.schema import CreateColumn, CreateIndex
 except ImportError as exc:  # pragma: no cover
     raise ImportError(
@@ -43,6 +42,7 @@ except ImportError as exc:  # pragma: no cover
     ) from exc
 
 from . import _sqlbatch
+from ._sqlengine import engine_for
 
 __all__ = (
     "BaseJobStore",
@@ -81,8 +81,12 @@ _CURES = (
         "free space on the database's disk; jobs stay due until then",
     ),
     (
-        ("data too long",),
+        ("data too long for column 'job_state'",),
         "a MySQL BLOB holds 64 KiB: MODIFY job_state LONGBLOB, or pass the job a key to its data",
+    ),
+    (
+        ("data too long for column 'id'", "value too long for type character varying"),
+        "an id may have 191 characters here: give the job a shorter one",
     ),
     (
         ("permission denied", "command denied"),
@@ -127,7 +131,7 @@ class SQLAlchemyJobStore(RowStore):
         if engine:
             self.engine = maybe_ref(engine)
         elif url:
-            self.engine = _engine_for(url, dict(engine_options or {}), sqlite_wal)
+            self.engine = engine_for(url, dict(engine_options or {}), sqlite_wal)
         else:
             raise ValueError('Need either "engine" or "url" defined')
         due_index = self._due_index(tablename)
@@ -161,7 +165,7 @@ class SQLAlchemyJobStore(RowStore):
     def _due_index(self, tablename: str) -> Any:
         """Of the rows that are not parked, by run time; None for a database that has only plain indexes."""
         database = self.engine.dialect.name
-        name = f"ix_{tablename[:50]}_due"
+        name = f"ix_{_sqlbatch.index_part(tablename)}_due"
         if database in ("sqlite", "postgresql"):
             options: dict[str, Any] = {f"{database}_where": sa.text("parked IS NULL")}
             return sa.Index(name, "next_run_time", **options)
@@ -196,7 +200,7 @@ class SQLAlchemyJobStore(RowStore):
         """ALTER TABLE; another process may be doing the same."""
         dialect = self.engine.dialect
         verb = "ADD" if dialect.name in ("mssql", "oracle") else "ADD COLUMN"
-        name = dialect.identifier_preparer.format_table(self.jobs_t)
+        name = _sqlbatch.name_in_text(self.engine, self.jobs_t)
         statement = f"ALTER TABLE {name} {verb} {CreateColumn(column).compile(dialect=dialect)}"
         try:
             with self.engine.begin() as connection:
@@ -204,7 +208,9 @@ class SQLAlchemyJobStore(RowStore):
         except SQLAlchemyError:
             if column in self._missing_columns():
                 self._logger.error(
-                    "Job store %r needs a column it may not add; run: %s", self._alias, statement
+                    "Job store %r needs a column it may not add; run: %s",
+                    self._alias,
+                    statement.replace("\\:", ":"),
                 )
                 raise
 
@@ -306,10 +312,18 @@ class SQLAlchemyJobStore(RowStore):
         except IntegrityError:
             if retries and self._already_written(rows):
                 return  # the commit had been made before the connection was lost
-            taken = {row.id for row in self._read([row.id for row in rows])}
-            if not taken:
+            taken = self._first_taken(rows)
+            if taken is None:
                 raise
-            raise ConflictingIdError(next(row.id for row in rows if row.id in taken)) from None
+            raise ConflictingIdError(taken) from None
+
+    def _first_taken(self, rows: Sequence[JobRow]) -> str | None:
+        """The first of these ids that the table has, as the database compares ids: MySQL may take `a` for `A`."""
+        found = {row.id for row in self._read([row.id for row in rows])}
+        if not found:
+            return None
+        same = next((row.id for row in rows if row.id in found), None)
+        return same or next((row.id for row in rows if self._read([row.id])), None)
 
     def _replace(self, rows: Sequence[JobRow]) -> list[str]:
         table = self.jobs_t
@@ -416,30 +430,3 @@ def _is_transient(exc: DBAPIError) -> bool:
     cause: Any = exc.orig
     code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or (cause.args or (None,))[0]
     return code in _CONFLICTS
-
-
-def _engine_for(url: Any, options: dict[str, Any], sqlite_wal: bool) -> Any:
-    parsed = sa.engine.make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(url, **options)
-    name = parsed.database or ":memory:"
-    in_memory = name == ":memory:" or "mode=memory" in str(url)
-    if in_memory and not {"poolclass", "pool", "creator"} & options.keys():
-        # SQLAlchemy would give each thread a database of its own: one connection, used by one thread at a time
-        options |= {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
-        options["connect_args"] = {"check_same_thread": False} | options.get("connect_args", {})
-    engine = sa.create_engine(url, **options)
-    if sqlite_wal and not in_memory:
-        sa.event.listen(engine, "connect", _use_wal)
-    return engine
-
-
-def _use_wal(connection: Any, record: Any) -> None:
-    cursor = connection.cursor()
-    try:
-        cursor.execute("PRAGMA journal_mode=WAL").fetchall()
-        cursor.execute("PRAGMA synchronous=NORMAL")
-    except Exception:  # a read-only or locked file: the first write says so, with the cure
-        pass
-    finally:
-        cursor.close()
