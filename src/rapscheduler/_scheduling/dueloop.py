@@ -44,7 +44,7 @@ from rapscheduler.events import (
     JobSubmissionEvent,
     SchedulerEvent,
 )
-from rapscheduler.jobstores.base import UnsettledError
+from rapscheduler.jobstores.base import UnsettledError, park_reason
 
 if TYPE_CHECKING:
     from rapscheduler.schedulers.base import BaseScheduler
@@ -262,7 +262,9 @@ class DueLoop:
             executor = self._scheduler._lookup_executor(executor_alias)
             executor = self._scheduler._callable_here(executor)
         except Exception:
-            reason = f'there is no executor "{executor_alias}"; add one with add_executor(), or modify_job(executor=…)'
+            reason = park_reason(
+                f'there is no executor "{executor_alias}"; add one with add_executor(), or modify_job(executor=…)'
+            )
             parks = [
                 Change(one.job, change.expected_us, park=reason)
                 for one, change in _pairs(submissions, changes)
@@ -309,7 +311,7 @@ class DueLoop:
         for one, change in _pairs(submissions, changes):
             error = errors.get(id(one))
             if isinstance(error, UnrunnableJobError):
-                change = Change(one.job, change.expected_us, park=str(error))
+                change = Change(one.job, change.expected_us, park=park_reason(error))
                 self._set_aside(state, [change], events)
             elif isinstance(error, MaxInstancesReachedError):
                 self._skip(state, one, events)

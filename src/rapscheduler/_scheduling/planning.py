@@ -15,6 +15,7 @@ from rapscheduler._engine.job_core import is_native, utc_us
 from rapscheduler._engine.planning import Change, Plan, Submission, dispatch_at_us, plan_due
 from rapscheduler._scheduling.foreign import Walk, ask, dispatch_time, knows_nominal, moment
 from rapscheduler.errors import ends_program
+from rapscheduler.jobstores.base import park_reason
 
 
 class BatchPlan:
@@ -105,9 +106,10 @@ def _plan_singly(
 
 
 def _park_for(job: Any, exc: BaseException) -> Change:
-    reason = (
-        f"its trigger raised {type(exc).__name__}: {exc}; repair the trigger or give another one with "
-        "reschedule_job(), then resume_parked()"
+    reason = park_reason(
+        f"its trigger raised {type(exc).__name__}: ",
+        exc,
+        "; repair the trigger or give another one with reschedule_job(), then resume_parked()",
     )
     return Change(job, job.run_at_us, park=reason)
 

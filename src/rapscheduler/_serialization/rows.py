@@ -74,7 +74,9 @@ def us_from_seconds(seconds: float | None) -> int | None:
         numerator, denominator = float(seconds).as_integer_ratio()
     except (TypeError, ValueError, OverflowError):  # text, nan, inf: somebody else wrote this
         return NO_TIME_US
-    return int((2 * numerator * 1_000_000 + denominator) // (2 * denominator))
+    time_us = int((2 * numerator * 1_000_000 + denominator) // (2 * denominator))
+    # the last microseconds of the year 9999 are nearest to the first second after it
+    return _MAX_US if time_us == _MAX_US + 1 else time_us
 
 
 def row_from_job(job: Job, rule: CallableRule = ANY_CALLABLE) -> JobRow:

@@ -38,7 +38,7 @@ from .._serialization.rows import JobRow, RowChange, check_storable, job_from_ro
 from ..errors import ConflictingIdError, DecodeError, JobLookupError
 from ..events import EVENT_JOB_PARKED, JobParkedEvent
 from ..job import Job
-from .base import BaseJobStore, Change, ParkedJob, Times, _us, _utc
+from .base import BaseJobStore, Change, ParkedJob, Times, _us, _utc, park_reason
 
 _NO_LIMIT = 1 << 30
 _MANY_ROWS = 10_000
@@ -211,7 +211,7 @@ class RowStore(BaseJobStore):
                     jobs.append(job_from_row(row, scheduler, alias, rule))
                 except DecodeError as exc:
                     if row.parked is None:
-                        failed[row.id] = str(exc)
+                        failed[row.id] = park_reason(exc)
         if failed:
             self._park_rows(failed)
         return jobs
@@ -220,7 +220,7 @@ class RowStore(BaseJobStore):
         try:
             return job_from_row(row, self._scheduler, self._alias, self._rule), None
         except DecodeError as exc:
-            return None, str(exc)
+            return None, park_reason(exc)
 
     def _already_written(self, rows: Sequence[JobRow]) -> bool:
         """Whether all these rows are in the store: a write whose answer was lost may have been made."""

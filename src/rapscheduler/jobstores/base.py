@@ -254,6 +254,34 @@ class BaseJobStore(ABC):
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_REASON_CHARACTERS = 1000
+
+
+def park_reason(*parts: object) -> str:
+    """The reason of parking as every database takes it: printable, at most 1000 characters, its middle left out.
+
+    Reasons quote rows and exceptions of others. A NUL in one (PostgreSQL), or its length (MySQL, ZooKeeper), would
+    make the write of the reason fail, and with it every pass over the store.
+    """
+    text = _shortened("".join(map(_said, parts)))
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return _shortened(text)
+
+
+def _shortened(text: str) -> str:
+    """The cure is at the end of a reason: it stays."""
+    if len(text) <= _REASON_CHARACTERS:
+        return text
+    end = _REASON_CHARACTERS // 2
+    return f"{text[: _REASON_CHARACTERS - end - 1]}…{text[-end:]}"
+
+
+def _said(part: object) -> str:
+    try:
+        return str(part)
+    except Exception:  # an exception of others whose __str__ is broken
+        return f"<{type(part).__name__}>"
 
 
 def _utc(time_us: int) -> datetime:

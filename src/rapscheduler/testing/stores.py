@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import orjson
 import pytest
 
 from rapscheduler._serialization.registry import register_type
@@ -469,6 +470,11 @@ class JobStoreConformance(JobStoreFixtures):
         store._settle([Change(job, job.run_at_us, START_US, START_US)])
         assert store._earliest_us() == START_US
 
+    def test_the_last_instant_of_the_calendar_can_be_stored(self, store: Any, make_job: Any) -> None:
+        store.add_job(_at(make_job("never"), 253_402_300_799_999_999))
+        assert [job.id for job in store.get_all_jobs()] == ["never"]
+        assert store.lookup_job("never").next_run_time.year == 9999
+
     def test_a_deferred_job_is_left_out_until_then(self, store: Any, make_job: Any) -> None:
         store._add_jobs([make_job("a", 0), make_job("b", 1)])
         first = store._take_due(START_US + SECOND_US, 1)
@@ -507,6 +513,21 @@ class JobStoreConformance(JobStoreFixtures):
             store.add_job(make_job("garbled", 1))
         assert store._unpark() == []
         assert len(store._get_parked()) == 2
+
+    def test_a_row_that_quotes_badly_does_not_keep_the_others_from_running(
+        self, store: Any, make_job: Any
+    ) -> None:
+        if not self.keeps_rows:
+            pytest.skip("only rows can be unreadable")
+        store._add_jobs([make_job("nul", 0), make_job("long", 1), make_job("good", 2)])
+        for job_id, hour in (("nul", "\0"), ("long", {"$datetime": "\U000e0001" * 12_000})):
+            data = orjson.loads(store._read([job_id])[0].data)
+            self.damage(store, job_id, orjson.dumps(data | {"trigger": {"type": "cron", "hour": hour}}))
+        assert [job.id for job in store._take_due(START_US + 9 * SECOND_US, 9)] == ["good"]
+        reasons = {one.job_id: one.reason for one in store._get_parked()}
+        assert 'Unrecognized expression "\\x00"' in reasons["nul"]
+        assert "isoformat" in reasons["long"] and len(reasons["long"]) <= 1000
+        assert store._unpark() == []
 
     def test_a_row_that_can_be_read_again_comes_back_at_start(
         self, store: Any, make_job: Any, scheduler: Any, monkeypatch: pytest.MonkeyPatch

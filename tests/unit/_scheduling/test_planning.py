@@ -131,3 +131,16 @@ def test_first_run() -> None:
     assert first_run(Every(10), T0_US, UTC) == (T0_US, T0_US, T0)
     assert first_run(Jittery(10), T0_US, UTC) == (T0_US + 4 * S, T0_US, T0 + timedelta(seconds=4))
     assert first_run(Every(10, T0), T0_US + 1, UTC) == (None, None, None)
+
+
+def test_an_exception_that_cannot_be_printed_parks_the_job_all_the_same() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("nothing to say")
+
+    class Broken(BaseTrigger):
+        def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+            raise Mute
+
+    batch = plan_batch([job_of(Broken())], T0_US, UTC)
+    assert batch.parks[0][0].park.startswith("its trigger raised Mute: <Mute>; repair the trigger")

@@ -79,6 +79,12 @@ class TestTimes:
     def test_microseconds_are_exact_until_the_year_2242(self, time_us):
         assert us_from_seconds(seconds_from_us(time_us)) == time_us
 
+    @pytest.mark.parametrize("early_us", [0, 1, 14])
+    def test_the_last_instants_of_the_calendar_stay_in_it(self, early_us):
+        seconds = seconds_from_us(MAX_US - early_us)
+        assert us_from_seconds(seconds) == MAX_US
+        assert seconds_from_us(MAX_US) == seconds
+
     @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), "soon", b"", [], {}])
     def test_what_is_no_time_is_told_apart(self, value):
         assert us_from_seconds(value) == NO_TIME_US
