@@ -136,7 +136,6 @@ class TestZooKeeper(JobStoreConformance):
 
     reopen = make_store
 
-
     @pytest.mark.parametrize("end", ["/", "//"])
     def test_a_path_that_ends_in_a_slash_is_the_same_path(self, scheduler, make_job, end):
         from rapscheduler.jobstores.zookeeper import ZooKeeperJobStore

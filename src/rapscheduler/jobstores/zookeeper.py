@@ -68,7 +68,9 @@ class ZooKeeperJobStore(NodeStore):
             raise ValueError('The "path" parameter must not be empty')
         folder = path.rstrip("/")  # Kazoo takes "/jobs/" for "/jobs"
         if not folder:
-            raise ValueError(f'The "path" parameter must name a node below the root, not {path!r}: /apscheduler')
+            raise ValueError(
+                f'The "path" parameter must name a node below the root, not {path!r}: /apscheduler'
+            )
         self.path = path
         self.pickle_protocol = pickle_protocol
         self.close_connection_on_exit = close_connection_on_exit

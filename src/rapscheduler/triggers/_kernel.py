@@ -113,7 +113,9 @@ def jitter_to_us(jitter: float | None) -> int:
     if isinstance(jitter, bool) or not isinstance(jitter, (int, float)):
         raise TypeError(f"jitter={jitter!r} is not a number; give seconds, such as jitter=30")
     if not 0 <= jitter <= 1e9:
-        raise ValueError(f"jitter={jitter!r} makes no sense; give 0 or more seconds, at most 10**9 (0 for no jitter)")
+        raise ValueError(
+            f"jitter={jitter!r} makes no sense; give 0 or more seconds, at most 10**9 (0 for no jitter)"
+        )
     return round(jitter * 1_000_000)
 
 
