@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     finally:
         bench.close()
     if not arguments.no_save:
-        save(lines)
+        save(lines, {(row.key, row.work) for row in ALL})
     missed = sum(line.result.passed is False for line in lines)
     print(f"{len(lines)} rows, {missed} missed" + (" (quick: not figures)" if arguments.quick else ""))
     return 0

@@ -89,13 +89,16 @@ def as_markdown(lines: list[Line]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows) + "\n"
 
 
-def save(lines: list[Line]) -> None:
-    """Merges the lines into results/latest.json and writes results/latest.md; rows not run now keep what they had."""
+def save(lines: list[Line], known: set[tuple[str, str]]) -> None:
+    """Merges the lines into results/latest.json and writes results/latest.md.
+
+    Rows not run now keep what they had; those that are not ``known`` (key and work of every row there is) go.
+    """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "latest.json"
     kept = json.loads(path.read_text())["lines"] if path.exists() else []
     fresh = {(line.key, line.work) for line in lines}
-    merged = [one for one in kept if (one["key"], one["work"]) not in fresh]
+    merged = [one for one in kept if (one["key"], one["work"]) in known - fresh]
     merged += [asdict(line) | {"machine": machine()} for line in lines]
     merged.sort(key=lambda one: (one["key"], one["work"]))
     path.write_text(json.dumps({"lines": merged}, indent=1, ensure_ascii=False) + "\n")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from benchmarks import __main__ as command
+from benchmarks import rows
 from benchmarks.measure import Timing, geometric_mean, show_s
 from benchmarks.rows import Line, Result, as_markdown
 from benchmarks.soak import BUCKET_US, BUCKETS, Ledger
@@ -111,6 +113,20 @@ def test_the_table_shows_pass_miss_and_not_built() -> None:
     lines = [Line("key", "work", "target", result, "now", False) for result in results]
     verdicts = [row.split("|")[-2].strip() for row in as_markdown(lines).splitlines()[2:]]
     assert verdicts == ["pass", "MISS", "not built"]
+
+
+def test_saved_rows_are_kept_replaced_or_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "RESULTS", tmp_path)
+    lines = [
+        Line("add", work, "–", Result("1 s"), "now", False) for work in ("kept", "again", "renamed since")
+    ]
+    known = {("add", "kept"), ("add", "again")}
+    rows.save(lines, {(line.key, line.work) for line in lines})
+    rows.save([Line("add", "again", "–", Result("2 s"), "now", False)], known)
+    table = (tmp_path / "latest.md").read_text()
+    assert "| kept | – | 1 s |" in table
+    assert "| again | – | 2 s |" in table
+    assert "renamed since" not in table
 
 
 def test_unknown_rows_are_refused_by_name() -> None:
