@@ -34,6 +34,13 @@ def note(*args: Any) -> None:
     ran.append(args)
 
 
+current: Any = None
+
+
+def call_current() -> None:
+    current()
+
+
 STORES = {
     "memory": MemoryJobStore,
     "rows": lambda: SQLAlchemyJobStore("sqlite://"),
@@ -111,6 +118,27 @@ def test_a_time_that_a_user_sets_stands_whatever_ran_meanwhile(scheduler: Any) -
     scheduler.pause_job("b")
     assert scheduler.get_job("a").next_run_time == START + 90 * MINUTE
     assert scheduler.get_job("b").next_run_time is None
+
+
+@pytest.mark.parametrize(("later_us", "runs"), [(0, 1), (1, 2)])
+def test_the_time_of_the_run_under_way_means_that_run(
+    scheduler: Any, monkeypatch: Any, later_us: int, runs: int
+) -> None:
+    """Who writes back the time that a job shows while it runs must not make it run twice; any other time stands."""
+
+    def set_time() -> None:
+        note()
+        if len(ran) == 1:
+            again = START + MINUTE + timedelta(microseconds=later_us)
+            scheduler.modify_job("a", next_run_time=again, name="changed")
+
+    monkeypatch.setitem(globals(), "current", set_time)
+    scheduler.add_job(f"{__name__}:call_current", "interval", minutes=1, id="a")
+    scheduler.advance(MINUTE)
+    scheduler.advance(timedelta(seconds=1))
+    job = scheduler.get_job("a")
+    assert len(ran) == runs and job.name == "changed"
+    assert job.next_run_time == START + 2 * MINUTE + timedelta(microseconds=later_us)
 
 
 def test_replacing_a_job_and_keeping_its_time_does_not_bring_the_old_time_back(scheduler: Any) -> None:
