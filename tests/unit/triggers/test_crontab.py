@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from apscheduler.triggers.cron import CronTrigger as Theirs
@@ -251,3 +252,37 @@ def test_the_corpus_fires_as_croniter_says() -> None:
         assert ours == expected, line
         compared += 1
     assert compared > 150
+
+
+@pytest.mark.parametrize(
+    ("line", "rhythm"),
+    [
+        ("0 */24 * * *", True),
+        ("0 */30,0 * * *", True),
+        ("*/90 0 * * *", True),
+        ("*/90 */30 * * *", True),
+        ("0 */2 * * *", True),
+        ("0 0 * * *", False),
+        ("0 0,*/30 * * *", False),
+    ],
+)
+@pytest.mark.parametrize("dst", ["once", "both", "shift"])
+def test_a_field_that_begins_with_a_star_keeps_its_rhythm(line: str, rhythm: bool, dst: str) -> None:
+    """Havana, 2 November 2025: the clocks go back from one o'clock to midnight, which comes twice."""
+    trigger = CronTrigger.from_crontab(line, "America/Havana", "vixie", dst=dst)
+    day = datetime(2025, 11, 2, tzinfo=ZoneInfo("America/Havana"))
+    midnights = [fire.fold for fire in trigger.fire_times(day, day + timedelta(hours=1))]
+    assert midnights == ([0, 1] if rhythm or dst == "both" else [0])
+    again = CronTrigger.from_crontab("0 0 0 1/40 * ?", "UTC", "quartz", dst=dst)
+    assert again.dst == dst
+    with pytest.raises(ValueError, match="is not a rule"):
+        CronTrigger.from_crontab(line, "America/Havana", "vixie", dst="twice")
+
+
+def test_a_subclass_of_few_arguments_takes_a_line_with_a_rhythm() -> None:
+    class Old(CronTrigger):
+        def __init__(self, hour: str, minute: str, timezone: str, **fields: str) -> None:
+            assert "dst" not in fields
+            super().__init__(hour=hour, minute=minute, timezone=timezone, **fields)
+
+    assert Old.from_crontab("0 */24 * * *", "UTC", "vixie").dst == "once"

@@ -192,7 +192,9 @@ class CronTrigger(CronCore, KernelTrigger):
                 )
             timezone = zone_name
         if cls is not CronTrigger and not _is_plain(cls):
-            return cls(**_subclass_arguments(expr, dialect, text, timezone, start_date, end_date, jitter))
+            return cls(
+                **_subclass_arguments(expr, dialect, text, dst, timezone, start_date, end_date, jitter)
+            )
         trigger = cls.__new__(cls)
         zone = zone_for(timezone, start_date, end_date)
         if start_date is None and end_date is None and jitter is None:
@@ -305,8 +307,11 @@ def _crontab_line(expr: str, dialect: str, dst: str) -> tuple[CronText, str | No
     """(shared form, zone of `CRON_TZ=`, advice) of a line."""
     if not isinstance(expr, str):
         raise TypeError(f"a crontab line is a text such as '0 9 * * mon-fri', not {expr!r}")
-    values, day_or_weekday, zone_name, advice = translated(expr, dialect)
-    return text_by_values(*values, day_or_weekday, dst), zone_name, advice
+    values, day_or_weekday, rhythm, zone_name, advice = translated(expr, dialect)
+    text = text_by_values(*values, day_or_weekday, dst)
+    if rhythm:  # what that means when the clocks change
+        text = text_by_values(*values, day_or_weekday, "both")
+    return text, zone_name, advice
 
 
 def _is_plain(cls: type[CronTrigger]) -> bool:
@@ -318,6 +323,7 @@ def _subclass_arguments(
     expr: str,
     dialect: str,
     text: CronText,
+    dst: str,
     timezone: Any,
     start_date: Any,
     end_date: Any,
@@ -331,7 +337,7 @@ def _subclass_arguments(
     )
     extras = {"start_date": start_date, "end_date": end_date, "jitter": jitter}
     arguments.update({name: value for name, value in extras.items() if value is not None})
-    if text.dst != "once":
+    if dst != "once":
         arguments["dst"] = text.dst
     if text.day_or_weekday:
         arguments["day_or_weekday"] = True

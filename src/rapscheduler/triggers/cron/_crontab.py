@@ -50,9 +50,10 @@ _LAST_WEEKDAY = re.compile(r"([0-7]|[a-z]{3})l\Z")
 _Text: TypeAlias = "str | None"
 Texts: TypeAlias = tuple[_Text, _Text, _Text, _Text, _Text, _Text, _Text, _Text]
 """Native texts in the order of `FIELD_NAMES`; None for a field that the line does not have."""
-Line: TypeAlias = "tuple[Texts, bool, str | None, str | None]"
-"""A translated line: its texts, whether day *or* weekday must match, the zone of `CRON_TZ=`, and advice when the
-line may not mean what its author thinks."""
+Line: TypeAlias = "tuple[Texts, bool, bool, str | None, str | None]"
+"""A translated line: its texts, whether day *or* weekday must match, whether it keeps a rhythm that its texts do not
+show (`*/24` hours are the native `0`), the zone of `CRON_TZ=`, and advice when the line may not mean what its author
+thinks."""
 
 
 def translated(expr: str, dialect: str) -> Line:
@@ -72,12 +73,12 @@ def translated(expr: str, dialect: str) -> Line:
     if dialect == "apscheduler":
         minute, hour, day, month, weekday = words
         advice = None if weekday == "*" or weekday.isalpha() else _weekday_advice(expr, weekday)
-        return (None, month, day, None, weekday, hour, minute, None), False, zone, advice
+        return (None, month, day, None, weekday, hour, minute, None), False, False, zone, advice
     try:
-        texts, either = _line(dialect, words)
+        texts, either, rhythm = _line(dialect, words)
     except ValueError as exc:
         raise ValueError(f"{exc} (in {expr!r}, {dialect} dialect)") from None
-    return texts, either, zone, None
+    return texts, either, rhythm, zone, None
 
 
 def _macro(word: str, dialect: str) -> str:
@@ -154,8 +155,8 @@ def weekday_text(days: frozenset[int]) -> str:
     return ",".join(items)
 
 
-def _line(dialect: str, words: list[str]) -> tuple[Texts, bool]:
-    """The words of a line, each translated by itself, and the rule between day and weekday."""
+def _line(dialect: str, words: list[str]) -> tuple[Texts, bool, bool]:
+    """The words of a line, each translated by itself, the rule between day and weekday, and the hidden rhythm."""
     second = year = None
     if dialect == "quartz":
         second = _field(dialect, "second", words[0])
@@ -179,17 +180,19 @@ def _line(dialect: str, words: list[str]) -> tuple[Texts, bool]:
         day_text = positions if day_free else f"{day_text},{positions}"
         either = bool(weekdays)
     every_weekday = not weekdays or (weekday_free and len(weekdays) == 7)
+    hour_text, minute_text = _field(dialect, "hour", hour), _field(dialect, "minute", minute)
+    rhythm = "*" in (hour[0], minute[0]) and "*" not in (hour_text[0], minute_text[0])
     texts = (
         year,
         _field(dialect, "month", month),
         day_text,
         None,
         "*" if every_weekday else weekday_text(weekdays),
-        _field(dialect, "hour", hour),
-        _field(dialect, "minute", minute),
+        hour_text,
+        minute_text,
         second,
     )
-    return texts, either
+    return texts, either, rhythm
 
 
 def _refused(name: str, item: str, cure: str) -> ValueError:
