@@ -106,6 +106,10 @@ class ShutdownTimeoutError(RapschedulerError, TimeoutError):
     """Jobs were still running when the ``timeout`` of ``shutdown(wait=True, timeout=…)`` was over."""
 
 
+class LostValueError(RapschedulerError, RuntimeError):
+    """What a job in another process returned or raised could not be brought back."""
+
+
 class CoroutineJobError(RapschedulerError, TypeError):
     """A coroutine function was given to an executor that would never await it."""
 

@@ -23,6 +23,35 @@ def unpicklable() -> Any:
     return lambda: None
 
 
+class Unreadable:
+    """Pickle can write it and not read it."""
+
+    def __getstate__(self) -> str:
+        return "written"
+
+    def __setstate__(self, state: str) -> None:
+        raise ValueError("nobody can read this")
+
+
+def unreadable() -> Unreadable:
+    return Unreadable()
+
+
+class TwoArguments(Exception):
+    """As many exceptions are: pickle calls the class with the one argument that it passed on."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} {second}")
+
+
+def raise_two_arguments() -> None:
+    raise TwoArguments("boom", "bang")
+
+
+def take(value: object) -> object:
+    return value
+
+
 def leave() -> None:
     raise SystemExit(3)
 

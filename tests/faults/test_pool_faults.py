@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import pytest
 from tests.faults import jobs_of_processes as jobs
 from tests.faults.port import WAIT_S, Port, now
 
-from rapscheduler.errors import ShutdownTimeoutError, UnrunnableJobError
+from rapscheduler.errors import LostValueError, ShutdownTimeoutError, UnrunnableJobError
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
 from rapscheduler.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -169,6 +170,47 @@ def test_a_result_that_can_not_travel_is_an_error(processes: ProcessPoolExecutor
     assert len(port._running_counts) == 0
 
 
+@pytest.mark.parametrize(
+    ("job", "args", "cls", "text"),
+    [
+        (
+            jobs.raise_two_arguments,
+            (),
+            LostValueError,
+            "it raised tests.faults.jobs_of_processes.TwoArguments: boom bang;",
+        ),
+        (
+            jobs.unreadable,
+            (),
+            LostValueError,
+            "it returned an object of the class Unreadable; ValueError('nobody",
+        ),
+        (jobs.unpicklable, (), LostValueError, "it returned an object of the class function; "),
+        (jobs.take, (jobs.Unreadable(),), ValueError, "nobody can read this"),
+        (jobs.take, (lambda: None,), Exception, "lambda"),
+    ],
+    ids=["exception", "result", "unwritable result", "argument", "unwritable argument"],
+)
+def test_what_does_not_survive_the_journey_costs_its_own_run_only(
+    processes: ProcessPoolExecutor, port: Port, job: Any, args: Any, cls: Any, text: str
+) -> None:
+    processes.start(port, "default")
+    processes.submit_job(port.job(os.getpid, id="before"), [now()])
+    pid = port.next()[0].retval
+    processes.submit_job(port.job(job, *args, id="bad"), [now()])
+    processes.submit_job(port.job(os.getpid, id="beside"), [now()])
+    bad, beside = sorted(port.next(2), key=lambda event: event.job_id)
+    assert bad.code == EVENT_JOB_ERROR and isinstance(bad.exception, cls) and text in str(bad.exception)
+    assert isinstance(bad.traceback, str)
+    if job is jobs.raise_two_arguments:
+        assert "in raise_two_arguments" in bad.traceback
+    assert (beside.code, beside.retval) == (
+        EVENT_JOB_EXECUTED,
+        pid,
+    )  # the same process, so the pool never broke
+    assert len(port._running_counts) == 0
+
+
 def test_a_callable_without_a_name_is_refused(processes: ProcessPoolExecutor, port: Port) -> None:
     processes.start(port, "default")
     with pytest.raises(UnrunnableJobError, match="importable name"):
@@ -188,7 +230,7 @@ def test_a_killed_worker_process_is_replaced(processes: ProcessPoolExecutor, por
     processes.submit_job(port.job(jobs.double, 4), [now()])
     (event,) = port.next()
     assert (event.code, event.retval) == (EVENT_JOB_EXECUTED, 8)
-    assert "replacing it" in caplog.text
+    assert "Process pool is broken; replacing pool with a fresh instance" in caplog.messages
 
 
 def test_processes_spawn_unless_told_otherwise() -> None:

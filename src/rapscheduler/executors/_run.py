@@ -27,7 +27,6 @@ from rapscheduler.events import (
     EVENT_JOB_MISSED,
     JobExecutionEvent,
 )
-from rapscheduler.util import ref_to_obj
 
 Events = list[JobExecutionEvent]
 RunLoop = Generator[Any, Any, Events]
@@ -286,40 +285,3 @@ def awaited(value: Any) -> Any:
         "the job returned an awaitable in a thread whose event loop is running, so it can't be awaited here; "
         "run coroutine jobs in the 'asyncio' executor or in a thread pool"
     )
-
-
-class RemoteJob:
-    """What another process needs to run a job: its texts, the reference to its callable, the arguments."""
-
-    __slots__ = ("args", "func_ref", "id", "kwargs", "misfire_grace_time", "text")
-
-    def __init__(self, job: Any, text: str) -> None:
-        self.id = job.id
-        self.text = text
-        self.func_ref = job.func_ref
-        self.args = job._portable_args()
-        self.kwargs = job.kwargs
-        self.misfire_grace_time = job.misfire_grace_time
-
-    @property
-    def func(self) -> Any:
-        """The callable, imported where it is called; a failure is the job's."""
-        return ref_to_obj(self.func_ref)
-
-    def __str__(self) -> str:
-        return self.text
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__)
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        for name, value in zip(self.__slots__, state, strict=True):
-            setattr(self, name, value)
-
-
-def run_remote(
-    job: RemoteJob, alias: str | None, run_times: list[datetime], found_us: int, logger_name: str
-) -> Events:
-    """What a worker process does with a submission."""
-    submission = submission_of(job, alias, run_times, found_us)
-    return drive(run_loop(submission, logging.getLogger(logger_name)))

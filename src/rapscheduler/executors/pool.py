@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler.errors import MaxInstancesReachedError, ShutdownTimeoutError, UnrunnableJobError
-from rapscheduler.executors._run import RemoteJob, run_remote
 from rapscheduler.executors._workers import WorkerPool
 from rapscheduler.executors.base import BaseExecutor, Failures, run_job
 
@@ -121,8 +120,9 @@ class ThreadPoolExecutor(BasePoolExecutor):
 class ProcessPoolExecutor(BasePoolExecutor):
     """Runs jobs in a pool of processes, started by ``spawn`` unless `pool_kwargs` has another ``mp_context``.
 
-    The callable, the arguments and what the job returns or raises are pickled. A pool that breaks (a process was
-    killed) is replaced; the runs that were in it are reported as errors.
+    The callable, the arguments and what the job returns or raises are pickled; what can't be is an error of that run
+    (`LostValueError` on the way back). A pool that breaks (a process was killed) is replaced; the runs that were in it
+    are reported as errors.
 
     Plugin alias: ``processpool``
 
@@ -160,24 +160,29 @@ class ProcessPoolExecutor(BasePoolExecutor):
                 f"job {job.id} can't go to another process: its callable {job.func!r} has no importable name; "
                 "use a function of a module, or a thread pool"
             )
-        remote = RemoteJob(job, str(job))
+        from rapscheduler.executors._remote import RemoteJob, run_remote
+
+        text = str(job)
+        remote = RemoteJob(job, text)
         args = (run_remote, remote, submission.alias, run_times, submission.found_us, self._logger.name)
         try:
             future = self._pool.submit(*args)
         except BrokenExecutor:
-            self._logger.warning("The process pool is broken; replacing it with a new one")
+            self._logger.warning("Process pool is broken; replacing pool with a fresh instance")
             self._pool = self._new_pool()
             future = self._pool.submit(*args)
         self._futures.add(future)
-        future.add_done_callback(lambda ended: self._ended(submission, ended))
+        future.add_done_callback(lambda ended: self._ended(submission, text, ended))
 
-    def _ended(self, submission: Submission, future: Future[Any]) -> None:
+    def _ended(self, submission: Submission, text: str, future: Future[Any]) -> None:
+        from rapscheduler.executors._remote import unpacked
+
         self._futures.discard(future)
         exc = _outcome(future)
         if exc is not None:
             self._run_lost(submission, exc)
         else:
-            self._run_job_success(submission.job.id, future.result())
+            self._run_job_success(submission.job.id, unpacked(future.result(), text, self._logger))
 
     def _queue_depth(self) -> int | None:
         return max(0, len(self._futures) - self._max_workers)
