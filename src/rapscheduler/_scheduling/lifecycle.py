@@ -38,9 +38,11 @@ def start(scheduler: BaseScheduler, paused: bool) -> None:
     """Start the components, schedule the pending jobs, change the state, tell the listeners."""
     with scheduler._state_lock:
         if scheduler.state != STATE_STOPPED or scheduler._starting or scheduler._end_after_pass is not None:
+            warn_if_forked(scheduler)
             raise SchedulerAlreadyRunningError  # also while a shutdown waits for the end of a pass
         scheduler._check_uwsgi()
         scheduler._starting = True
+    leave_parent(scheduler)
     started: list[Any] = []
     try:
         _start_components(scheduler, components.EXECUTOR, started)
@@ -52,7 +54,6 @@ def start(scheduler: BaseScheduler, paused: bool) -> None:
         scheduler._starting = False
         scheduler._stop_asked = None
         raise
-    note_start(scheduler)
     with scheduler._state_lock, scheduler._jobstores_lock:
         scheduler.state = STATE_PAUSED if paused else STATE_RUNNING
         scheduler._starting = False
@@ -104,6 +105,7 @@ def shut_down(scheduler: BaseScheduler, wait: bool, timeout: float | None) -> bo
 def stop_components(scheduler: BaseScheduler, wait: bool, timeout: float | None) -> None:
     """The second half of a shutdown: the state is STOPPED, now everything else follows."""
     deadline_s = None if timeout is None else monotonic() + timeout
+    leave_parent(scheduler)
     _guarded(scheduler, "the loop", scheduler._stop_loop, timeout)
     for alias, executor in list(scheduler._executors.items()):
         executor = scheduler._callable_here(executor)
@@ -188,22 +190,29 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def note_start(scheduler: BaseScheduler) -> None:
-    """Remember in which process the scheduler was started."""
-    scheduler._fork_count = _fork_count
+def fork_count() -> int:
+    """How many forks there are between this process and the one that imported this module."""
+    return _fork_count
 
 
 def forked(scheduler: BaseScheduler) -> bool:
-    """Whether this process is a child, by ``os.fork()``, of the one in which the scheduler was started."""
+    """Whether this process is a child, by ``os.fork()``, of the one in which the scheduler was made or started."""
     return scheduler._fork_count != _fork_count
 
 
 def warn_if_forked(scheduler: BaseScheduler) -> None:
     """Say once per process that a scheduler that was started before a fork does nothing in the child."""
-    if scheduler._fork_count != _fork_count:
-        scheduler._fork_count = _fork_count
+    if forked(scheduler) and scheduler._fork_warned != _fork_count:
+        scheduler._fork_warned = _fork_count
         scheduler._logger.warning(
             "This scheduler was started before os.fork(), so nothing runs its jobs in process %d. Start it after the "
-            "fork (with gunicorn --preload: in the post_fork hook)",
+            "fork (with gunicorn --preload: in the post_fork hook), or call shutdown() and start() here",
             os.getpid(),
         )
+
+
+def leave_parent(scheduler: BaseScheduler) -> None:
+    """In a forked child: forget the pass and the runs that were under way in the parent; they never end here."""
+    if forked(scheduler):
+        scheduler._fork_count = _fork_count
+        scheduler._renew_loop()

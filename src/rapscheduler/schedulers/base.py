@@ -184,15 +184,15 @@ class BaseScheduler(ABC):
         self._job_defaults: dict[str, Any] = {}
         self._state_lock = self._create_lock()
         self._store_locks: dict[int, Any] = {}
-        self._running_counts = RunningCounts()
         self._starting = False
         self._stop_asked: dict[str, Any] | None = None
         self._end_after_pass: tuple[bool, float | None] | None = None  # a shutdown() in the middle of a pass
-        self._fork_count = 0
+        self._fork_count = lifecycle.fork_count()
+        self._fork_warned = 0
         self._wake_at_us = (
             NEVER_US  # when the loop looks again; NEVER_US also while it looks: wake it for any job
         )
-        self._loop = DueLoop(self)
+        self._renew_loop()
         self.configure(gconfig, **options)
 
     def __getstate__(self) -> Any:
@@ -625,6 +625,11 @@ class BaseScheduler(ABC):
         if trigger not in ("and", "or"):  # they have no zone of their own
             trigger_args.setdefault("timezone", self.timezone)
         return self._create_plugin_instance("trigger", trigger, trigger_args)
+
+    def _renew_loop(self) -> None:
+        """A loop that has made no pass, and counts of runs in which none is under way."""
+        self._loop = DueLoop(self)
+        self._running_counts = RunningCounts()
 
     def _create_dispatcher(self) -> Dispatcher:
         return Dispatcher(lambda: self._logger)

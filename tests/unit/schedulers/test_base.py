@@ -657,6 +657,18 @@ class TestLifecycle:
         scheduler.shutdown()
         assert (scheduler.health()["state"], scheduler.health()["alive"]) == ("stopped", False)
 
+    def test_health_does_not_raise(self, caplog):
+        class Broken(MemoryJobStore):
+            def get_next_run_time(self):
+                raise OSError("the disk is gone")
+
+        scheduler = ManualScheduler(START, jobstores={"bad": Broken(), "good": MemoryJobStore()})
+        assert scheduler.health()["due"] == {}  # the stores are not open yet
+        scheduler.start()
+        health = scheduler.health()
+        assert (health["failing_stores"], health["due"]) == (["bad"], {"good": 0, "default": 0})
+        assert "Error asking job store 'bad' for its health: the disk is gone" in caplog.messages
+
 
 class TestParking:
     def test_a_job_without_executor_is_parked_and_comes_back(self, scheduler, told):

@@ -137,20 +137,34 @@ def test_ctrl_c_in_the_blocking_scheduler_is_the_programs():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_scheduler_in_a_forked_child_says_that_it_is_none():
-    done = run("""
-        import logging, os, sys, warnings
+@pytest.mark.parametrize("blocking", [False, True])
+def test_a_scheduler_in_a_forked_child_says_that_it_is_none(blocking):
+    done = run(f"""
+        import logging, os, sys, threading, warnings
         warnings.simplefilter("ignore", DeprecationWarning)  # of fork() in a process with threads
+        from rapscheduler.errors import SchedulerAlreadyRunningError
         from rapscheduler.schedulers.background import BackgroundScheduler
+        from rapscheduler.schedulers.blocking import BlockingScheduler
         logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s", level=logging.WARNING)
-        scheduler = BackgroundScheduler(timezone="UTC")
-        scheduler.start()
+        if {blocking}:
+            scheduler, started = BlockingScheduler(timezone="UTC"), threading.Event()
+            scheduler.add_job(started.set)
+            threading.Thread(target=scheduler.start).start()
+            assert started.wait(20)
+        else:
+            scheduler = BackgroundScheduler(timezone="UTC")
+            scheduler.start()
         assert scheduler.health()["alive"]
         child = os.fork()
         if child == 0:
             assert not scheduler.health()["alive"]
             scheduler.add_job(print)
             scheduler.add_job(print)
+            try:
+                scheduler.start()
+            except SchedulerAlreadyRunningError:
+                pass
+            assert not scheduler.health()["alive"]
             sys.stdout.flush()
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -160,6 +174,41 @@ def test_a_scheduler_in_a_forked_child_says_that_it_is_none():
     """)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("WARNING This scheduler was started before os.fork()") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_scheduler_that_is_started_again_in_a_forked_child_runs_jobs():
+    """What was under way in the parent, a run of the job and a pass of the loop, never ends in the child."""
+    done = run("""
+        import faulthandler, os, sys, threading, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # of fork() in a process with threads
+        from rapscheduler.schedulers.background import BackgroundScheduler
+        faulthandler.dump_traceback_later(30, exit=True)
+        begun, end = threading.Event(), threading.Event()
+        def job():
+            begun.set()
+            end.wait()
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.start()
+        scheduler.add_job(job, id="job")
+        begun.wait()
+        with scheduler._loop._lock:
+            child = os.fork()
+        if child == 0:
+            end.set()
+            begun.clear()
+            scheduler.shutdown()
+            scheduler.add_job(job, id="job", misfire_grace_time=None)
+            scheduler.start()
+            ran = begun.wait(20)
+            scheduler.shutdown()
+            os._exit(not ran)
+        _, status = os.waitpid(child, 0)
+        end.set()
+        scheduler.shutdown()
+        print(status)
+    """)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
 
 
 def test_the_recipe_for_tests():
