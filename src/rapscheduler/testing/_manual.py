@@ -13,6 +13,7 @@ from typing import Any
 from rapscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from rapscheduler.schedulers.base import NEVER_US, STATE_RUNNING, BaseScheduler
 from rapscheduler.testing._clock import VirtualClock, _us
+from rapscheduler.util import astimezone
 
 DEFAULT_START = datetime(2025, 1, 1, tzinfo=timezone.utc)
 PASSES_PER_INSTANT = 10_000  # more passes over the jobs without time passing: jobs that add jobs for ever
@@ -56,10 +57,13 @@ class ManualScheduler(BaseScheduler):
         if trigger in (None, "date"):
             if trigger_args.get("run_date") is None:
                 trigger_args["run_date"] = self.clock.now(self.timezone)
-        elif trigger == "interval" and trigger_args.get("start_date") is None:
-            units = ("weeks", "days", "hours", "minutes", "seconds")
-            length = timedelta(**{unit: trigger_args[unit] for unit in units if unit in trigger_args})
-            trigger_args["start_date"] = self.clock.now(self.timezone) + (length or timedelta(seconds=1))
+        elif trigger in ("interval", "calendarinterval") and trigger_args.get("start_date") is None:
+            now = self.clock.now(astimezone(trigger_args.get("timezone")) or self.timezone)
+            if trigger == "calendarinterval":
+                trigger_args["start_date"] = now.date()
+            else:  # one that checks the arguments, and knows its length
+                first = super()._create_trigger(trigger, {**trigger_args, "start_date": now})
+                trigger_args["start_date"] = now + first.interval
         return super()._create_trigger(trigger, trigger_args)
 
     def wakeup(self) -> None:

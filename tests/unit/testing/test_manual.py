@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rapscheduler.events import EVENT_JOB_EXECUTED
+from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.testing import ManualScheduler, VirtualClock
 from rapscheduler.triggers.cron import CronTrigger
 
@@ -36,6 +37,30 @@ def test_now_is_the_virtual_now(scheduler):
     assert seen == ["at once"]
     scheduler.run_until(START + timedelta(minutes=20))
     assert seen == ["at once", "ten", "ten"]
+
+
+@pytest.mark.parametrize("zone", [None, "Pacific/Kiritimati"])
+def test_today_is_the_virtual_today(scheduler, zone):
+    seen = []
+    options = {"timezone": zone} if zone else {}
+    scheduler.add_job(lambda: seen.append(scheduler.clock.now()), "calendarinterval", days=2, hour=1, **options)
+    scheduler.advance(timedelta(days=3))
+    first = datetime(2025, 3, 1, 1, tzinfo=ZoneInfo(zone or "UTC"))  # it was this day in both zones
+    if zone:  # 14 hours ahead, so that 1 o'clock was over: two days later
+        first += timedelta(days=2)
+    assert seen[0] == first and len(seen) == (1 if zone else 2)
+
+
+@pytest.mark.parametrize(
+    ("length", "cls", "text"),
+    [({"minutes": "5"}, TypeError, "minutes"), ({"minute": 5}, TypeError, "IntervalTrigger takes: weeks")],
+)
+def test_a_wrong_interval_is_told_as_elsewhere(scheduler, length, cls, text):
+    with pytest.raises(cls, match=text) as told:
+        scheduler.add_job(int, "interval", **length)
+    with pytest.raises(cls) as elsewhere:
+        BackgroundScheduler(timezone="UTC").add_job(int, "interval", **length)
+    assert str(told.value) == str(elsewhere.value)
 
 
 def test_a_job_may_add_a_job_that_is_due_before_the_end(scheduler):
