@@ -158,6 +158,23 @@ def test_no_start_while_a_shutdown_waits_for_its_pass(background: BackgroundSche
     background.start()  # now it can
 
 
+def test_a_shutdown_that_does_not_wait_for_a_slow_store_says_so(caplog: Any) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    class Slow(MemoryJobStore):
+        def get_due_jobs(self, now: datetime) -> Any:
+            asked.set()
+            answer.wait(WAIT_S)
+            return super().get_due_jobs(now)
+
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": Slow()})
+    scheduler.start()
+    assert asked.wait(WAIT_S)
+    scheduler.shutdown(timeout=0.01)
+    assert "looking for due jobs still after 0.01 s" in caplog.text
+    answer.set()
+
+
 def test_a_job_that_looks_for_jobs_itself_can_still_shut_down() -> None:
     scheduler = BlockingScheduler(executors={"default": DebugExecutor()}, job_defaults=LATE)
 

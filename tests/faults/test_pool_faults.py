@@ -78,7 +78,7 @@ def test_shutdown_with_a_timeout(port: Port) -> None:
     executor.start(port, "default")
     gate = threading.Event()
     executor.submit_job(port.job(gate.wait), [now()])
-    with pytest.raises(ShutdownTimeoutError, match="1 jobs were still running"):
+    with pytest.raises(ShutdownTimeoutError, match=r"1 job was still running or queued after 0\.01 s; "):
         executor.shutdown(wait=True, timeout=0.01)
     gate.set()
     executor.shutdown(wait=True, timeout=WAIT_S)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,12 @@ def stop_components(scheduler: BaseScheduler, wait: bool, timeout: float | None)
     deadline_s = None if timeout is None else monotonic() + timeout
     leave_parent(scheduler)
     _guarded(scheduler, "the loop", scheduler._stop_loop, timeout)
+    if timeout is not None and scheduler._loop.pass_ident not in (None, get_ident()):
+        scheduler._logger.warning(
+            "Shutting down the loop without waiting any longer: it was looking for due jobs still after %g s; "
+            "a job store, or a listener, takes that long",
+            timeout,
+        )
     for alias, executor in list(scheduler._executors.items()):
         executor = scheduler._callable_here(executor)
         _guarded(scheduler, f'executor "{alias}"', _stop_executor, executor, wait, deadline_s)

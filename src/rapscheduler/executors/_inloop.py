@@ -25,9 +25,10 @@ from typing import Any
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler._engine.running import NotBegun, run_at_once
-from rapscheduler.errors import MaxInstancesReachedError, ShutdownTimeoutError
+from rapscheduler.errors import MaxInstancesReachedError
 from rapscheduler.executors._run import Events, RunLoop, drive, drive_async, lost_events, outcome_of, run_loop
 from rapscheduler.executors._turns import Own, Unawaited, advance, inside
+from rapscheduler.executors._unfinished import too_late
 from rapscheduler.executors.base import BaseExecutor, Failures
 from rapscheduler.util import iscoroutinefunction_partial
 
@@ -346,10 +347,7 @@ class LoopExecutor(BaseExecutor):
                 return
             if deadline is not None and monotonic() >= deadline:
                 self._call(self._cancel_all)
-                raise ShutdownTimeoutError(
-                    f"{unfinished} jobs were still running or queued after {timeout} s and were cancelled; "
-                    "give shutdown() a longer timeout, or jobs that end sooner"
-                )
+                raise too_late(unfinished, timeout, ", and cancelled as far as possible")
 
     def _add_waiter(self, waiter: _Waiter) -> None:
         self._waiters.append(waiter)

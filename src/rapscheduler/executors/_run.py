@@ -175,11 +175,20 @@ def _own_frames_removed(traceback: TracebackType | None) -> TracebackType | None
 
 
 def _is_cancellation(exc: BaseException) -> bool:
-    """Whether a run was cancelled, by asyncio or gevent; its remaining run times are then given up too."""
-    asyncio, greenlet = sys.modules.get("asyncio"), sys.modules.get("greenlet")
-    if asyncio is not None and isinstance(exc, asyncio.CancelledError):
-        return True
-    return greenlet is not None and isinstance(exc, greenlet.GreenletExit)
+    """Whether a run was cancelled by its loop; its remaining run times are then given up too."""
+    for module_name, class_name in _CANCELLATIONS:
+        module = sys.modules.get(module_name)
+        if module is not None and isinstance(exc, getattr(module, class_name, ())):
+            return True
+    return False
+
+
+# What asyncio, gevent and Twisted raise in what they cancel, if they are there at all.
+_CANCELLATIONS = (
+    ("asyncio", "CancelledError"),
+    ("greenlet", "GreenletExit"),
+    ("twisted.internet.defer", "CancelledError"),
+)
 
 
 def _lets_go(exc: BaseException) -> bool:

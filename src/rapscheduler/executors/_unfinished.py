@@ -35,9 +35,10 @@ class Unfinished:
                 self._changed.wait(left_s)
 
 
-def too_late(runs: int, timeout: float | None) -> ShutdownTimeoutError:
-    """The error of an executor whose jobs take longer than the user wants to wait."""
+def too_late(runs: int, timeout: float | None, then: str = "") -> ShutdownTimeoutError:
+    """The error of an executor whose jobs take longer than the user wants to wait; `then`: what became of them."""
+    what = "1 job was" if runs == 1 else f"{runs} jobs were"
     return ShutdownTimeoutError(
-        f"{runs} jobs were still running or queued after {timeout} s; "
+        f"{what} still running or queued after {round(timeout or 0.0, 2):g} s{then}; "
         "give shutdown() a longer timeout, or jobs that end sooner"
     )

@@ -15,7 +15,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import Submission
-from rapscheduler.errors import MaxInstancesReachedError, ShutdownTimeoutError, UnrunnableJobError
+from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError
+from rapscheduler.executors._unfinished import too_late
 from rapscheduler.executors._workers import WorkerPool
 from rapscheduler.executors.base import BaseExecutor, Failures, run_job
 
@@ -111,10 +112,7 @@ class ThreadPoolExecutor(BasePoolExecutor):
         if not isinstance(self._pool, WorkerPool):
             super().shutdown(wait, timeout)
         elif not self._pool.shutdown(wait, timeout=timeout):
-            raise ShutdownTimeoutError(
-                f"{self._pool.unfinished()} jobs were still running or queued after {timeout} s; "
-                "give shutdown() a longer timeout, or jobs that end sooner"
-            )
+            raise too_late(self._pool.unfinished(), timeout)
 
 
 class ProcessPoolExecutor(BasePoolExecutor):
@@ -199,10 +197,7 @@ class ProcessPoolExecutor(BasePoolExecutor):
         self._pool.shutdown(wait=False)
         pending = wait_for(list(self._futures), max(0.0, deadline - time.monotonic()))[1]
         if pending:
-            raise ShutdownTimeoutError(
-                f"{len(pending)} jobs were still running or queued after {timeout} s; "
-                "give shutdown() a longer timeout, or jobs that end sooner"
-            )
+            raise too_late(len(pending), timeout)
 
 
 def _outcome(future: Future[Any]) -> BaseException | None:

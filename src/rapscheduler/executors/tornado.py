@@ -47,7 +47,9 @@ class TornadoExecutor(LoopExecutor):
         try:
             super().shutdown(wait, timeout)
         finally:
-            if not self._queue:  # else queued functions still need the pool; its threads end with the process
+            if (
+                not self._queue and not self._pending_futures
+            ):  # else they need the pool; its threads end with it
                 self._was_shut_down = True
                 self.executor.shutdown(wait=False)
 

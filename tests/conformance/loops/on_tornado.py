@@ -11,7 +11,7 @@ from tests.conformance.scheduler_contract import TIMEOUT_S
 from tornado import gen
 from tornado.ioloop import IOLoop
 
-from rapscheduler.events import EVENT_JOB_EXECUTED
+from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
 from rapscheduler.schedulers.tornado import TornadoScheduler
 
 
@@ -66,3 +66,25 @@ class TestTornadoScheduler(LoopContract):
         self.start(scheduler)
         assert self.wait(executed)
         assert (told == [self.ident()]) == (kind != "function")
+
+    def test_a_function_whose_awaitable_ends_after_a_shutdown_has_succeeded(self, scheduler):
+        outcomes, begun, end, told = [], threading.Event(), asyncio.Event(), threading.Event()
+
+        def function():
+            async def rest():
+                begun.set()
+                await end.wait()
+                return 7
+
+            return rest()
+
+        scheduler.add_listener(
+            lambda event: (outcomes.append(event), told.set()), EVENT_JOB_EXECUTED | EVENT_JOB_ERROR
+        )
+        scheduler.add_job(function)
+        self.start(scheduler)
+        assert self.wait(begun)
+        self.in_loop(scheduler.shutdown)
+        self.in_loop(end.set)
+        assert self.wait(told)
+        assert (outcomes[0].code, outcomes[0].retval) == (EVENT_JOB_EXECUTED, 7)

@@ -63,7 +63,7 @@ class TestTwistedScheduler(LoopContract):
         assert outcomes[0].retval == 7
         assert (told == [self.ident()]) == (kind != "function")
 
-    def test_without_wait_coroutines_are_cancelled(self, scheduler):
+    def test_without_wait_coroutines_are_cancelled(self, scheduler, caplog):
         begun, failed = threading.Event(), threading.Event()
 
         async def forever():
@@ -76,3 +76,6 @@ class TestTwistedScheduler(LoopContract):
         assert self.wait(begun)
         self.in_loop(lambda: scheduler.shutdown(wait=False))
         assert self.wait(failed)
+        assert [record.exc_info for record in caplog.records if "was cancelled" in record.getMessage()] == [
+            None
+        ]

@@ -43,7 +43,9 @@ def test_now_is_the_virtual_now(scheduler):
 def test_today_is_the_virtual_today(scheduler, zone):
     seen = []
     options = {"timezone": zone} if zone else {}
-    scheduler.add_job(lambda: seen.append(scheduler.clock.now()), "calendarinterval", days=2, hour=1, **options)
+    scheduler.add_job(
+        lambda: seen.append(scheduler.clock.now()), "calendarinterval", days=2, hour=1, **options
+    )
     scheduler.advance(timedelta(days=3))
     first = datetime(2025, 3, 1, 1, tzinfo=ZoneInfo(zone or "UTC"))  # it was this day in both zones
     if zone:  # 14 hours ahead, so that 1 o'clock was over: two days later
