@@ -28,9 +28,10 @@ from uuid import UUID, SafeUUID
 from .._engine.datetimes import to_us
 from .._engine.timezone import ZoneTable
 from ..errors import DecodeError, EncodeError
-from . import registry
+from . import dateutil_pickles, registry
 from .codec import ANY_CALLABLE, MAX_BYTES, CallableRule, decode, encode
-from .rows import JobRow
+from .dateutil_pickles import BareZone
+from .rows import JobRow, zone_of_run_time
 from .zones import zone_from_text
 
 _UTC_ZONE = ZoneTable.fixed(0, timezone.utc)
@@ -102,6 +103,7 @@ def row_from_state(state: Mapping[str, Any], rule: CallableRule = ANY_CALLABLE) 
     if run_time is not None and not isinstance(run_time, datetime):
         raise DecodeError(f"next_run_time of the pickled job is {run_time!r}, not a datetime")
     try:
+        ours["run_zone"] = zone_of_run_time(run_time, ours["trigger"])
         data = encode(ours, rule)
         run_at_us = None if run_time is None else to_us(run_time, _UTC_ZONE)
         decode(data, rule)
@@ -234,7 +236,8 @@ def _valid(kind: Callable[..., Any]) -> Callable[..., Any]:
 
 def _reconstructed(cls: Any, base: Any, state: Any) -> Any:
     """`copyreg._reconstructor`: how protocols 0 and 1 make objects."""
-    if base is not object or state is not None or not isinstance(cls, type):
+    plain = base is object and state is None
+    if not (plain or (base is BareZone and type(state) is BareZone)) or not isinstance(cls, type):
         raise DecodeError("the pickle rebuilds an object in an unusual way")
     make: Any = cls.__new__
     return make(cls)
@@ -279,10 +282,6 @@ def _inner_zone(zone: Any, key: Any = None) -> tzinfo:
     return zone
 
 
-def _dateutil_utc() -> tzinfo:
-    return zone_from_text("dateutil:UTC")
-
-
 def _pure_path(kind: type[PurePath]) -> Callable[..., PurePath]:
     def path(*parts: Any) -> PurePath:
         if any(type(part) is not str for part in parts):
@@ -323,7 +322,7 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("pytz", "_FixedOffset"): _pytz_offset,
     ("pytz_deprecation_shim", "wrap_zone"): _inner_zone,
     ("pytz_deprecation_shim._impl", "wrap_zone"): _inner_zone,
-    ("dateutil.tz.tz", "tzutc"): _dateutil_utc,
+    **dateutil_pickles.KNOWN,
 }
 for _module in ("pathlib", "pathlib._local"):
     _KNOWN[_module, "PosixPath"] = _KNOWN[_module, "WindowsPath"] = _KNOWN[_module, "Path"] = _pure_path(Path)

@@ -184,11 +184,15 @@ def _state(job: Job, options: dict[str, Any] | None = None) -> dict[str, Any]:
         "max_instances": job.max_instances,
     }
     if job.run_at_us is not None and not isinstance(job.trigger, TriggerCore):
-        # the trigger doesn't tell the zone of the run time
-        run_time = job.next_run_time
-        if run_time is not None and run_time.tzinfo is not timezone.utc:
-            state["run_zone"] = run_time.tzinfo
+        state["run_zone"] = zone_of_run_time(job.next_run_time, job.trigger)
     return state
+
+
+def zone_of_run_time(run_time: datetime | None, trigger: Any) -> tzinfo | None:
+    """The zone to be kept of a run time; `None`: it is UTC, or the trigger tells it."""
+    if run_time is None or isinstance(trigger, TriggerCore) or run_time.tzinfo is timezone.utc:
+        return None
+    return run_time.tzinfo
 
 
 def _no_reference(job: Job) -> EncodeError:
