@@ -485,6 +485,11 @@ def test_restoring_names_the_jobs_that_apscheduler_would_delete(sqlite, tmp_path
         (["sqlite:///x.db", "--import", "no.such.module"], "--import no.such.module"),
         (["redis://127.0.0.1:1/0"], "ConnectionError"),
         (["nosuchdb://h/x"], "NoSuchModuleError"),
+        (["etcd://localhost:none"], "Port could not be cast"),
+        (["etcd://me:secret@localhost/jobs"], "'etcd://***@localhost/jobs' has more than a host and a port"),
+        (["rethinkdb://127.0.0.1:1/db"], "name the jobs with -o table="),
+        (["rethinkdb://127.0.0.1:1"], "Could not connect"),
+        (["sqlite:///x.db", "--report", "nowhere/report.json"], "--report nowhere/report.json: "),
     ],
 )
 def test_what_cannot_be_done_is_said(words, advice, capsys, tmp_path, monkeypatch):
@@ -497,6 +502,33 @@ def test_what_cannot_be_done_is_said(words, advice, capsys, tmp_path, monkeypatc
 def test_passwords_are_not_shown():
     assert "secret" not in str(place_for("postgresql://user:secret@host/db"))
     assert "secret" not in str(place_for("redis://:secret@host/1"))
+    assert "secret" not in str(place_for("redis://host/1?password=secret&ssl=1"))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("etcd://there", {"host": "there", "port": 2379}),
+        ("etcd://there:99/", {"host": "there", "port": 99}),
+        ("etcd://[::1]:99", {"host": "::1", "port": 99}),
+        ("etcd://me:p%40ss@there", {"host": "there", "port": 2379, "user": "me", "password": "p@ss"}),
+        ("rethinkdb://", {"host": "localhost", "port": 28015, "user": "admin", "password": ""}),
+        ("zookeeper://a:1,b:2", {"hosts": "a:1,b:2"}),
+        ("zookeeper://a:1,b:2/app/", {"hosts": "a:1,b:2/app"}),
+    ],
+)
+def test_a_url_names_the_server_in_full(url, expected, monkeypatch):
+    kind = url.partition(":")[0]
+    if kind == "etcd":
+        os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
+    module = pytest.importorskip(f"rapscheduler.jobstores.{kind}", exc_type=ImportError)
+    (name,) = [name for name in module.__all__ if name.endswith("JobStore") and name != "BaseJobStore"]
+    monkeypatch.setattr(module, name, lambda **given: given)
+    place = place_for(url)
+    made = place._make(False)
+    assert {key: made[key] for key in expected} == expected
+    known = {*expected, *place.options, "close_connection_on_exit"}
+    assert made.keys() <= known
 
 
 def test_many_rows_are_told_in_tenths(sqlite, capsys):

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from rapscheduler._serialization.rows import JobRow
 
@@ -44,7 +44,24 @@ class Place(ABC):
         self.store: Any = None
 
     def __str__(self) -> str:
-        return f"{re.sub(r'://[^@/]*@', '://***@', self.url)} ({self.given[self.main_option]})"
+        return f"{self._shown_url()} ({self.given[self.main_option]})"
+
+    def _shown_url(self) -> str:
+        """Without passwords."""
+        shown = re.sub(r"://[^@/]*@", "://***@", self.url)
+        return re.sub(r"([?&]password=)[^&]*", r"\1***", shown)
+
+    def _host_and_port(self, port: int) -> tuple[str, int]:
+        """Of a URL that names nothing but a server; ``port`` when it names none."""
+        parts = urlsplit(self.url)
+        if parts.path.strip("/") or parts.query:
+            raise PlaceError(
+                f"{self._shown_url()!r} has more than a host and a port; name the jobs with -o {self.main_option}=…"
+            )
+        try:
+            return parts.hostname or "localhost", parts.port or port
+        except ValueError as exc:
+            raise PlaceError(f"{self._shown_url()!r} is no URL of a server: {exc}") from None
 
     def same_as(self, other: Place) -> bool:
         return (self.url, self.given) == (other.url, other.given)
@@ -222,10 +239,11 @@ class RethinkDBPlace(Place):
     def _make(self, write: bool) -> Any:
         from rapscheduler.jobstores.rethinkdb import RethinkDBJobStore
 
-        parts = urlsplit(self.url)
-        names: dict[str, Any] = {"host": parts.hostname or "localhost", "port": parts.port or 28015}
-        names |= {"user": parts.username or "admin", "password": parts.password or ""}
-        return RethinkDBJobStore(**self.given, **names)
+        host, port = self._host_and_port(28015)
+        user, password = _credentials(self.url)
+        return RethinkDBJobStore(
+            **self.given, host=host, port=port, user=user or "admin", password=password or ""
+        )
 
     def _look_only(self) -> None:
         store = self.store
@@ -255,9 +273,6 @@ class NodePlace(Place):
         super().open_store(write)
         self.store._fetch(None)  # the store learns the nodes whose names APScheduler wrote in another way
 
-    def _hosts(self) -> str:
-        return self.url.split("://", 1)[1].split("/", 1)[0]
-
     def ids(self) -> list[str]:
         return sorted(self.store._fetch(None))
 
@@ -282,7 +297,9 @@ class ZooKeeperPlace(NodePlace):
     def _make(self, write: bool) -> Any:
         from rapscheduler.jobstores.zookeeper import ZooKeeperJobStore
 
-        return ZooKeeperJobStore(hosts=self._hosts(), close_connection_on_exit=True, **self.given)
+        # as Kazoo takes it: several hosts, and a path that is the root of all others
+        hosts = self.url.split("://", 1)[1].rstrip("/")
+        return ZooKeeperJobStore(hosts=hosts, close_connection_on_exit=True, **self.given)
 
     def _look_only(self) -> None:
         store = self.store
@@ -303,11 +320,19 @@ class EtcdPlace(NodePlace):
     def _make(self, write: bool) -> Any:
         from rapscheduler.jobstores.etcd import EtcdJobStore
 
-        host, _, port = self._hosts().rpartition(":")
-        return EtcdJobStore(host=host or "localhost", port=int(port or 2379), **self.given)
+        host, port = self._host_and_port(2379)
+        user, password = _credentials(self.url)
+        names: dict[str, Any] = {} if user is None else {"user": user, "password": password}
+        return EtcdJobStore(host=host, port=port, **names, **self.given)
 
     def exists(self) -> bool:
         return bool(self.ids())
+
+
+def _credentials(url: str) -> tuple[str | None, str | None]:
+    parts = urlsplit(url)
+    user, password = parts.username, parts.password
+    return user and unquote(user), password and unquote(password)
 
 
 _KINDS: dict[str, type[Place]] = {

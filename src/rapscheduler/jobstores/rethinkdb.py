@@ -83,7 +83,8 @@ class RethinkDBJobStore(RowStore):
         self._lock = RLock()
 
     def shutdown(self) -> None:
-        self.conn.close()
+        if self.conn is not None:  # else it could not be had
+            self.conn.close()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} (connection={self.conn})>"

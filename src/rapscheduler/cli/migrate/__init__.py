@@ -85,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, places: list[Place]) -> int:
     _import(arguments.modules)
+    if arguments.report:
+        _check_writable(arguments.report)
     source = place_for(arguments.source, arguments.option)
     target = place_for(arguments.target, arguments.target_option) if arguments.target else None
     if target is not None and target.same_as(source):
@@ -98,6 +100,15 @@ def _run(arguments: argparse.Namespace, places: list[Place]) -> int:
     if arguments.drop_originals or arguments.restore:
         return (_drop if arguments.drop_originals else _restore)(arguments, source, places)
     return _migrate(arguments, source, target, places)
+
+
+def _check_writable(path: str) -> None:
+    """PlaceError: the report could not be written; better told before the work than after it."""
+    try:
+        with open(path, "a", encoding="utf-8"):
+            pass
+    except OSError as exc:
+        raise PlaceError(f"--report {path}: {exc}") from exc
 
 
 def _import(modules: Sequence[str]) -> None:
