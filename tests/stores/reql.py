@@ -226,7 +226,7 @@ class Evaluator:
 
     def do_eq(self, arguments, options, scope):
         left, right = self.values(arguments, scope)
-        return _plain(left) == _plain(right)
+        return _plain(_stored(left)) == _plain(_stored(right))
 
     def do_ne(self, arguments, options, scope):
         return not self.do_eq(arguments, options, scope)

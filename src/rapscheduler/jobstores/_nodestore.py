@@ -140,8 +140,17 @@ class NodeStore(RowStore):
 
         self._rewrite(by_id, write)
 
-    def _set_parked(self, reasons: dict[str, str | None]) -> None:
-        self._rewrite(reasons, lambda job_id, node: Write(job_id, node, node.value, reasons[job_id]))
+    def _set_parked(self, reasons: dict[str, str | None], seen: dict[str, bytes] | None = None) -> int | None:
+        left: set[str] = set()
+
+        def write(job_id: str, node: Node) -> Write | None:
+            if seen is not None and _row(job_id, node).data != seen[job_id]:
+                left.add(job_id)
+                return None
+            return Write(job_id, node, node.value, reasons[job_id])
+
+        missing = self._rewrite(reasons, write)
+        return len(reasons) - len(left.union(missing))
 
     def _rewrite(self, ids: Iterable[str], write: Callable[[str, Node], Write | None]) -> list[str]:
         """Read, decide, write; again for those that changed in between. Returns the ids that do not exist."""

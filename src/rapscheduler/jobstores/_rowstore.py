@@ -16,7 +16,9 @@ turns jobs into rows and back and keeps APScheduler's contract and the loop's.
     _clear()                  everything
     _change(changes)          the batch of a pass in ONE transaction; a change whose row is no longer due at its
                               expected time, or is parked, does nothing
-    _set_parked(reasons)      id -> reason, or None to end parking; nothing else of the row changes
+    _set_parked(reasons, seen)  id -> reason, or None to end parking; nothing else of the row changes. With `seen`, only
+                              of rows that still hold this data (id -> bytes), in one step, where the database can
+                              compare it. Returns how many rows it changed, or None: not known
     _read_parked()            parked rows (default: picked from _read_all)
 
 Parked jobs that can be read are found by `lookup_job` and `get_all_jobs`, so that they can be modified, which ends
@@ -174,6 +176,7 @@ class RowStore(BaseJobStore):
         wanted = None if job_ids is None else set(job_ids)
         readable: list[str] = []
         reasons: dict[str, str | None] = {}
+        seen: dict[str, bytes] = {}
         for row in self._read_parked():
             if wanted is not None and row.id not in wanted:
                 continue
@@ -181,9 +184,9 @@ class RowStore(BaseJobStore):
             if reason is None:
                 readable.append(row.id)
             if reason != row.parked:
-                reasons[row.id] = reason
+                reasons[row.id], seen[row.id] = reason, row.data
         if reasons:
-            self._set_parked(reasons)
+            self._set_parked_if_same(reasons, seen)
         return readable
 
     def _park(self, change: Change) -> None:
@@ -204,6 +207,7 @@ class RowStore(BaseJobStore):
         """The jobs of the rows that can be read; the others are parked in one write, if they aren't yet."""
         jobs = []
         failed: dict[str, str | None] = {}
+        seen: dict[str, bytes] = {}
         scheduler, alias, rule = self._scheduler, self._alias, self._rule
         with _collector_paused(len(rows)):
             for row in rows:
@@ -211,9 +215,9 @@ class RowStore(BaseJobStore):
                     jobs.append(job_from_row(row, scheduler, alias, rule))
                 except DecodeError as exc:
                     if row.parked is None:
-                        failed[row.id] = park_reason(exc)
+                        failed[row.id], seen[row.id] = park_reason(exc), row.data
         if failed:
-            self._park_rows(failed)
+            self._park_rows(failed, seen)
         return jobs
 
     def _try(self, row: JobRow) -> tuple[Job | None, str | None]:
@@ -227,8 +231,23 @@ class RowStore(BaseJobStore):
         present = {row.id: row.data for row in self._read([row.id for row in rows])}
         return all(present.get(row.id) == row.data for row in rows)
 
-    def _park_rows(self, reasons: dict[str, str | None]) -> None:
-        self._set_parked(reasons)
+    def _park_rows(self, reasons: dict[str, str | None], seen: dict[str, bytes]) -> None:
+        self._tell_parked(self._set_parked_if_same(reasons, seen))
+
+    def _set_parked_if_same(
+        self, reasons: dict[str, str | None], seen: dict[str, bytes]
+    ) -> dict[str, str | None]:
+        """Set the reasons of rows that hold what was seen, and return those; a row that was replaced meanwhile (by a
+        user, by `rapscheduler migrate`) is left as it is."""
+        if self._set_parked(reasons, seen) == len(reasons):
+            return reasons
+        same = {row.id: row.parked for row in self._read(list(reasons)) if row.data == seen[row.id]}
+        missed = {job_id: reasons[job_id] for job_id, parked in same.items() if parked != reasons[job_id]}
+        if missed:  # the database can't compare these data
+            self._set_parked(missed)
+        return {job_id: reasons[job_id] for job_id in same}
+
+    def _tell_parked(self, reasons: dict[str, str | None]) -> None:
         pickled = sum(reason == PICKLED for reason in reasons.values())
         if pickled:
             self._logger.error(
@@ -281,7 +300,9 @@ class RowStore(BaseJobStore):
     def _change(self, changes: Sequence[RowChange]) -> None: ...
 
     @abstractmethod
-    def _set_parked(self, reasons: dict[str, str | None]) -> None: ...
+    def _set_parked(
+        self, reasons: dict[str, str | None], seen: dict[str, bytes] | None = None
+    ) -> int | None: ...
 
     def _read_parked(self) -> list[JobRow]:
         return [row for row in self._read_all() if row.parked is not None]

@@ -183,11 +183,15 @@ class MongoDBJobStore(RowStore):
                 writes.append(UpdateOne(still_due, {"$set": times}))
         self.collection.bulk_write(writes, ordered=False)
 
-    def _set_parked(self, reasons: dict[str, str | None]) -> None:
-        self.collection.bulk_write(
-            [UpdateOne({"_id": job_id}, {"$set": {"parked": reason}}) for job_id, reason in reasons.items()],
-            ordered=False,
-        )
+    def _set_parked(self, reasons: dict[str, str | None], seen: dict[str, bytes] | None = None) -> int | None:
+        writes = []
+        for job_id, reason in reasons.items():
+            row: dict[str, Any] = {"_id": job_id}
+            if seen is not None:
+                row["job_state"] = Binary(seen[job_id])
+            writes.append(UpdateOne(row, {"$set": {"parked": reason}}))
+        changed: int = self.collection.bulk_write(writes, ordered=False).matched_count
+        return changed
 
 
 def _values(row: JobRow) -> dict[str, Any]:

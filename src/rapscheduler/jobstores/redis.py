@@ -126,11 +126,15 @@ for i = 1, #ARGV, 5 do
   end
 end
 """
-# ARGV: two per row: id, reason or "" to end parking
+# ARGV: "1": only rows whose data is the one given; then three per row: id, reason or "" to end parking, data.
+# Returns how many rows it changed.
 _SET_PARKED = """
-for i = 1, #ARGV, 2 do
+local changed = 0
+for i = 2, #ARGV, 3 do
   local id, reason = ARGV[i], ARGV[i + 1]
-  if redis.call('HEXISTS', KEYS[1], id) == 1 then
+  local data = redis.call('HGET', KEYS[1], id)
+  if data and (ARGV[1] ~= '1' or data == ARGV[i + 2]) then
+    changed = changed + 1
     local from, to = KEYS[2], KEYS[5]
     if reason == '' then
       from, to = KEYS[5], KEYS[2]
@@ -145,6 +149,7 @@ for i = 1, #ARGV, 2 do
     end
   end
 end
+return changed
 """
 # ARGV: highest score, limit; returns id, score, data, nominal of each due row in turn, in one round trip
 _READ_DUE = """
@@ -308,10 +313,14 @@ class RedisJobStore(RowStore):
         for first in range(0, len(changes), _AT_ONCE):
             self._run(_CHANGE, _change_args(changes[first : first + _AT_ONCE]))
 
-    def _set_parked(self, reasons: dict[str, str | None]) -> None:
-        self._run(
-            _SET_PARKED, [part for job_id, reason in reasons.items() for part in (job_id, reason or "")]
-        )
+    def _set_parked(self, reasons: dict[str, str | None], seen: dict[str, bytes] | None = None) -> int | None:
+        changed, ids = 0, list(reasons)
+        for first in range(0, len(ids), _AT_ONCE):
+            arguments: list[Any] = ["" if seen is None else "1"]
+            for job_id in ids[first : first + _AT_ONCE]:
+                arguments += (job_id, reasons[job_id] or "", "" if seen is None else seen[job_id])
+            changed += self._run(_SET_PARKED, arguments)
+        return changed
 
     def _run(self, script: str, arguments: list[Any]) -> Any:
         return self._retried(lambda: self._scripts[script](keys=self._keys, args=arguments))

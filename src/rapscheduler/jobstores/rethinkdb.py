@@ -215,13 +215,25 @@ class RethinkDBJobStore(RowStore):
             )
         )
 
-    def _set_parked(self, reasons: dict[str, str | None]) -> None:
-        parts = [{"id": job_id, "parked": reason} for job_id, reason in reasons.items()]
-        self._run(
-            self.r.expr(parts).for_each(
-                lambda part: self.table.get(part["id"]).update({"parked": part["parked"]})
+    def _set_parked(self, reasons: dict[str, str | None], seen: dict[str, bytes] | None = None) -> int | None:
+        r, table = self.r, self.table
+        parts: list[dict[str, Any]] = [{"id": i, "parked": reason} for i, reason in reasons.items()]
+        if seen is None:
+            self._run(
+                r.expr(parts).for_each(lambda part: table.get(part["id"]).update({"parked": part["parked"]}))
             )
+            return None
+        for part in parts:
+            part["seen"] = r.binary(seen[part["id"]])
+
+        def written(part: Any, row: Any) -> Any:
+            same = row["job_state"].default(None).eq(part["seen"])
+            return r.branch(same, {"parked": part["parked"]}, {})
+
+        self._run(
+            r.expr(parts).for_each(lambda part: table.get(part["id"]).update(lambda row: written(part, row)))
         )
+        return None
 
     def _values(self, row: JobRow) -> dict[str, Any]:
         return {

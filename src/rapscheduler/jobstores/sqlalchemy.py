@@ -59,6 +59,7 @@ T = TypeVar("T")
 # 191 characters: the longest key of MySQL's utf8mb4 tables; without the collation MySQL takes "a" and "A" for one id
 _MYSQL_ID_TYPE = mysql.VARCHAR(191, charset="utf8mb4", collation="utf8mb4_bin")
 _ID_TYPE = sa.Unicode(191).with_variant(_MYSQL_ID_TYPE, "mysql").with_variant(_MYSQL_ID_TYPE, "mariadb")
+_COMPARE_DATA = ("sqlite", "postgresql", "mysql", "mariadb", "mssql")  # others may not compare binary values
 _RETRY_DELAY_S = 0.05
 _READ_AT_ONCE = 500  # ids in one IN (...)
 _CONFLICTS = (
@@ -394,13 +395,17 @@ class SQLAlchemyJobStore(RowStore):
 
         self._transact(work)
 
-    def _set_parked(self, reasons: dict[str, str | None]) -> None:
-        table = self.jobs_t
-        statement = (
-            table.update().where(table.c.id == sa.bindparam("row_id")).values(parked=sa.bindparam("reason"))
-        )
-        values = [{"row_id": job_id, "reason": reasons[job_id]} for job_id in sorted(reasons)]
-        self._transact(lambda connection: connection.execute(statement, values))
+    def _set_parked(self, reasons: dict[str, str | None], seen: dict[str, bytes] | None = None) -> int | None:
+        columns = self.jobs_t.c
+        statement = self.jobs_t.update().where(columns.id == sa.bindparam("row_id"))
+        statement = statement.values(parked=sa.bindparam("reason"))
+        values: list[dict[str, Any]] = [{"row_id": i, "reason": reasons[i]} for i in sorted(reasons)]
+        if seen is not None and self.engine.dialect.name in _COMPARE_DATA:
+            statement = statement.where(columns.job_state == sa.bindparam("seen"))
+            for value in values:
+                value["seen"] = seen[value["row_id"]]
+        changed: int = self._transact(lambda connection: connection.execute(statement, values)).rowcount
+        return changed
 
     def _select(self, statement: Any) -> list[JobRow]:
         found = self._transact(lambda connection: connection.execute(statement).all())

@@ -547,6 +547,29 @@ class JobStoreConformance(JobStoreFixtures):
         assert other._get_parked() == []
         other.shutdown()
 
+    def test_a_row_that_was_replaced_meanwhile_is_not_parked(
+        self, store: Any, make_job: Any, scheduler: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As `rapscheduler migrate` does it while a scheduler looks at the rows."""
+        if not self.keeps_rows:
+            pytest.skip("only rows can be unreadable")
+        store._add_jobs([make_job("mended", 0), make_job("broken", 1), make_job("gone", 2)])
+        for job_id in ("mended", "broken", "gone"):
+            self.damage(store, job_id, b"{")
+        park = store._park_rows
+
+        def park_later(reasons: Any, *seen: Any) -> None:
+            if "mended" in reasons:
+                store.update_job(make_job("mended", 0))
+                store.remove_job("gone")
+            park(reasons, *seen)
+
+        monkeypatch.setattr(store, "_park_rows", park_later)
+        assert store._take_due(START_US + 9 * SECOND_US, 10) == []
+        assert [one.job_id for one in store._get_parked()] == ["broken"]
+        assert [event.job_id for event in scheduler.events] == ["broken"]
+        assert [job.id for job in store._take_due(START_US + 9 * SECOND_US, 10)] == ["mended"]
+
     def test_replacing_an_unreadable_row_makes_it_a_job_again(self, store: Any, make_job: Any) -> None:
         if not self.keeps_rows:
             pytest.skip("only rows can be unreadable")
