@@ -12,6 +12,7 @@ import sys
 from datetime import datetime, timezone
 from typing import Any
 
+from rapscheduler.cli.places import names_no_file
 from rapscheduler.errors import JobLookupError
 from rapscheduler.schedulers.background import BackgroundScheduler
 
@@ -85,8 +86,11 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         for module in arguments.modules:
             importlib.import_module(module)
+        options = _options(arguments.option)
+        if arguments.store == "sqlalchemy" and "url" in options and names_no_file(options["url"]):
+            raise LookupError(f"there is no database at {options['url']}")
         scheduler = BackgroundScheduler(timezone="UTC")
-        scheduler.add_jobstore(arguments.store, **_options(arguments.option))
+        scheduler.add_jobstore(arguments.store, **options)
         scheduler.start(paused=True)
     except (ImportError, LookupError, TypeError, ValueError) as error:
         print(error, file=sys.stderr)

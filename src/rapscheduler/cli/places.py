@@ -119,6 +119,16 @@ class Place(ABC):
             self.store = None
 
 
+def names_no_file(url: str) -> bool:
+    """Whether SQLite would make an empty file of a name that was mistyped."""
+    import sqlalchemy
+
+    parts = sqlalchemy.engine.make_url(url)
+    name = parts.database or ""
+    plain = parts.get_backend_name() == "sqlite" and name not in ("", ":memory:") and "file:" not in name
+    return plain and not Path(name).exists()
+
+
 class SQLPlace(Place):
     kind = "SQLAlchemy"
     options: ClassVar = {"tablename": "apscheduler_jobs", "tableschema": ""}
@@ -133,22 +143,13 @@ class SQLPlace(Place):
     def _make(self, write: bool) -> Any:
         from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 
-        self._no_file = self._names_no_file()
+        self._no_file = names_no_file(self.url)
         return SQLAlchemyJobStore(
             self.url,
             tablename=self.given["tablename"],
             tableschema=self.given["tableschema"] or None,
             sqlite_wal=write,
         )
-
-    def _names_no_file(self) -> bool:
-        """SQLite would make an empty file of a name that was mistyped."""
-        import sqlalchemy
-
-        url = sqlalchemy.engine.make_url(self.url)
-        name = url.database or ""
-        plain = url.get_backend_name() == "sqlite" and name not in ("", ":memory:") and "file:" not in name
-        return plain and not Path(name).exists()
 
     def exists(self) -> bool:
         import sqlalchemy

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import Submission
-from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError
+from rapscheduler.errors import InterpreterEndingError, MaxInstancesReachedError, UnrunnableJobError
 from rapscheduler.executors._unfinished import too_late
 from rapscheduler.executors._workers import WorkerPool
 from rapscheduler.executors.base import BaseExecutor, Failures, run_job
@@ -35,6 +35,10 @@ class BasePoolExecutor(BaseExecutor):
     def __init__(self, pool: Any) -> None:
         super().__init__()
         self._pool = pool
+
+    def _is_needed(self) -> bool:
+        """Whether the scheduler goes on when the main thread ends."""
+        return bool(getattr(self._scheduler, "_outlives_main", bool)())
 
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
         def ended(future: Future[Any]) -> None:
@@ -70,10 +74,6 @@ class ThreadPoolExecutor(BasePoolExecutor):
         super().start(scheduler, alias)
         if isinstance(self._pool, WorkerPool):
             self._pool.reopen()
-
-    def _is_needed(self) -> bool:
-        """Whether the scheduler goes on when the main thread ends."""
-        return bool(getattr(self._scheduler, "_outlives_main", bool)())
 
     def _work(self, submission: Submission) -> None:
         try:
@@ -165,12 +165,28 @@ class ProcessPoolExecutor(BasePoolExecutor):
         args = (run_remote, remote, submission.alias, run_times, submission.found_us, self._logger.name)
         try:
             future = self._pool.submit(*args)
-        except BrokenExecutor:
+        except RuntimeError as exc:
+            if self._is_python_ending():
+                if not self._is_needed():
+                    raise InterpreterEndingError(str(exc)) from exc
+                raise RuntimeError(
+                    "the main thread has ended, and Python closes all pools of processes then; let it wait, for "
+                    "instance in thread.join(), or use a thread pool"
+                ) from exc
+            if not isinstance(exc, BrokenExecutor):
+                raise
             self._logger.warning("Process pool is broken; replacing pool with a fresh instance")
             self._pool = self._new_pool()
             future = self._pool.submit(*args)
         self._futures.add(future)
         future.add_done_callback(lambda ended: self._ended(submission, text, ended))
+
+    @staticmethod
+    def _is_python_ending() -> bool:
+        """Whether `concurrent.futures` has closed every pool because the main thread ended."""
+        import concurrent.futures.process
+
+        return bool(getattr(concurrent.futures.process, "_global_shutdown", False))
 
     def _ended(self, submission: Submission, text: str, future: Future[Any]) -> None:
         from rapscheduler.executors._remote import unpacked

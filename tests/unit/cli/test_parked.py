@@ -73,3 +73,10 @@ def test_only_parked_jobs_are_touched(url: str, capsys: pytest.CaptureFixture[st
 def test_refuses_with_advice(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["parked", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_mistyped_file_is_no_empty_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mistyped.sqlite"
+    assert main(["parked", "sqlalchemy", f"url=sqlite:///{path}"]) == 2
+    assert f"there is no database at sqlite:///{path}" in capsys.readouterr().err
+    assert not path.exists()

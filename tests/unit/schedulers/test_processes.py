@@ -109,6 +109,48 @@ def test_a_scheduler_that_outlives_the_main_thread_goes_on_running_jobs(start):
     assert done.stdout.split() == ["first", "second"]
 
 
+@pytest.mark.parametrize("daemon", [True, False])
+def test_a_pool_of_processes_at_the_end_of_the_program(daemon, tmp_path):
+    """Python closes it. A program that ends has nothing to say about that; a scheduler that goes on has."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent(f"""
+        import logging, sys, threading
+        from rapscheduler.schedulers.background import BackgroundScheduler
+
+        class Refused(logging.Handler):
+            def emit(self, record):
+                if "Error submitting job" in record.getMessage():
+                    print(record.levelname, record.exc_info[1], flush=True)
+                    refused.set()
+
+        def late():  # in a thread that is no daemon: the interpreter waits for it
+            threading.main_thread().join()
+            scheduler.add_job("time:monotonic", executor="pool", misfire_grace_time=None)
+            refused.wait(20)
+            scheduler.shutdown()
+
+        if __name__ == "__main__":
+            refused = threading.Event()
+            logging.getLogger("rapscheduler").addHandler(Refused())
+            logging.getLogger("rapscheduler").setLevel(logging.DEBUG)
+            scheduler = BackgroundScheduler(timezone="UTC", daemon={daemon})
+            scheduler.add_executor("processpool", "pool", max_workers=1)
+            scheduler.start()
+            threading.Thread(target=late).start()
+        """)
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    level, _, message = done.stdout.strip().partition(" ")
+    if daemon:
+        assert level == "DEBUG"
+    else:
+        assert level == "ERROR" and message.startswith(
+            "the main thread has ended, and Python closes all pools"
+        )
+
+
 def test_shutdown_at_exit_is_quiet():
     done = run("""
         import atexit
