@@ -785,6 +785,7 @@ cdef class CronCore(TriggerCore):
             raise TypeError(f"spec must be a CronSpec, not {type(spec).__name__}")
         TriggerCore.__init__(self, zone, start_us, end_us, jitter_us)
         self.spec = <CronSpec>spec
+        self._text = None
 
     cdef int64_t next_us(self, int64_t previous_us, int64_t now_us) noexcept nogil:
         cdef int64_t from_us = now_us if now_us < previous_us or previous_us == never_us() else previous_us + 1

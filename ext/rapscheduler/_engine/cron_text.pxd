@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport uint32_t, uint64_t
 
-from rapscheduler._engine.cron cimport CronSpec
+from rapscheduler._engine.cron cimport CronCore, CronSpec
 
 cdef enum:
     FIELDS = 8
@@ -35,3 +35,6 @@ cdef class TextTable:
     cdef tuple minima                # field i when it is not given and a more significant one is
     cdef dict schedules              # (the eight values, day_or_weekday, dst) -> schedule
     cdef object part(self, Py_ssize_t i, object value)
+
+
+cdef CronCore alike_c(CronCore trigger)

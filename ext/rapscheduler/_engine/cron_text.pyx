@@ -184,6 +184,10 @@ def begin(CronCore trigger not None, ScheduleText text not None, ZoneTable zone 
 
 def alike(CronCore trigger not None):
     """Another trigger of the class and with all the numbers of this one."""
+    return alike_c(trigger)
+
+
+cdef CronCore alike_c(CronCore trigger):
     cdef object cls = type(trigger)
     cdef CronCore made = <CronCore>rap_new(cls, _NOTHING)
     made.spec = trigger.spec

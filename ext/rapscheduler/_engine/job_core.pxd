@@ -29,6 +29,8 @@ cdef class JobCore(DueEntry):
     cdef object __weakref__
     cdef ZoneTable zone(self)
     cdef int advance(self, int64_t run_us, int64_t nominal_us, object run_time) except -1
+    cdef int fill_options(self, object grace, object coalesce, object max_instances) except -1
+    cdef bint complete(self, object grace, bint coalesce, object max_instances) except -1
 
 
 cdef object UNSET

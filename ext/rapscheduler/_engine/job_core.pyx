@@ -275,19 +275,26 @@ cdef class JobCore(DueEntry):
         self.kwargs_ = None if not kwargs else kwargs
         self.trigger_ = trigger
         self.executor_ = executor
+        self.fill_options(grace, coalesce, max_instances)
+
+    cdef int fill_options(self, object grace, object coalesce, object max_instances) except -1:
         if grace is not ...:
             self.misfire_grace_time_ = grace
         if coalesce is not ...:
-            self.coalesce = coalesce
+            self.flags |= HAS_COALESCE | (COALESCE if coalesce else 0)
         if max_instances is not ...:
             self.max_instances_ = max_instances
+        return 0
 
     def _complete(self, grace, coalesce, max_instances):
         """Set the options that nobody set; whether the job still waits for its first run time."""
+        return self.complete(grace, coalesce, max_instances)
+
+    cdef bint complete(self, object grace, bint coalesce, object max_instances) except -1:
         if self.misfire_grace_time_ is UNSET:
             self.misfire_grace_time_ = grace
         if not self.flags & HAS_COALESCE:
-            self.coalesce = coalesce
+            self.flags |= HAS_COALESCE | (COALESCE if coalesce else 0)
         if self.max_instances_ is UNSET:
             self.max_instances_ = max_instances
         return self.run_us == unset_us()

@@ -32,6 +32,7 @@ ROOMS = (
     "planning",
     "job_table",
     "running",
+    "job_drafts",
 )
 
 _CURE = "Build it with `pip install .` (or, in a checkout, `python setup.py build_ext --inplace`)"

@@ -424,6 +424,7 @@ class CronCore(TriggerCore):
             raise TypeError(f"spec must be a CronSpec, not {type(spec).__name__}")
         TriggerCore.__init__(self, zone, start_us, end_us, jitter_us)
         self.spec = spec
+        self._text = None
 
     def _next_us(self, previous_us: int | None, now_us: int) -> int | None:
         from_us = now_us if previous_us is None or now_us < previous_us else previous_us + 1

@@ -1,8 +1,9 @@
-"""The jobs of a scheduler as its user sees them: add, look up, change, list, remove.
+"""The jobs of a scheduler as its user sees them: add, look up, list, remove.
 
 What lives here: the operations behind ``add_job`` … ``print_jobs``, for a scheduler that runs and for one that does
 not yet (its jobs wait in ``_pending_jobs``, a list of ``(job, alias, replace_existing)``).
-What must not: when jobs run (``planning``, ``dueloop``), how they are kept (``jobstores``).
+What must not: changes of one job (``changing``), when jobs run (``planning``, ``dueloop``), how they are kept
+(``jobstores``).
 
 Locks: changes to a job (read, modify, write back) hold ``_jobstores_lock``, so that two threads can't lose each
 other's change; the loop never takes that lock. A store that is not one of ours is only called under its own lock
@@ -12,23 +13,17 @@ other's change; the loop never takes that lock. A store that is not one of ours 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from logging import INFO
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from rapscheduler._engine.job_core import is_native, set_first_times
+from rapscheduler._engine.job_core import set_first_times
+from rapscheduler._engine.job_drafts import complete_jobs, earliest_us, set_store_alias
 from rapscheduler._scheduling.dispatcher import RUN_EVENTS
 from rapscheduler._scheduling.drafts import KEEP, Pending, Place, checked_defaults, draft_many
 from rapscheduler._scheduling.planning import first_run
-from rapscheduler._scheduling.storing import (
-    CHANGE_ROUNDS,
-    guard,
-    is_own,
-    lost_too_often,
-    replace_and_keep,
-    update_if,
-)
+from rapscheduler._scheduling.storing import guard, is_own, replace_and_keep
 from rapscheduler.errors import ConflictingIdError, JobLookupError
 from rapscheduler.events import (
     EVENT_ALL_JOBS_REMOVED,
@@ -42,7 +37,6 @@ from rapscheduler.events import (
 from rapscheduler.job import Job
 
 if TYPE_CHECKING:
-    from rapscheduler.jobstores.base import Times
     from rapscheduler.schedulers.base import BaseScheduler
 
 STOPPED, RUNNING = 0, 1
@@ -88,15 +82,6 @@ def schedule_first(scheduler: BaseScheduler, jobs: Iterable[Job]) -> None:
     now_us = scheduler._clock.now_us()
     for job in set_first_times(jobs, now_us):
         job._advance(*first_run(job.trigger, now_us, scheduler.timezone))
-
-
-def first_times(scheduler: BaseScheduler, trigger: Any) -> Times:
-    """When a job runs for the first time under ``trigger``; no run time: it never does."""
-    now_us = scheduler._clock.now_us()
-    if is_native(trigger) and not trigger.jitter_us:
-        fire_us = trigger.next_fire_us(None, now_us)
-        return fire_us, fire_us, None
-    return first_run(trigger, now_us, scheduler.timezone)
 
 
 def schedule(scheduler: BaseScheduler, job: Job, alias: str, replace_existing: Any) -> None:
@@ -163,6 +148,10 @@ def enter_many(scheduler: BaseScheduler, jobs: list[Job], places: list[Place]) -
 
 def schedule_many(scheduler: BaseScheduler, jobs: Iterable[Job], places: Iterable[Place]) -> None:
     """Store many new jobs, one call per job store; jobs that may replace others go one by one, in their turn."""
+    jobs, places = list(jobs), list(places)
+    if places and not places[0][1] and places.count(places[0]) == len(places) == len(jobs):
+        _schedule_at(scheduler, places[0][0], jobs)
+        return
     for replacing, neighbours in groupby(zip(jobs, places, strict=True), key=_replaces):
         if replacing:
             for job, (alias, replace_existing) in neighbours:
@@ -181,9 +170,7 @@ def _schedule_new(scheduler: BaseScheduler, drafts: Iterable[tuple[Job, Place]])
     for job, (alias, _) in drafts:
         group = groups.get(alias)
         if group is None:
-            store = scheduler._lookup_jobstore(alias)
-            grouped = scheduler._adds_in_groups and hasattr(store, "_add_jobs")
-            group = groups[alias] = [] if grouped else None
+            group = groups[alias] = [] if _adds_in_groups(scheduler, alias) else None
         if group is None:
             scheduler._real_add_job(job, alias, False)
         else:
@@ -193,11 +180,23 @@ def _schedule_new(scheduler: BaseScheduler, drafts: Iterable[tuple[Job, Place]])
             _schedule_group(scheduler, alias, jobs)
 
 
+def _adds_in_groups(scheduler: BaseScheduler, alias: str) -> bool:
+    store = scheduler._lookup_jobstore(alias)
+    return scheduler._adds_in_groups and hasattr(store, "_add_jobs")
+
+
+def _schedule_at(scheduler: BaseScheduler, alias: str, jobs: list[Job]) -> None:
+    """Store jobs that replace none, all in one store."""
+    if _adds_in_groups(scheduler, alias):
+        _schedule_group(scheduler, alias, jobs)
+    else:
+        for job in jobs:
+            scheduler._real_add_job(job, alias, False)
+
+
 def _schedule_group(scheduler: BaseScheduler, alias: str, jobs: list[Job]) -> None:
     store = scheduler._lookup_jobstore(alias)
-    defaults = checked_defaults(scheduler._job_defaults)
-    waiting = [job for job in jobs if job._complete(*defaults)]
-    schedule_first(scheduler, waiting)
+    schedule_first(scheduler, complete_jobs(jobs, *checked_defaults(scheduler._job_defaults)))
     if scheduler._wants(EVENT_JOB_ADDED):
         with scheduler._dispatcher.announcing([job.id for job in jobs], LATER_EVENTS):
             _insert_many(scheduler, store, jobs, alias)
@@ -208,19 +207,16 @@ def _schedule_group(scheduler: BaseScheduler, alias: str, jobs: list[Job]) -> No
     if scheduler._logger.isEnabledFor(INFO):
         for job in jobs:
             scheduler._logger.info('Added job "%s" to job store "%s"', job.name, alias)
-    times_us = [job.run_at_us for job in jobs]
-    scheduler._wake_for(min((time_us for time_us in times_us if time_us is not None), default=None))
+    scheduler._wake_for(earliest_us(jobs))
 
 
 def _insert_many(scheduler: BaseScheduler, store: Any, jobs: list[Job], alias: str) -> None:
-    for job in jobs:  # first: the loop may take the jobs at once
-        job._jobstore_alias = alias
+    set_store_alias(jobs, alias)  # first: the loop may take the jobs at once
     try:
         with guard(scheduler, store):
             store._add_jobs(jobs)
     except BaseException:
-        for job in jobs:
-            job._jobstore_alias = None
+        set_store_alias(jobs, None)
         raise
 
 
@@ -236,7 +232,7 @@ def add_pending(scheduler: BaseScheduler) -> None:
             ]
 
 
-# Looking up and changing
+# Looking up and removing
 
 
 def find(scheduler: BaseScheduler, job_id: str, alias: str | None) -> tuple[Job, str | None]:
@@ -257,85 +253,6 @@ def find(scheduler: BaseScheduler, job_id: str, alias: str | None) -> tuple[Job,
                 if found is not None:
                     return found, store_alias
     raise JobLookupError(job_id)
-
-
-def modify(scheduler: BaseScheduler, job_id: str, alias: str | None, changes: dict[str, Any]) -> Job:
-    """Change a job and write it back."""
-
-    def change(job: Job) -> None:
-        job._modify(**changes)
-        if "args" in changes:
-            changes["args"] = job.args  # an iterator can't be read a second time
-
-    job, found_in, _ = _change(scheduler, job_id, alias, change)
-    _tell_modified(scheduler, job, found_in)
-    return job
-
-
-def reschedule(scheduler: BaseScheduler, job_id: str, alias: str | None, trigger: Any) -> Job:
-    """Give a job another trigger and the next run time that follows from it."""
-
-    def change(job: Job) -> Times:
-        job._modify(trigger=trigger)
-        return first_times(scheduler, trigger)
-
-    job, found_in, _ = _change(scheduler, job_id, alias, change)
-    _tell_modified(scheduler, job, found_in)
-    return job
-
-
-def resume(scheduler: BaseScheduler, job_id: str, alias: str | None) -> Job | None:
-    """Let a paused job run again; it is removed when its trigger has no further fire time."""
-
-    def change(job: Job) -> Times | Literal[False]:
-        times = first_times(scheduler, job.trigger)
-        return False if times[0] is None else times
-
-    job, found_in, goes_on = _change(scheduler, job_id, alias, change)
-    if not goes_on:
-        scheduler.remove_job(job.id, found_in)
-        return None
-    _tell_modified(scheduler, job, found_in)
-    return job
-
-
-def _change(
-    scheduler: BaseScheduler,
-    job_id: str,
-    alias: str | None,
-    change: Callable[[Job], Times | Literal[False] | None],
-) -> tuple[Job, str | None, bool]:
-    """Look a job up, change it and write it back, if it still is due when it was: the loop, or another process, may
-    have run it and moved it on meanwhile, and the old time must not come back. Then all of it is done again.
-
-    ``change`` returns the times to be set, ``None`` for none, or ``False``: the job is not to be written.
-    """
-    with scheduler._jobstores_lock:
-        for _ in range(CHANGE_ROUNDS):
-            job, found_in = scheduler._lookup_job(job_id, alias)
-            due_us = job.run_at_us
-            times = change(job)
-            if times is False:
-                return job, found_in, False
-            if found_in is None:
-                if times:
-                    job._advance(*times)
-                return job, None, True
-            store = scheduler._lookup_jobstore(found_in)
-            if is_own(store):
-                done = store._update_if(job, due_us, times)
-            else:
-                with guard(scheduler, store):
-                    done = update_if(store, job, due_us, times)
-            if done:
-                return job, found_in, True
-    raise lost_too_often(job_id)
-
-
-def _tell_modified(scheduler: BaseScheduler, job: Job, alias: str | None) -> None:
-    if scheduler._wants(EVENT_JOB_MODIFIED):
-        scheduler._dispatch_event(JobEvent(EVENT_JOB_MODIFIED, job.id, alias))
-    scheduler._wake_for(job.run_at_us)
 
 
 def remove(scheduler: BaseScheduler, job_id: str, alias: str | None) -> None:

@@ -14,6 +14,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.job_core import hide_from_collector
+from rapscheduler._engine.job_drafts import KnownDrafts
 from rapscheduler.job import (
     Job,
     checked_executor,
@@ -22,6 +23,7 @@ from rapscheduler.job import (
     checked_name,
     new_job_id,
 )
+from rapscheduler.triggers.base import BaseTrigger
 from rapscheduler.util import check_callable_args, get_callable_name, obj_to_ref, ref_to_obj, undefined
 
 if TYPE_CHECKING:
@@ -181,10 +183,17 @@ def draft_many(
     quick = _OWN.isdisjoint(shared)
     here = (shared.get("jobstore", "default"), checked_replace(shared.get("replace_existing", False)))
     common = {key: value for key, value in shared.items() if key not in _OPTIONS}
+    known = _known_drafts(scheduler, shared, common) if quick else None
     kinds: dict[int, _Alike] = {}  # id of a callable, which its _Alike keeps alive
     jobs: list[Job] = []
     places: list[Place] = []
-    for spec in specs:
+    unlike = 0
+    specs = iter(specs)
+    while True:
+        spec: Any = next(specs, _END) if known is None else known.draft_on(specs, jobs, _END)
+        places.extend([here] * (len(jobs) - len(places)))
+        if spec is _END:
+            break
         if not quick or type(spec) is not dict or not _SPECIAL.isdisjoint(spec):
             job, place = _draft_of(scheduler, spec, shared)
             jobs.append(job)
@@ -197,9 +206,32 @@ def draft_many(
             if func is undefined:
                 raise _no_func(spec)
             alike = kinds[id(func)] = _Alike(scheduler, func, shared)
-        jobs.append(alike.draft(fields))
+        job = alike.draft(fields)
+        jobs.append(job)
         places.append(here)
+        if known is not None:
+            alike.teach(known, spec, job)
+            unlike += 1
+            if unlike >= _ENOUGH and 2 * unlike > len(jobs):
+                known = None  # asking costs more than it brings
     return jobs, places
+
+
+_END: Any = object()
+_ENOUGH = (
+    2000  # specs unlike the earlier ones; when they are more than the others then, likeness isn't looked for
+)
+
+
+def _known_drafts(
+    scheduler: BaseScheduler, shared: Mapping[str, Any], common: Mapping[str, Any]
+) -> KnownDrafts | None:
+    """What makes jobs of specs that are like earlier ones; None: the specs have too much in common for it."""
+    if shared.get("kwargs") or not scheduler._makes_triggers:
+        return None
+    trigger = common.get("trigger")
+    given = trigger if isinstance(trigger, BaseTrigger) else None
+    return KnownDrafts(Job, scheduler, new_job_id, common.get("func"), shared.get("args"), given)
 
 
 class _Alike:
@@ -207,6 +239,7 @@ class _Alike:
 
     def __init__(self, scheduler: BaseScheduler, func: Any, shared: Mapping[str, Any]) -> None:
         self._given = func
+        self._shared_trigger = shared.get("trigger")
         self._args = shared.get("args")
         self._kwargs = shared.get("kwargs")
         self._func, self._func_ref, self._name, _, _ = _callable_facts(func)
@@ -221,6 +254,7 @@ class _Alike:
             ... if coalesce is undefined else bool(coalesce),
             ... if max_instances is undefined else checked_max_instances(max_instances),
         )
+        self._facts = (self._func, self._func_ref, self._name, *self._options)
         self._fitting: set[int] = set()  # numbers of positional arguments that the callable takes alone
 
     def draft(self, fields: dict[str, Any]) -> Job:
@@ -252,6 +286,22 @@ class _Alike:
         )
         hide_from_collector(job)  # it would look through a hundred thousand drafts again and again
         return job
+
+    def teach(self, known: KnownDrafts, spec: dict[str, Any], job: Job) -> None:
+        """Let the engine make what is like this job."""
+        trigger = job.trigger
+        again = (
+            trigger is not self._shared_trigger
+            and type(trigger).__module__ == _CRON
+            and spec.keys().isdisjoint(_CHOICES_OF_ONE)
+        )
+        arg_count = len(job.args) if len(job.args) in self._fitting else -1
+        known.learn(spec, self._given, self._facts, arg_count, trigger if again else None)
+
+
+#: here is the one trigger whose arguments, when they are plain, make the same trigger whenever they are given
+_CRON = "rapscheduler.triggers.cron"
+_CHOICES_OF_ONE = _OPTIONS - _CALL
 
 
 def _no_func(spec: Any) -> TypeError:

@@ -21,6 +21,7 @@ from rapscheduler._clock import Clock, SystemClock
 from rapscheduler._engine.running import RunningCounts
 from rapscheduler._scheduling import (
     catalogue,
+    changing,
     components,
     configuration,
     drafts,
@@ -441,7 +442,7 @@ class BaseScheduler(ABC):
         :return: the job
         :raises JobLookupError: if there is no such job
         """
-        return catalogue.modify(self, job_id, jobstore, changes)
+        return changing.modify(self, job_id, jobstore, changes)
 
     def reschedule_job(
         self, job_id: str, jobstore: str | None = None, trigger: Any = None, **trigger_args: Any
@@ -451,7 +452,7 @@ class BaseScheduler(ABC):
         :return: the job
         :raises JobLookupError: if there is no such job
         """
-        return catalogue.reschedule(self, job_id, jobstore, self._create_trigger(trigger, trigger_args))
+        return changing.reschedule(self, job_id, jobstore, self._create_trigger(trigger, trigger_args))
 
     def pause_job(self, job_id: str, jobstore: str | None = None) -> Job:
         """Keep a job from running until `resume_job` is called.
@@ -467,7 +468,7 @@ class BaseScheduler(ABC):
         :return: the job, or ``None`` if it was removed
         :raises JobLookupError: if there is no such job
         """
-        return catalogue.resume(self, job_id, jobstore)
+        return changing.resume(self, job_id, jobstore)
 
     def get_jobs(self, jobstore: str | None = None, pending: bool | None = None) -> list[Job]:
         """The jobs of one job store or of all; while the scheduler is stopped, the jobs that wait for its start.
@@ -598,6 +599,13 @@ class BaseScheduler(ABC):
     def _adds_in_groups(self) -> bool:
         """Whether many jobs may go to a store in one call: not when a subclass wants to see each."""
         return type(self)._real_add_job is BaseScheduler._real_add_job
+
+    @property
+    def _makes_triggers(self) -> bool:
+        """Whether triggers of the same arguments may be made alike: not when a subclass wants to make each."""
+        makers = (self._create_trigger, self._create_plugin_instance)
+        own = (BaseScheduler._create_trigger, BaseScheduler._create_plugin_instance)
+        return tuple(getattr(maker, "__func__", None) for maker in makers) == own
 
     def _add_pending_jobs(self) -> None:
         catalogue.add_pending(self)

@@ -1,0 +1,186 @@
+"""Jobs made of specs that are like known ones.
+
+Twin of `rapscheduler._reference.job_drafts`, which states the contract; the layout is in job_drafts.pxd.
+"""
+
+cimport cython
+from cpython.dict cimport PyDict_CheckExact, PyDict_GetItem, PyDict_Next
+from cpython.long cimport PyLong_CheckExact
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF
+from cpython.tuple cimport PyTuple_CheckExact, PyTuple_New, PyTuple_SET_ITEM
+from cpython.unicode cimport PyUnicode_CheckExact
+from libc.stdint cimport int64_t, uint64_t
+
+from rapscheduler._engine.cron cimport CronCore
+from rapscheduler._engine.cron_text cimport alike_c
+from rapscheduler._engine.due_index cimport no_time_us, unset_us
+from rapscheduler._engine.job_core cimport JobCore, hide
+
+cdef extern from *:
+    """
+    #define rap_new(cls, arguments) (((PyTypeObject *)(cls))->tp_new((PyTypeObject *)(cls), (arguments), NULL))
+    """
+    object rap_new(object cls, object arguments)  # an instance whose __init__ has not been called
+
+cdef tuple _NOTHING = ()
+
+
+cdef class _Callee:
+    """A callable whose facts are known; see `KnownDrafts.learn`."""
+
+
+cdef inline bint plain(object value):
+    """Whether a value says everything about itself, and nothing else is equal to it."""
+    return value is None or PyUnicode_CheckExact(value) or PyLong_CheckExact(value)
+
+
+cdef tuple trigger_key(dict spec):
+    """What a spec says about its trigger; None: too much, or values that are not plain."""
+    cdef PyObject *name
+    cdef PyObject *value
+    cdef PyObject *items[2 * MOST_ITEMS]
+    cdef Py_ssize_t position = 0, count = 0, i
+    cdef tuple key
+    while PyDict_Next(spec, &position, &name, &value):
+        if not PyUnicode_CheckExact(<object>name):
+            return None
+        if <str>name in ("func", "args", "id", "name", "kwargs"):
+            continue
+        if count == 2 * MOST_ITEMS or not plain(<object>value):
+            return None
+        items[count], items[count + 1] = name, value
+        count += 2
+    if count == 0:
+        return _NOTHING
+    key = PyTuple_New(count)
+    for i in range(count):
+        Py_INCREF(<object>items[i])
+        PyTuple_SET_ITEM(key, i, <object>items[i])
+    return key
+
+
+cdef class KnownDrafts:
+    """Makes jobs of specs that are like known ones; see the reference twin."""
+
+    def __init__(self, kind, scheduler, new_id, func=None, args=None, trigger=None):
+        if not (isinstance(kind, type) and issubclass(kind, JobCore)):
+            raise TypeError(f"kind must be a class of JobCore, not {kind!r}")
+        self.kind, self.scheduler, self.new_id = kind, scheduler, new_id
+        self.func, self.args, self.trigger = func, args, trigger
+        self.callees, self.triggers = {}, {}
+
+    def learn(self, spec, given, facts, arg_count, trigger=None):
+        """Remember a callable, that it takes so many arguments, and the trigger that was made of a spec."""
+        cdef _Callee known = self.callee(given)
+        if known is None:
+            known = _Callee.__new__(_Callee)
+            known.given = given
+            known.func, known.func_ref, known.name, known.executor = facts[:4]
+            known.grace, known.coalesce, known.max_instances = facts[4:]
+            self.callees[id(given)] = known
+        if 0 <= arg_count < MOST_ARGS:
+            known.fitting |= <uint64_t>1 << <int>arg_count
+        if trigger is None or not PyDict_CheckExact(spec) or len(self.triggers) >= MOST_TRIGGERS:
+            return
+        if not isinstance(trigger, CronCore):
+            raise TypeError(f"only cron triggers can be made again, not {type(trigger).__name__}")
+        key = trigger_key(spec)
+        if key is not None:
+            self.triggers[key] = alike_c(trigger)
+
+    cdef _Callee callee(self, object func):
+        cdef PyObject *found
+        if self.last is None or self.last.given is not func:
+            found = PyDict_GetItem(self.callees, id(func))
+            if found == NULL:
+                return None
+            self.last = <_Callee>found
+        return self.last
+
+    def draft_on(self, specs, list jobs not None, end):
+        """Append jobs of the specs of an iterator until one is not known; that one, or `end` when there are no more."""
+        cdef JobCore job
+        for spec in specs:
+            if not PyDict_CheckExact(spec):
+                return spec
+            job = self.draft(<dict>spec)
+            if job is None:
+                return spec
+            jobs.append(job)
+        return end
+
+    cdef JobCore draft(self, dict spec):
+        """The job of a spec; None: it is not known."""
+        cdef object func = spec.get("func", self.func)
+        cdef object args = spec.get("args", self.args)
+        cdef object job_id = spec.get("id")
+        cdef object name = spec.get("name")
+        cdef object trigger
+        cdef tuple key
+        cdef PyObject *found
+        cdef JobCore job
+        cdef _Callee known = self.callee(func)
+        if known is None or spec.get("kwargs"):
+            return None
+        if args is None:
+            args = _NOTHING
+        if not PyTuple_CheckExact(args) or len(<tuple>args) >= MOST_ARGS or not known.fitting >> len(<tuple>args) & 1:
+            return None
+        if not (job_id is None or PyUnicode_CheckExact(job_id)):
+            return None
+        if not (name is None or (PyUnicode_CheckExact(name) and name)):
+            return None
+        key = trigger_key(spec)
+        if key is None:
+            return None
+        if not key and self.trigger is not None:
+            trigger = self.trigger
+        else:
+            found = PyDict_GetItem(self.triggers, key)
+            if found == NULL:
+                return None
+            trigger = alike_c(<CronCore>found)
+        job = <JobCore>rap_new(self.kind, _NOTHING)
+        job.scheduler_ = self.scheduler
+        job.id_ = job_id if job_id else self.new_id()
+        job.func_, job.func_ref_, job.args_ = known.func, known.func_ref, args
+        job.name_ = known.name if name is None else name
+        job.kwargs_ = None
+        job.trigger_, job.executor_ = trigger, known.executor
+        job.fill_options(known.grace, known.coalesce, known.max_instances)
+        hide(job)
+        return job
+
+
+# Many drafts at once, on their way into a store
+
+
+@cython.nonecheck(True)
+def complete_jobs(list jobs not None, grace, bint coalesce, max_instances):
+    """`JobCore._complete` of each; those that wait for their first run time."""
+    cdef list waiting = []
+    cdef JobCore job
+    for job in jobs:
+        if job.complete(grace, coalesce, max_instances):
+            waiting.append(job)
+    return waiting
+
+
+@cython.nonecheck(True)
+def set_store_alias(list jobs not None, alias):
+    """Tell jobs which store they are in; None: in none."""
+    cdef JobCore job
+    for job in jobs:
+        job._jobstore_alias = alias
+
+
+@cython.nonecheck(True)
+def earliest_us(list jobs not None):
+    """When the first of the jobs is due; None: no one is."""
+    cdef int64_t earliest = no_time_us()
+    cdef JobCore job
+    for job in jobs:
+        if job.run_us != unset_us() and job.run_us < earliest:
+            earliest = job.run_us
+    return None if earliest == no_time_us() else earliest
