@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 from tests.stores import servers
 
+from rapscheduler.cli.places import look_at
 from rapscheduler.errors import ConflictingIdError
-from rapscheduler.testing.stores import JobStoreConformance
+from rapscheduler.testing.stores import START_US, JobStoreConformance
 
 pytestmark = pytest.mark.servers
 _number = count()
@@ -21,7 +22,19 @@ def fresh_name(prefix: str = "rapscheduler") -> str:
     return f"{prefix}_test_{uuid4().hex[:8]}_{next(_number)}"
 
 
-class SQLConformance(JobStoreConformance):
+class ServerConformance(JobStoreConformance):
+    """The contract, and the look that the command line takes."""
+
+    def test_a_look_finds_what_is_parked_without_opening(self, store, make_job):
+        store._add_jobs([make_job("bad", 0), make_job("good", 1)])
+        store._set_parked({"bad": "why"})
+        place = look_at(self.make_store())
+        assert place is not None and place.exists()
+        assert [(row.id, row.parked, row.run_at_us) for row in place.parked()] == [("bad", "why", START_US)]
+        place.close()
+
+
+class SQLConformance(ServerConformance):
     """One table per test class, emptied after each test and dropped after the last."""
 
     keeps_rows = True
@@ -61,7 +74,7 @@ class TestMariaDB(SQLConformance):
     server, driver = "mariadb", "mysql+pymysql"
 
 
-class TestRedis(JobStoreConformance):
+class TestRedis(ServerConformance):
     keeps_rows = True
 
     @pytest.fixture(autouse=True)
@@ -107,7 +120,7 @@ class TestRedis(JobStoreConformance):
         assert [job.name for job in store.get_all_jobs()] == ["first"]
 
 
-class TestZooKeeper(JobStoreConformance):
+class TestZooKeeper(ServerConformance):
     keeps_rows = True
 
     @pytest.fixture(scope="class", autouse=True)
@@ -158,7 +171,7 @@ class TestZooKeeper(JobStoreConformance):
             ZooKeeperJobStore(path="/", client=self.shared)
 
 
-class TestEtcd(JobStoreConformance):
+class TestEtcd(ServerConformance):
     keeps_rows = True
 
     @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """``rapscheduler parked``: the jobs of a store that were set aside because they can't be run, and why.
 
-Opening a store tries every parked row again, as the start of a scheduler does; what can be read now comes back by
-itself. What remains can be resumed once its cause is gone, or removed by hand. Nothing is run.
+A list is only a look: nothing is written, created or imported. To resume or to remove, the store is opened, which tries
+every parked row again, as the start of a scheduler does; what can be read now comes back by itself. Nothing is run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from datetime import datetime, timezone
 from typing import Any
 
-from rapscheduler.cli.places import names_no_file
+from rapscheduler.cli.places import PlaceError, look_at, names_no_file
 from rapscheduler.errors import JobLookupError
 from rapscheduler.schedulers.background import BackgroundScheduler
 
@@ -68,11 +68,32 @@ def _work(scheduler: BackgroundScheduler, arguments: argparse.Namespace) -> int:
             print(f"{job_id}: removed")
         except JobLookupError:
             print(f"{job_id}: gone meanwhile")
-    left = scheduler.get_parked_jobs()
-    for one in left:
-        print(f"{one.job_id}  next run {_moment(one.run_at_us)}  {one.reason}")
-    print(f"{len(left)} parked")
+    _show([(one.job_id, one.run_at_us, one.reason) for one in scheduler.get_parked_jobs()])
     return wrong
+
+
+def _show(parked: list[tuple[str, int | None, str]]) -> None:
+    for job_id, run_at_us, reason in parked:
+        print(f"{job_id}  next run {_moment(run_at_us)}  {reason}")
+    print(f"{len(parked)} parked")
+
+
+def _look(store: Any) -> bool:
+    """List what is parked, without writing; False: this store can't be looked at. PlaceError: there is none."""
+    try:
+        place = look_at(store)
+        if place is None:
+            return False
+        if not place.goes_when_empty and not place.exists():
+            raise PlaceError(
+                f"nothing is stored in {store!r}: {place.kind} has no {place.given[place.main_option]!r}"
+            )
+        rows = place.parked()
+    finally:
+        store.shutdown()
+    rows.sort(key=lambda row: (row.run_at_us is None, row.run_at_us or 0))
+    _show([(row.id, row.run_at_us, row.parked or "") for row in rows])
+    return True
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,9 +111,13 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.store == "sqlalchemy" and "url" in options and names_no_file(options["url"]):
             raise LookupError(f"there is no database at {options['url']}")
         scheduler = BackgroundScheduler(timezone="UTC")
+        if not (arguments.resume or arguments.remove):
+            quiet = {"sqlite_wal": False} if arguments.store == "sqlalchemy" else {}
+            if _look(scheduler._create_plugin_instance("jobstore", arguments.store, quiet | options)):
+                return 0
         scheduler.add_jobstore(arguments.store, **options)
         scheduler.start(paused=True)
-    except (ImportError, LookupError, TypeError, ValueError) as error:
+    except (ImportError, LookupError, TypeError, ValueError, PlaceError) as error:
         print(error, file=sys.stderr)
         return 2
     try:

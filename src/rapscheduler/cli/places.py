@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
@@ -30,7 +31,9 @@ class Place(ABC):
     kind = ""
     options: ClassVar[Mapping[str, str]] = {}  # constructor argument -> default
     main_option = ""  # the option that a sibling's suffix goes to
+    attributes: ClassVar[Mapping[str, str]] = {}  # option -> attribute of the store, where the names differ
     knows_times = True  # whether rows pickled by APScheduler tell their run time outside of the pickle
+    goes_when_empty = False  # a place without jobs can't be told from one that never was
 
     def __init__(self, url: str, given: Mapping[str, str]) -> None:
         unknown = [name for name in given if name not in self.options]
@@ -42,6 +45,15 @@ class Place(ABC):
         self.url = url
         self.given: dict[str, Any] = dict(self.options) | dict(given)
         self.store: Any = None
+
+    @classmethod
+    def around(cls, store: Any) -> Place:
+        """The place of a store that was made but not opened; it can be looked at."""
+        place = cls(repr(store), {})
+        place.store = store
+        place.given = {name: attrgetter(cls.attributes.get(name, name))(store) or "" for name in cls.options}
+        place._look()
+        return place
 
     def __str__(self) -> str:
         return f"{self._shown_url()} ({self.given[self.main_option]})"
@@ -81,7 +93,15 @@ class Place(ABC):
         if write:
             self.store._open()
         else:
-            self._look_only()
+            self._look()
+
+    def _look(self) -> None:
+        self._look_only()
+
+    def parked(self) -> list[JobRow]:
+        """The rows that were set aside."""
+        rows: list[JobRow] = self.store._read_parked()
+        return rows
 
     @abstractmethod
     def _make(self, write: bool) -> Any:
@@ -119,7 +139,7 @@ class Place(ABC):
             self.store = None
 
 
-def names_no_file(url: str) -> bool:
+def names_no_file(url: Any) -> bool:
     """Whether SQLite would make an empty file of a name that was mistyped."""
     import sqlalchemy
 
@@ -133,6 +153,9 @@ class SQLPlace(Place):
     kind = "SQLAlchemy"
     options: ClassVar = {"tablename": "apscheduler_jobs", "tableschema": ""}
     main_option = "tablename"
+    attributes: ClassVar = {"tablename": "jobs_t.name", "tableschema": "jobs_t.schema"}
+    _no_file = False
+    _missing: set[str] | frozenset[str] = frozenset()  # columns of ours
 
     def __str__(self) -> str:
         import sqlalchemy
@@ -143,13 +166,16 @@ class SQLPlace(Place):
     def _make(self, write: bool) -> Any:
         from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 
-        self._no_file = names_no_file(self.url)
         return SQLAlchemyJobStore(
             self.url,
             tablename=self.given["tablename"],
             tableschema=self.given["tableschema"] or None,
             sqlite_wal=write,
         )
+
+    def _look(self) -> None:
+        self._no_file = names_no_file(self.store.engine.url)
+        super()._look()
 
     def exists(self) -> bool:
         import sqlalchemy
@@ -165,13 +191,16 @@ class SQLPlace(Place):
 
         if not self.exists():
             return
-        missing = {column.name for column in self.store._missing_columns()}
+        missing = self._missing = {column.name for column in self.store._missing_columns()}
         if missing:
             columns = [
                 sqlalchemy.null().label(column.name) if column.name in missing else column
                 for column in self.store._row_select.selected_columns
             ]
             self.store._row_select = sqlalchemy.select(*columns).select_from(self.store.jobs_t)
+
+    def parked(self) -> list[JobRow]:
+        return [] if "parked" in self._missing else super().parked()
 
     def ids(self) -> list[str]:
         import sqlalchemy
@@ -189,6 +218,7 @@ class RedisPlace(Place):
     kind = "Redis"
     options: ClassVar = {"jobs_key": "apscheduler.jobs", "run_times_key": "apscheduler.run_times"}
     main_option = "jobs_key"
+    goes_when_empty = True
 
     def _suffixed(self, name: str, suffix: str) -> str:
         return f"{name}.{suffix}"
@@ -217,6 +247,7 @@ class MongoPlace(Place):
     kind = "MongoDB"
     options: ClassVar = {"database": "apscheduler", "collection": "jobs"}
     main_option = "collection"
+    attributes: ClassVar = {"database": "collection.database.name", "collection": "collection.name"}
 
     def _make(self, write: bool) -> Any:
         from pymongo import MongoClient
@@ -236,6 +267,7 @@ class RethinkDBPlace(Place):
     kind = "RethinkDB"
     options: ClassVar = {"database": "apscheduler", "table": "jobs"}
     main_option = "table"
+    attributes: ClassVar = {"table": "table_name"}
 
     def _make(self, write: bool) -> Any:
         from rapscheduler.jobstores.rethinkdb import RethinkDBJobStore
@@ -248,7 +280,7 @@ class RethinkDBPlace(Place):
 
     def _look_only(self) -> None:
         store = self.store
-        store.conn = store.r.connect(db=store.database, **store.connect_args)
+        store.conn = store.client or store.r.connect(db=store.database, **store.connect_args)
 
     def exists(self) -> bool:
         store = self.store
@@ -314,6 +346,7 @@ class ZooKeeperPlace(NodePlace):
 
 class EtcdPlace(NodePlace):
     kind = "etcd"
+    goes_when_empty = True
 
     def _suffixed(self, name: str, suffix: str) -> str:
         return f"/{suffix}/{name.lstrip('/')}"  # APScheduler takes all keys that begin with its path for jobs
@@ -364,3 +397,13 @@ def place_for(url: str, options: Sequence[str] = ()) -> Place:
     if not separator:
         raise PlaceError(f"{url!r} isn't a URL of jobs: give {URLS}")
     return _KINDS.get(scheme, SQLPlace)(url, given)
+
+
+def look_at(store: Any) -> Place | None:
+    """A store that was made and not opened, to be looked at without writing a byte. None: it is not one of ours."""
+    module = type(store).__module__
+    if not module.startswith("rapscheduler.jobstores."):
+        return None
+    places: dict[str, type[Place]] = {"sqlalchemy": SQLPlace, **_KINDS}
+    cls = places.get(module.rpartition(".")[2])
+    return None if cls is None else cls.around(store)

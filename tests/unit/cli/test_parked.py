@@ -45,6 +45,37 @@ def test_lists_the_parked_job_with_its_reason(url: str, capsys: pytest.CaptureFi
     assert shown.endswith("1 parked\n")
 
 
+def test_a_list_writes_nothing(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "jobs.sqlite"
+    before = path.read_bytes()
+    path.chmod(0o444)
+    assert main(["parked", "sqlalchemy", f"url={url}"]) == 0
+    assert capsys.readouterr().out.endswith("1 parked\n")
+    assert path.read_bytes() == before and [one.name for one in tmp_path.iterdir()] == ["jobs.sqlite"]
+
+
+def test_a_list_leaves_a_table_of_apscheduler_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "theirs.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "create table apscheduler_jobs (id varchar(191) primary key, next_run_time float, job_state blob)"
+        )
+    connection.close()
+    before = path.read_bytes()
+    assert main(["parked", "sqlalchemy", f"url=sqlite:///{path}"]) == 0
+    assert capsys.readouterr().out == "0 parked\n" and path.read_bytes() == before
+
+
+def test_a_mistyped_name_makes_no_store(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = tmp_path / "jobs.sqlit"
+    assert main(["parked", "sqlalchemy", f"url=sqlite:///{wrong}"]) == 2
+    assert "there is no database at" in capsys.readouterr().err and not wrong.exists()
+    assert main(["parked", "sqlalchemy", f"url={url}", "tablename=others"]) == 2
+    assert "has no 'others'" in capsys.readouterr().err
+
+
 def test_removes_a_parked_job_by_id(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["parked", "sqlalchemy", f"url={url}", "--remove", "broken"]) == 0
     assert "broken: removed" in capsys.readouterr().out
