@@ -57,6 +57,14 @@ def test_attributes_can_be_set() -> None:
     assert times(trigger) == ["2026-02-01T02:00:00+00:00", "2026-02-02T02:00:00+00:00"]
 
 
+@pytest.mark.parametrize(
+    "limits", [{}, {"start_date": "2026-01-01"}, {"end_date": "2026-01-01", "jitter": 3}]
+)
+def test_the_repr_of_a_trigger_without_fields_is_theirs(limits: dict) -> None:
+    theirs = their_room.CronTrigger(timezone=BERLIN, **limits)
+    assert repr(CronTrigger(timezone=BERLIN, **limits)) == repr(theirs)
+
+
 def test_the_rules_show_in_repr() -> None:
     trigger = CronTrigger(day=13, day_of_week="fri", timezone="UTC", dst="shift", day_or_weekday=True)
     assert repr(trigger) == (

@@ -174,12 +174,30 @@ def test_quartz_lines_in_native_text(line: str, expected: dict[str, str]) -> Non
         ("@daily", "quartz", "dialect='vixie'"),
         ("0 0 12 ? * 2 1969", "quartz", "1970 to 9999"),
         ("* * * * *", "unix", "'vixie'"),
+        ("0 0 * * 7", "apscheduler", "; dialect='vixie' reads this line"),
+        ("0 22-2 * * *", "apscheduler", "; dialect='vixie' reads this line"),
+        ("0 0 L * *", "apscheduler", "; dialect='vixie' reads this line"),
+        ("@every 5m", "vixie", "IntervalTrigger(minutes=5)"),
     ],
 )
 def test_refused_lines_name_the_cure(line: str, dialect: str, cure: str) -> None:
     with pytest.raises(ValueError) as caught:
         CronTrigger.from_crontab(line, "UTC", dialect=dialect)
     assert cure in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "dialect", "dst"),
+    [
+        ("0 0 * * 8", "apscheduler", "once"),
+        ("@nightly x", "vixie", "once"),
+        ("* * * * *", "apscheduler", "2"),
+    ],
+)
+def test_no_line_is_sent_to_a_dialect_that_does_not_take_it(line: str, dialect: str, dst: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        CronTrigger.from_crontab(line, "UTC", dialect=dialect, dst=dst)
+    assert "dialect='vixie'" not in str(caught.value)
 
 
 @pytest.mark.parametrize("line", [None, 5, b"* * * * *", ["*"]])

@@ -25,7 +25,7 @@ from rapscheduler.triggers.base import BaseTrigger, answers_by_kernel
 from rapscheduler.triggers.cron import _compile, _custom
 from rapscheduler.triggers.cron._bounds import DEFAULT_VALUES, FIELD_NAMES
 from rapscheduler.triggers.cron._compile import CronText, find_text, text_by_values
-from rapscheduler.triggers.cron._crontab import translated
+from rapscheduler.triggers.cron._crontab import other_dialect, translated
 from rapscheduler.triggers.cron.fields import (
     BaseField,
     DayOfMonthField,
@@ -285,7 +285,8 @@ class CronTrigger(CronCore, KernelTrigger):
         return f"cron[{self._options()}]"
 
     def __repr__(self) -> str:
-        options = [self._options()]
+        texts = self._options()
+        options = [texts] if texts else []
         if self.start_us is not None:
             options.append(f"start_date={datetime_repr(self.start_date)!r}")
         if self.end_us is not None:
@@ -308,7 +309,13 @@ def _crontab_line(expr: str, dialect: str, dst: str) -> tuple[CronText, str | No
     if not isinstance(expr, str):
         raise TypeError(f"a crontab line is a text such as '0 9 * * mon-fri', not {expr!r}")
     values, day_or_weekday, rhythm, zone_name, advice = translated(expr, dialect)
-    text = text_by_values(*values, day_or_weekday, dst)
+    try:
+        text = text_by_values(*values, day_or_weekday, dst)
+    except ValueError as exc:
+        cure = other_dialect(expr) if dialect == "apscheduler" else ""
+        if not cure or str(exc).startswith("dst="):
+            raise
+        raise ValueError(f"{exc}; {cure}") from None
     if rhythm:  # what that means when the clocks change
         text = text_by_values(*values, day_or_weekday, "both")
     return text, zone_name, advice

@@ -94,6 +94,15 @@ def _macro(word: str, dialect: str) -> str:
     return MACROS[word]
 
 
+def other_dialect(expr: str) -> str:
+    """What to say of a line that only standard cron takes; empty when that does not take it either."""
+    try:
+        translated(expr, "vixie")
+    except ValueError:
+        return ""
+    return "dialect='vixie' reads this line as standard cron does (Sunday is 0 or 7)"
+
+
 def _miscounted(expr: str, count: int, dialect: str) -> ValueError:
     if dialect == "quartz":
         cure = "; for a line without seconds use dialect='vixie'" if count == 5 else ""
@@ -102,7 +111,9 @@ def _miscounted(expr: str, count: int, dialect: str) -> ValueError:
         expected, cure = "5 (minute hour day month weekday)", ""
         if count in (6, 7):
             cure = "; for a line that begins with seconds use dialect='quartz' or CronTrigger(second=…, minute=…, …)"
-        elif expr.strip().startswith("@"):
+        elif expr.strip().startswith("@every"):
+            cure = "; for '@every 5m' use IntervalTrigger(minutes=5)"
+        elif expr.strip().startswith("@") and dialect != "vixie":
             cure = "; for '@daily' and the like use dialect='vixie'"
     return ValueError(f"Wrong number of fields; got {count}, expected {expected} in {expr!r}{cure}")
 

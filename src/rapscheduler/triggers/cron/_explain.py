@@ -94,14 +94,11 @@ def values(mask: int) -> list[int]:
 
 
 def _runs(numbers: Sequence[int], names: Sequence[str] | None = None) -> str:
-    """`1, 3 and 5 to 9`; `every 7th from 3 to 59` when that is shorter."""
+    """`1, 3 and 5 to 9`."""
 
     def name(number: int) -> str:
         return names[number] if names else str(number)
 
-    step = numbers[1] - numbers[0] if len(numbers) > 1 else 1
-    if len(numbers) > 4 and step > 1 and list(range(numbers[0], numbers[-1] + 1, step)) == list(numbers):
-        return f"every {ordinal(step)} from {name(numbers[0])} to {name(numbers[-1])}"
     items: list[str] = []
     index = 0
     while index < len(numbers):
@@ -114,6 +111,15 @@ def _runs(numbers: Sequence[int], names: Sequence[str] | None = None) -> str:
             items.extend(name(number) for number in numbers[index : last + 1])
         index = last + 1
     return listed(items)
+
+
+def _stepped(unit: str, numbers: list[int], names: Sequence[str] | None = None) -> str:
+    """`every 7th minute from 3 to 59`; empty when so few, or such uneven, numbers are better listed."""
+    step = numbers[1] - numbers[0] if len(numbers) > 4 else 1
+    if step == 1 or list(range(numbers[0], numbers[-1] + 1, step)) != numbers:
+        return ""
+    first, last = (names[number] if names else str(number) for number in (numbers[0], numbers[-1]))
+    return f"every {ordinal(step)} {unit} from {first} to {last}"
 
 
 # --- the time of day ---
@@ -151,7 +157,7 @@ def _every(unit: str, numbers: list[int], length: int) -> str:
 def _named(unit: str, numbers: list[int]) -> str:
     if len(numbers) == 60:
         return f"every {unit}"
-    return f"the {unit}{'s' if len(numbers) > 1 else ''} {_runs(numbers)}"
+    return _stepped(unit, numbers) or f"the {unit}{'s' if len(numbers) > 1 else ''} {_runs(numbers)}"
 
 
 def _hours(hours: list[int]) -> str:
@@ -163,7 +169,7 @@ def _during(hours: list[int]) -> str:
         return ""
     if hours == list(range(hours[0], hours[-1] + 1)):
         return f" from {clock(hours[0], 0)} to {clock(hours[-1], 59)}"
-    return f" in the hours {_runs(hours)}"
+    return f" in {_named('hour', hours)}"
 
 
 # --- the days ---
@@ -173,7 +179,10 @@ def _days(spec: CronSpec) -> str:
     weekdays = values(spec.weekday)
     every_weekday = len(weekdays) == 7
     months = values(spec.month)
-    of_months = "" if len(months) == 12 else " of " + _runs(months, ("", *MONTH_NAMES))
+    names = ("", *MONTH_NAMES)
+    of_months = (
+        "" if len(months) == 12 else " of " + (_stepped("month", months, names) or _runs(months, names))
+    )
     every_day = spec.day_any or len(values(spec.day)) == 31
     in_months = of_months.replace(" of ", " in ", 1)
     on_weekdays = "on " + _weekdays(weekdays)
@@ -203,7 +212,8 @@ def _day_list(spec: CronSpec) -> str:
     items: list[str] = []
     days = values(spec.day)
     if days:
-        items.append("the " + _runs(days, [ordinal(day) for day in range(32)]))
+        names = [ordinal(day) for day in range(32)]
+        items.append(_stepped("day", days, [f"the {name}" for name in names]) or f"the {_runs(days, names)}")
     for bit in values(spec.nth_weekdays):
         place = "last" if bit >= 35 else ordinal(bit // 7 + 1)
         items.append(f"the {place} {WEEKDAY_NAMES[bit % 7]}")
@@ -212,8 +222,8 @@ def _day_list(spec: CronSpec) -> str:
         for day in values(spec.nearest_workdays)
     )
     for offset in values(spec.last_day_offsets):
-        before = f"{offset} day{'s' if offset > 1 else ''} before " if offset else ""
-        items.append(f"{before}the last day")
+        day = f"the {ordinal(offset)} day" if offset > 1 else "the day"
+        items.append(f"{day} before the last" if offset else "the last day")
     return "on " + listed(items)
 
 
@@ -221,7 +231,8 @@ def _weeks(spec: CronSpec) -> str:
     weeks = values(spec.week)
     if len(weeks) == 53:
         return ""
-    return f"in ISO week{'s' if len(weeks) > 1 else ''} {_runs(weeks)}"
+    stepped = _stepped("ISO week", weeks)
+    return f"in {stepped}" if stepped else f"in ISO week{'s' if len(weeks) > 1 else ''} {_runs(weeks)}"
 
 
 def _years(spec: CronSpec) -> str:
