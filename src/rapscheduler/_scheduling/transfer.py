@@ -16,11 +16,13 @@ from rapscheduler._scheduling.planning import first_run
 from rapscheduler.errors import DecodeError
 
 if TYPE_CHECKING:
+    from rapscheduler._serialization.rows import JobRow
     from rapscheduler.job import Job
     from rapscheduler.schedulers.base import BaseScheduler
 
 FORMAT = "rapscheduler.jobs"
 VERSION = 1
+_OPTIONS = ("misfire_grace_time", "coalesce", "max_instances")
 
 
 def _opened(file: Any, mode: str) -> AbstractContextManager[Any]:
@@ -35,21 +37,20 @@ def export_jobs(scheduler: BaseScheduler, outfile: Any, alias: str | None) -> No
     import json
 
     jobs = scheduler.get_jobs(alias)
-    defaults = checked_defaults(scheduler._job_defaults)
-    for job in jobs:
-        job._complete(*defaults)  # a pending job has not got them yet
-    lines = [json.dumps(_entry(job), ensure_ascii=False) for job in jobs]
+    defaults = dict(zip(_OPTIONS, checked_defaults(scheduler._job_defaults), strict=True))
+    lines = [json.dumps(_entry(job, defaults), ensure_ascii=False) for job in jobs]
     head = f'{{"format": "{FORMAT}", "version": {VERSION}, "jobs": ['
     with _opened(outfile, "w") as out:
         out.write(head + "\n" + ",\n".join(lines) + "\n]}\n")
 
 
-def _entry(job: Job) -> dict[str, Any]:
+def _entry(job: Job, defaults: dict[str, Any]) -> dict[str, Any]:
+    """What is written of a job. A pending one has not got its options yet, and gets none from being exported."""
     import json
 
     from rapscheduler._serialization.rows import row_from_job
 
-    row = row_from_job(job)
+    row = row_from_job(job, options={name: getattr(job, name, value) for name, value in defaults.items()})
     entry: dict[str, Any] = {"id": row.id, "job": json.loads(row.data)}
     if hasattr(
         job, "next_run_time"
@@ -69,31 +70,52 @@ def import_jobs(scheduler: BaseScheduler, infile: Any, alias: str) -> None:
 
 
 def _entries(document: Any) -> list[Any]:
-    version = document.get("version") if isinstance(document, dict) else None
     if isinstance(document, dict) and "scheduler_version" in document:
         raise DecodeError(
             f"This is an export of APScheduler {document['scheduler_version']}, with pickles inside. Import it there "
             "into a job store and convert that with the command 'rapscheduler migrate'"
         )
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise DecodeError("This is not an export of jobs: export_jobs() writes one")
+    version = document.get("version")
     if version != VERSION:
-        raise DecodeError(f"unrecognized version: {version}")
-    if document.get("format") != FORMAT or not isinstance(document.get("jobs"), list):
+        raise DecodeError(f"unrecognized version: {version}; this rapscheduler reads version {VERSION}")
+    if not isinstance(document.get("jobs"), list):
         raise DecodeError("This is not an export of jobs: export_jobs() writes one")
     jobs: list[Any] = document["jobs"]
     return jobs
 
 
 def _job(scheduler: BaseScheduler, position: int, entry: Any) -> Job:
-    import json
+    from rapscheduler._serialization.rows import job_from_row
 
-    from rapscheduler._serialization.rows import JobRow, job_from_row
-
+    row = _row(position, entry)
     try:
-        data = json.dumps(entry["job"], ensure_ascii=False).encode()
-        row = JobRow(str(entry["id"]), entry.get("run_at_us"), entry.get("nominal_us"), None, data)
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise DecodeError(f"jobs[{position}] is not an exported job: {exc!r}") from exc
-    job = job_from_row(row, scheduler, None)
+        job = job_from_row(row, scheduler, None)
+    except DecodeError as exc:
+        raise DecodeError(f"jobs[{position}], {row.id!r}: {exc}") from exc
     if "run_at_us" not in entry:
         job._advance(*first_run(job.trigger, scheduler._clock.now_us(), scheduler.timezone))
     return job
+
+
+def _row(position: int, entry: Any) -> JobRow:
+    import json
+
+    from rapscheduler._serialization.rows import JobRow
+
+    try:
+        job_id, run_at_us, nominal_us = entry["id"], entry.get("run_at_us"), entry.get("nominal_us")
+        data = json.dumps(entry["job"], ensure_ascii=False).encode()
+    except (KeyError, TypeError, AttributeError, UnicodeEncodeError) as exc:
+        raise DecodeError(f"jobs[{position}] is not an exported job: {exc!r}") from exc
+    if type(job_id) is not str or not job_id:
+        raise DecodeError(
+            f"jobs[{position}] is not an exported job: its id must be a nonempty text, not {job_id!r}"
+        )
+    for name, value in (("run_at_us", run_at_us), ("nominal_us", nominal_us)):
+        if value is not None and type(value) is not int:
+            raise DecodeError(
+                f"jobs[{position}], {job_id!r}: {name} must be null or an integer (microseconds), not {value!r}"
+            )
+    return JobRow(job_id, run_at_us, nominal_us, None, data)

@@ -79,10 +79,15 @@ def us_from_seconds(seconds: float | None) -> int | None:
     return _MAX_US if time_us == _MAX_US + 1 else time_us
 
 
-def row_from_job(job: Job, rule: CallableRule = ANY_CALLABLE) -> JobRow:
-    """The row of a job. Raises ``EncodeError`` with the path to what can't be stored."""
+def row_from_job(
+    job: Job, rule: CallableRule = ANY_CALLABLE, options: dict[str, Any] | None = None
+) -> JobRow:
+    """The row of a job. Raises ``EncodeError`` with the path to what can't be stored.
+
+    ``options`` (grace time, coalescing, maximum of instances) take the place of the job's, which may be unset yet.
+    """
     run_at_us, nominal_us = job.run_at_us, job.nominal_us
-    data = _encoded(job, _state(job), rule)
+    data = _encoded(job, _state(job, options), rule)
     return JobRow(job.id, run_at_us, None if nominal_us == run_at_us else nominal_us, None, data)
 
 

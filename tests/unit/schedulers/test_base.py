@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 import logging
 import pickle
 import sys
@@ -15,6 +16,7 @@ import pytest
 from rapscheduler import events
 from rapscheduler.errors import (
     ConflictingIdError,
+    DecodeError,
     JobLookupError,
     SchedulerAlreadyRunningError,
     SchedulerNotRunningError,
@@ -431,6 +433,39 @@ class TestTransfer:
         with ManualScheduler(START) as other:
             other.import_jobs(file)
             assert other.get_job("a").next_run_time == START + timedelta(hours=5)
+
+    def test_an_export_leaves_pending_jobs_as_they_are(self, stopped):
+        file = io.StringIO()
+        job = stopped.add_job(work, "cron", hour=5, id="a")
+        stopped.export_jobs(file)
+        stopped.configure(job_defaults={"misfire_grace_time": 99})
+        stopped.start(paused=True)
+        assert job.misfire_grace_time == 99
+        assert '"misfire_grace_time": 1,' in file.getvalue()
+
+    @pytest.mark.parametrize(
+        ("changes", "advice"),
+        [
+            ({"id": ""}, "jobs[0] is not an exported job: its id must be a nonempty text, not ''"),
+            ({"id": None}, "nonempty text, not None"),
+            ({"run_at_us": "soon"}, "jobs[0], 'a': run_at_us must be null or an integer"),
+            ({"run_at_us": True}, "run_at_us must be"),
+            ({"nominal_us": 1.5}, "nominal_us must be"),
+            ({"run_at_us": 10**30}, "jobs[0], 'a': its next run time isn't between"),
+            ({"job": {"v": 9}}, "jobs[0], 'a': the row has version 9"),
+        ],
+    )
+    def test_what_is_wrong_with_an_entry_is_told_with_its_place(self, scheduler, changes, advice):
+        file = io.StringIO()
+        scheduler.add_job(work, "cron", hour=5, id="a")
+        scheduler.export_jobs(file)
+        scheduler.remove_all_jobs()
+        document = json.loads(file.getvalue())
+        document["jobs"][0].update(changes)
+        with pytest.raises(DecodeError) as caught:
+            scheduler.import_jobs(io.StringIO(json.dumps(document)))
+        assert advice in str(caught.value)
+        assert scheduler.get_jobs() == []
 
     @pytest.mark.parametrize(
         "text", ["{}", "[]", '{"version": 2}', '{"version": 1, "format": "x", "jobs": []}', "no json",
