@@ -60,6 +60,7 @@ TRIGGERS = [
     (lambda: cron(jitter=-1), ValueError, "jitter=-1", "give 0 or more seconds"),
     (lambda: cron(jitter="5"), TypeError, "jitter='5'", "jitter=30"),
     (lambda: interval(hours="5"), TypeError, "hours='5'", "give numbers"),
+    (lambda: interval(hours=1e300), OverflowError, "hours=1e+300", "at most 999999999 days"),
     (lambda: interval(seconds=-5), ValueError, "seconds=86395", "longer than zero"),
     (lambda: interval(seconds=1e-9), ValueError, "shorter than a microsecond", "seconds=0.000001"),
     (lambda: interval(start_date=time(1)), TypeError, "datetime.time(1, 0)", "give a datetime"),

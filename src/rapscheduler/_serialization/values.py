@@ -207,7 +207,8 @@ def _zone_text(zone: tzinfo) -> str:
     if text is None:
         raise Unwritable(
             f"the time zone {zone!r} has no name that could be written down; use "
-            "zoneinfo.ZoneInfo('Area/City'), datetime.timezone.utc or a fixed offset"
+            "zoneinfo.ZoneInfo('Area/City'), datetime.timezone.utc or a fixed offset; if it is that of the machine, "
+            "give the scheduler timezone='Area/City' or set the variable TZ"
         )
     return text
 

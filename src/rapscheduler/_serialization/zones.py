@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -33,7 +34,7 @@ def zone_to_text(zone: tzinfo) -> str | None:
     kind = type(zone)
     if kind is ZoneInfo:
         key = zone.key  # type: ignore[attr-defined]
-        if key is None:
+        if key is None or not _can_be_loaded(key):
             return None
         return f"zoneinfo:{key}" if key == "UTC" or not _NAME.fullmatch(key) else str(key)
     if kind is timezone:
@@ -44,6 +45,16 @@ def zone_to_text(zone: tzinfo) -> str | None:
     if module == "dateutil":
         return _dateutil_to_text(zone)
     return None
+
+
+@lru_cache(maxsize=1024)
+def _can_be_loaded(key: str) -> bool:
+    """Whether the key of a ZoneInfo names it: `ZoneInfo.from_file` takes any; tzlocal's unnamed zone says "local"."""
+    try:
+        ZoneInfo(key)
+    except Exception:
+        return False
+    return True
 
 
 def zone_from_text(text: str) -> tzinfo:

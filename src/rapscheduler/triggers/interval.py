@@ -61,10 +61,11 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
     ) -> None:
         try:
             interval = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
-        except TypeError as exc:
+        except (TypeError, OverflowError) as exc:
             counts = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
             given = ", ".join(f"{name}={count!r}" for name, count in counts.items() if count != 0)
-            raise TypeError(f"{exc}; give numbers, not {given}") from None
+            kind = "numbers" if isinstance(exc, TypeError) else "at most 999999999 days"
+            raise type(exc)(f"{exc}; give {kind}, not {given}") from None
         if not interval:
             if weeks or days or hours or minutes or seconds:
                 raise ValueError("the interval is shorter than a microsecond; give seconds=0.000001 or more")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import struct
 from collections import OrderedDict
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -26,6 +28,12 @@ __all__ = ["own_registry"]
 
 pytestmark = pytest.mark.usefixtures("own_registry")
 BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def unnamed(key):
+    """A zone from a file, as tzlocal makes one of /etc/localtime ("local") where nothing tells its name."""
+    counts = struct.pack(">6I", 0, 0, 0, 0, 1, 4)
+    return ZoneInfo.from_file(io.BytesIO(b"TZif".ljust(20, b"\0") + counts + bytes(6) + b"ABC\0"), key)
 
 
 def there_and_back(value):
@@ -215,6 +223,8 @@ def loop():
         (OrderedDict(a=1), "kwargs"),
         ([lambda: 1], "kwargs[0]"),
         ([len], "kwargs[0]"),
+        ([datetime(2025, 1, 1, tzinfo=unnamed("local"))], "kwargs[0]"),
+        ([datetime(2025, 1, 1, tzinfo=unnamed(None))], "kwargs[0]"),
         ([datetime(2025, 1, 1, tzinfo=dateutil.tz.tzlocal())], "kwargs[0]"),
     ],
 )
