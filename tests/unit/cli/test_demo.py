@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from rapscheduler.cli import main
+from rapscheduler.cli import demo, main
 from rapscheduler.cli.demo import _LATE_BITS, RUNS, _fires_between, fire
 from rapscheduler.cli.demo.schedules import CORPUS, MINUTE_US, PERIODS_S, draw, read_corpus
 from rapscheduler.triggers.cron import CronTrigger
@@ -22,6 +23,15 @@ def test_runs_every_fire_time_once_and_says_so(capsys: pytest.CaptureFixture[str
     assert shown["jobs"] == "200 (30 crontab, 170 intervals)"
     assert shown["skipped"] == shown["doubled"] == "0"
     assert int(shown["fires"].split()[0]) > 0
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_full_collection_finds_no_jobs_to_look_at_while_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen = []
+    run = demo._run
+    monkeypatch.setattr(demo, "_run", lambda *args: (frozen.append(gc.get_freeze_count()), run(*args)))
+    assert main(["demo", "--jobs", "20", "--seconds", "0.1", "--plain"]) == 0
+    assert frozen[0] > 0
 
 
 @pytest.mark.parametrize("words", [["demo", "--jobs", "0"], ["demo", "--seconds", "0"]])

@@ -8,6 +8,7 @@ and the job's next run time are counted again, and must equal the runs.
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -238,11 +239,15 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             account, jobs = _add(scheduler, schedules, arguments, display, stop)
             account.trouble = trouble
+            # What a program with so many jobs does once they are added: a full collection, which the display's garbage
+            # brings about, else looks at every one of them, and all threads wait 50 to 100 ms for it.
+            gc.freeze()
             if not stop.asked:
                 _run(scheduler, account, arguments.seconds, display, stop)
                 _settle(account, jobs)
         finally:
             scheduler.shutdown(wait=True)
+            gc.unfreeze()
             logger.setLevel(level)
         title = "rapscheduler demo" + (" (interrupted)" if stop.asked else "")
         display.table(title, _rows(account, schedules))
