@@ -4,7 +4,8 @@ What lives here: ``Clock`` (the interface), ``SystemClock`` (the real one) and `
 What must not: sleeping, time zones, schedules. The virtual clock of tests lives in ``rapscheduler.testing``.
 
 freezegun replaces ``datetime.datetime`` and then the names bound to it in loaded modules; time-machine patches
-``now`` inside the interpreter. So the class is looked up in its module at every call. ``time.time()`` is not used:
+``now`` inside the interpreter. So the class is looked up in its module at every call (by the engine, as every run asks
+for the time). ``time.time()`` is not used:
 as a float it can lie a microsecond before the datetime of the same frozen instant, and a job would not be due.
 """
 
@@ -13,14 +14,9 @@ from __future__ import annotations
 import datetime as _datetime
 import time as _time
 
-from rapscheduler._engine.datetimes import to_us
-from rapscheduler._engine.timezone import ZoneTable
+from rapscheduler._engine.datetimes import now_us as _engine_now_us
 
 __all__ = ["SYSTEM", "Clock", "SystemClock"]
-
-
-_UTC = _datetime.timezone.utc
-_UTC_TABLE = ZoneTable.fixed(0, _UTC)
 
 
 class Clock:
@@ -46,8 +42,7 @@ class SystemClock(Clock):
 
     __slots__ = ()
 
-    def now_us(self) -> int:
-        return to_us(_datetime.datetime.now(_UTC), _UTC_TABLE)
+    now_us = staticmethod(_engine_now_us)
 
     def now(self, tz: _datetime.tzinfo) -> _datetime.datetime:
         return _datetime.datetime.now(tz)

@@ -4,6 +4,7 @@ The hot paths: a datetime whose tzinfo is the zone's own is read through the tab
 the C API; any other tzinfo is asked for its offset.
 """
 
+import datetime as _datetime
 from datetime import timezone as _timezone
 from operator import index
 
@@ -34,6 +35,7 @@ from rapscheduler._engine.timezone cimport UNIQUE, LocalTime, ZoneRange, ZoneTab
 import_datetime()
 
 cdef object UTC = _timezone.utc
+cdef ZoneTable UTC_TABLE = ZoneTable.fixed(0, UTC)
 
 
 cdef int64_t to_us_c(object dt, ZoneTable zone) except? -1:
@@ -183,3 +185,8 @@ def from_us_many(us, ZoneTable zone not None):
     for one in us:
         made.append(from_us_c(checked(one), zone))
     return made
+
+
+def now_us():
+    """Microseconds since the epoch, as `datetime.datetime.now` says; who replaces that class or method, is asked."""
+    return to_us_c(_datetime.datetime.now(UTC), UTC_TABLE)

@@ -5,6 +5,17 @@
 # that it owns its references and the collector sees them; its pointers are moved in place.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+cdef extern from *:
+    """
+    /* Begin to fetch a cache line that is needed soon. A hint: any address is legal. */
+    #if defined(__GNUC__) || defined(__clang__)
+    #define rap_prefetch(address) __builtin_prefetch(address)
+    #else
+    #define rap_prefetch(address) ((void)(address))
+    #endif
+    """
+    void rap_prefetch(const void *address) noexcept nogil
+
 cdef enum:
     ARITY = 4
 

@@ -7,16 +7,20 @@ Functions that go through many jobs call no Python code on the way except for a 
 """
 
 cimport cython
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
 from rapscheduler._engine.datetimes cimport from_us_c
-from rapscheduler._engine.due_index cimport no_time_us, unset_us
+from rapscheduler._engine.due_index cimport no_time_us, rap_prefetch, unset_us
 from rapscheduler._engine.job_core cimport COALESCE, HAS_COALESCE, UNSET, JobCore, given, native
 from rapscheduler._engine.trigger cimport TriggerCore, never_us
 
 import random
 
 MISSED_TOLD = 1000
+
+cdef extern from "Python.h":
+    PyObject *PyList_GET_ITEM(object items, Py_ssize_t i)
 
 cdef inline object time_or_none(int64_t us):
     return None if us == no_time_us() or us == unset_us() else us
@@ -125,7 +129,11 @@ def plan_due(jobs, now_us, draw=random.random):
     cdef Plan plan = Plan()
     cdef int64_t now = now_us
     cdef JobCore job
-    for job in jobs:
+    cdef list due = list(jobs)  # a copy that nobody else can shorten
+    cdef Py_ssize_t i
+    for i in range(len(due)):
+        fetch_ahead(due, i)
+        job = due[i]
         if job.run_us > now or job.run_us == unset_us():
             continue
         given(job.trigger_, "trigger")
@@ -134,6 +142,32 @@ def plan_due(jobs, now_us, draw=random.random):
         else:
             plan.foreign.append(job)
     return plan
+
+
+# Jobs that come due together were added at any time: each is four to eight cache lines that the processor has not seen
+# for a while. Fetched one after another they take longer than all the arithmetic; so those of the jobs to come are asked
+# for while this one is worked on: first the job, then, when its pointers can be read, what they point to.
+cdef enum:
+    FAR = 12
+    NEAR = 6
+
+
+cdef inline void fetch_ahead(list due, Py_ssize_t i) noexcept:
+    cdef Py_ssize_t n = len(due)
+    cdef char *job
+    cdef PyObject *near
+    if i + FAR < n:
+        job = <char *>PyList_GET_ITEM(due, i + FAR)
+        rap_prefetch(job)
+        rap_prefetch(job + 64)
+        rap_prefetch(job + 128)
+    if i + NEAR < n:
+        near = PyList_GET_ITEM(due, i + NEAR)
+        if isinstance(<object>near, JobCore):
+            rap_prefetch(<PyObject *>(<JobCore>near).trigger_)
+            rap_prefetch(<char *><PyObject *>(<JobCore>near).trigger_ + 64)
+            rap_prefetch(<PyObject *>(<JobCore>near).id_)
+            rap_prefetch(<PyObject *>(<JobCore>near).args_)
 
 
 cdef int plan_one(Plan plan, JobCore job, int64_t now, object draw) except -1:

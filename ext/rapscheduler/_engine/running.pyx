@@ -18,7 +18,7 @@ class NotBegun:
     """What `run_at_once` returns when it did not make the call."""
 
 
-def run_at_once(Submission submission not None, now_us):
+def run_at_once(Submission submission not None, now_us, RunningCounts counts not None):
     """Make the call of a submission that has one run time and is not late; see the reference twin."""
     cdef JobCore job
     cdef int64_t lateness_us
@@ -29,11 +29,19 @@ def run_at_once(Submission submission not None, now_us):
         lateness_us = now_us() - submission.first_us
         if lateness_us > job.misfire_grace_time * 1_000_000:
             return NotBegun
-    if job.kwargs_ is None:
-        if type(job.args_) is tuple and not <tuple>job.args_:
-            return job.func_()
-        return job.func_(*job.args_)
-    return job.func_(*job.args_, **job.kwargs_)
+    value = called(job)
+    if value is None:
+        with cython.critical_section(counts):
+            counts.give_back(job.id_)
+    return value
+
+
+cdef inline object called(JobCore job):
+    if job.kwargs_ is not None:
+        return job.func_(*job.args_, **job.kwargs_)
+    if type(job.args_) is tuple and not <tuple>job.args_:
+        return job.func_()
+    return job.func_(*job.args_)
 
 
 cdef class RunningCounts:

@@ -5,14 +5,16 @@ Plain on purpose: the offset of an aware datetime is what its own tzinfo says.
 
 from __future__ import annotations
 
+import datetime as _datetime
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from operator import index
 
 from rapscheduler._reference.timezone import ZoneTable
 
 _EPOCH = datetime(1970, 1, 1)
 _US = timedelta(microseconds=1)
+_UTC_TABLE = ZoneTable.fixed(0, timezone.utc)
 
 
 def to_us(dt: datetime, zone: ZoneTable) -> int:
@@ -54,6 +56,11 @@ def from_us(us: int, zone: ZoneTable) -> datetime:
 def from_us_many(us: Iterable[int], zone: ZoneTable) -> list[datetime]:
     """``from_us`` of each."""
     return [from_us(one, zone) for one in us]
+
+
+def now_us() -> int:
+    """Microseconds since the epoch, as `datetime.datetime.now` says; who replaces that class or method, is asked."""
+    return to_us(_datetime.datetime.now(timezone.utc), _UTC_TABLE)
 
 
 def _check(zone: ZoneTable) -> None:

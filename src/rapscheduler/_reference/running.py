@@ -19,10 +19,11 @@ class NotBegun:
     """What `run_at_once` returns when it did not make the call."""
 
 
-def run_at_once(submission: Submission, now_us: Callable[[], int]) -> Any:
+def run_at_once(submission: Submission, now_us: Callable[[], int], counts: RunningCounts) -> Any:
     """Make the call of a submission that has one run time and is not late; what it returns or raises.
 
-    `NotBegun`: the run loop has to look at it. This is the price of most runs; everything else is the run loop's.
+    `None`: it ran, there is nothing to tell, and its place in `counts` was given back. `NotBegun`: the run loop has to
+    look at it. This is the price of most runs; everything else is the run loop's.
     """
     job = submission.job
     if submission._trigger is not None or len(submission._times_us) != 1 or not isinstance(job, JobCore):
@@ -30,7 +31,10 @@ def run_at_once(submission: Submission, now_us: Callable[[], int]) -> Any:
     grace_s = job.misfire_grace_time
     if grace_s is not None and now_us() - submission._times_us[0] > grace_s * _SECOND_US:
         return NotBegun
-    return job.func(*job.args, **job.kwargs)
+    value = job.func(*job.args, **job.kwargs)
+    if value is None:
+        counts.release(job.id)
+    return value
 
 
 class RunningCounts:

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from rapscheduler.schedulers.base import BaseScheduler
 
 SECOND_US = 1_000_000
-BATCH = 4096  # jobs taken from a store at once
+BATCH = 4096  # jobs taken from a store at once, unless the store wants fewer
 STUCK_WAIT_S = 1.0  # before asking again a store that says "due" and gives nothing
 BREATH_S = (
     0.001  # a pass that found something is followed by none sooner: a busy loop then runs jobs by the dozen
@@ -130,6 +130,8 @@ class DueLoop:
             active = [state for state in active if self._one_batch(state, end_s)]
             if active and monotonic() >= end_s:
                 break
+            if active:
+                scheduler._let_run()
         self._passes += 1
         if not self._is_open():
             return None
@@ -173,7 +175,7 @@ class DueLoop:
             return False
         now_us = scheduler._clock.now_us()
         state.end_deferments(now_us, int(scheduler.jobstore_retry_interval * SECOND_US))
-        limit = self._batch + len(state.deferred)
+        limit = min(self._batch, state.calls._due_batch or self._batch) + len(state.deferred)
         jobs = self._take(state, now_us, limit)
         if not jobs:
             return False

@@ -173,7 +173,9 @@ class LoopExecutor(BaseExecutor):
         """
         error = None
         try:
-            value = run_at_once(submission, self._now_us)
+            value = run_at_once(submission, self._now_us, self._running)
+            if value is None:
+                return True
         except BaseException as exc:
             value, error = None, exc
         if value is NotBegun:

@@ -158,6 +158,8 @@ class BaseExecutor(ABC):
         """Run a submission to its end in this thread."""
         try:
             events = self._quick_run(submission) if self._is_quiet() else self._whole_run(submission)
+            if events is None:
+                return  # nothing to tell, and the engine gave its place back
         except BaseException as exc:  # not the job's own: a log handler, or a bug of ours
             self._run_lost(submission, exc)
         else:
@@ -167,13 +169,13 @@ class BaseExecutor(ABC):
         """Whether nobody wants to hear of a job that simply ran."""
         return not self._wants(EVENT_JOB_EXECUTED) and not self._logger.isEnabledFor(INFO)
 
-    def _quick_run(self, submission: Submission) -> Sequence[JobExecutionEvent]:
+    def _quick_run(self, submission: Submission) -> Sequence[JobExecutionEvent] | None:
         """Make the call at once; the run loop comes in when there is anything to tell about it."""
         value, error = None, None
         try:
-            value = run_at_once(submission, self._now_us)
+            value = run_at_once(submission, self._now_us, self._running)
             if value is None:
-                return ()
+                return None
         except BaseException as exc:
             error = exc
         if value is NotBegun:

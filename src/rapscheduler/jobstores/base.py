@@ -60,6 +60,7 @@ class UnsettledError(Exception):
 # A private method is bypassing when a subclass overrides one of the public ones it stands for.
 _STANDS_FOR = {
     "_take_due": ("get_due_jobs",),
+    "_due_batch": ("get_due_jobs",),
     "_settle": ("update_job", "remove_job"),
     "_update_if": ("update_job",),
     "_still_there": ("lookup_job",),
@@ -80,6 +81,7 @@ class BaseJobStore(ABC):
     _alias: str | None = None
     _logger = logging.getLogger("rapscheduler.jobstores")
     _parked: dict[str, ParkedJob] | None = None
+    _due_batch: int | None = None  # the most jobs the loop should take at once; None: as many as it likes
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -46,6 +46,10 @@ class MemoryJobStore(BaseJobStore):
     Plugin alias: ``memory``
     """
 
+    # Taking costs nothing but the jobs themselves, about a kilobyte each with all that is made of them: few enough to
+    # stay in the processor's second cache from taking to settling.
+    _due_batch = 512
+
     def __init__(self) -> None:
         super().__init__()
         self._jobs: dict[str, Job] = {}

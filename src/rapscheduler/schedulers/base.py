@@ -664,6 +664,9 @@ class BaseScheduler(ABC):
             self._wake_at_us = self._clock.now_us() + round(wait_s * 1_000_000)
         return wait_s
 
+    def _let_run(self) -> None:
+        """Called between two batches of a pass: runs that wait for this thread may begin. Must not take long."""
+
     def _wake_for(self, run_at_us: int | None) -> None:
         """Wake the loop if a job that is due then is due before the loop would look again."""
         if self.state == STATE_RUNNING and run_at_us is not None and run_at_us < self._wake_at_us:

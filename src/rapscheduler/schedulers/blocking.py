@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from queue import Empty, SimpleQueue
 from threading import Thread, current_thread, get_ident, main_thread
+from time import sleep
 from typing import Any
 
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
@@ -15,6 +16,9 @@ __all__ = ("BlockingScheduler", "WakeUp")
 #: The longest sleep. Locks count the time that passes while the machine runs, jobs are due by the wall clock: a clock
 #: that was set, or a machine that was suspended, is noticed after this many seconds at most.
 MAX_SLEEP_S = 5.0
+#: How long the loop lets go of the interpreter between two batches. Long enough for a waiting worker to get hold of it
+#: (a sleep of 0 is over before it wakes up); the worker then keeps it until the batch has run.
+LET_RUN_S = 0.00005
 SET_BACK_S = 1.0  # a sleep that is longer than planned by this much: the clock was set back
 
 
@@ -119,6 +123,9 @@ class BlockingScheduler(BaseScheduler):
                     return
                 slice_s = min(slice_s, left_us / 1_000_000)
             event.wait(slice_s)
+
+    def _let_run(self) -> None:
+        sleep(LET_RUN_S)
 
     def wakeup(self) -> None:
         """Make the loop look for due jobs now."""

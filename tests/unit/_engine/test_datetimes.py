@@ -155,3 +155,17 @@ def test_a_zone_that_is_not_plain_goes_through_fromutc(engine: SimpleNamespace) 
     local = engine.datetimes.from_us(0, zone)
     assert (local.hour, local.tzname()) == (2, "LOUD")
     assert engine.datetimes.to_us(local, zone) == 0
+
+
+def test_now_is_what_datetime_says(engine: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = datetime.now(UTC)
+    now_us = engine.datetimes.now_us()
+    assert us(before) <= now_us <= us(datetime.now(UTC))
+
+    class Frozen(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(2026, 3, 29, 1, 30, 0, 123_457, tz)
+
+    monkeypatch.setattr("datetime.datetime", Frozen)
+    assert engine.datetimes.now_us() == 1_774_747_800_123_457

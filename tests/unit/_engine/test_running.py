@@ -72,15 +72,39 @@ def test_a_plain_run_is_made_at_once(engine: Any, make: Any) -> None:
     bare = make.job(make.interval(1), 5_000_000, args=(), kwargs={}, **values)
     listed = make.job(make.interval(1), 5_000_000, args=[3], kwargs={}, **values)
     run, not_begun = engine.running.run_at_once, engine.running.NotBegun
+    counts = engine.running.RunningCounts()
     for one in (job, bare, listed):
         (submission,) = engine.planning.plan_due([one], 5_000_000).submissions
-        assert run(submission, lambda: 7_000_000) == "done"
-        assert run(submission, lambda: 7_000_001) is not_begun  # past its grace
+        assert run(submission, lambda: 7_000_000, counts) == "done"
+        assert run(submission, lambda: 7_000_001, counts) is not_begun  # past its grace
         one.misfire_grace_time = None
-        assert run(submission, lambda: 9_000_000) == "done"
+        assert run(submission, lambda: 9_000_000, counts) == "done"
     assert calls == [((1,), {"x": 2})] * 2 + [((), {})] * 2 + [((3,), {})] * 2
     several = engine.planning.Submission(job, [1, 2], 5)
-    assert run(several, lambda: 2) is not_begun
+    assert run(several, lambda: 2, counts) is not_begun
+
+
+def test_a_plain_run_gives_its_place_back_only_when_there_is_nothing_to_tell(engine: Any, make: Any) -> None:
+    counts, outcomes = engine.running.RunningCounts(), [None, "told", ValueError("told")]
+
+    def func() -> Any:
+        assert counts.count("j") == 1  # not before it has ended
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, ValueError):
+            raise outcome
+        return outcome
+
+    job = make.job(make.interval(1), 0, func=func, args=(), kwargs={}, misfire_grace_time=1, max_instances=1)
+    (submission,) = engine.planning.plan_due([job], 0).submissions
+    run = engine.running.run_at_once
+    counts.acquire_runs([submission])
+    assert run(submission, lambda: 1_000_001, counts) is engine.running.NotBegun and counts.count("j") == 1
+    assert run(submission, lambda: 0, counts) is None and counts.count("j") == 0
+    counts.acquire_runs([submission])
+    assert run(submission, lambda: 0, counts) == "told" and counts.count("j") == 1
+    with pytest.raises(ValueError, match="told"):
+        run(submission, lambda: 0, counts)
+    assert counts.count("j") == 1
 
 
 def test_what_a_plain_run_raises_comes_through(engine: Any, make: Any) -> None:
@@ -90,7 +114,7 @@ def test_what_a_plain_run_raises_comes_through(engine: Any, make: Any) -> None:
     job = make.job(make.interval(1), 0, func=fail, args=(), kwargs={}, misfire_grace_time=None)
     (submission,) = engine.planning.plan_due([job], 0).submissions
     with pytest.raises(SystemExit):
-        engine.running.run_at_once(submission, lambda: 0)
+        engine.running.run_at_once(submission, lambda: 0, engine.running.RunningCounts())
 
 
 def test_a_limit_that_is_no_number_leaves_no_place_taken(engine: Any, make: Any) -> None:
