@@ -16,6 +16,8 @@ from types import FunctionType, MethodType
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from rapscheduler._signatures import parameters_of
+
 __all__ = (
     "asbool", "asint", "astimezone", "check_callable_args", "convert_to_datetime", "datetime_ceil",
     "datetime_to_utc_timestamp", "get_callable_name", "localize", "maybe_ref", "normalize", "obj_to_ref",
@@ -349,11 +351,10 @@ def _plainly_fits(func: Any, arg_count: int, kwargs: Mapping[str, Any]) -> bool:
 
 def _check_signature(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     """The whole check, with a message for every kind of misfit."""
-    from inspect import Parameter, signature
+    from inspect import Parameter
 
-    try:
-        parameters = signature(func, follow_wrapped=False).parameters.values()
-    except ValueError:
+    parameters = parameters_of(func)
+    if parameters is None:
         return  # a built-in that keeps its signature to itself
     free_args, free_kwargs = len(args), list(kwargs)
     twice, positional_only, missing, missing_keyword_only = [], [], [], []
