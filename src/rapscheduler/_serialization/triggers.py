@@ -112,11 +112,26 @@ def _pack_foreign(trigger: Any, depth: int, strict: bool) -> dict[str, Any]:
                 f"{ENTRY_POINT_GROUPS[0]!r}"
             )
         name, state = plugin, _state_of(trigger)
+    if name in _FORMS:
+        raise Unwritable(_taken_name(cls, name))
     try:
         return {"type": name, "state": _Packer(strict).pack(state, depth + 1)}
     except Unwritable as problem:
         problem.trail.append(".__getstate__()")
         raise
+
+
+def _taken_name(cls: type, name: str) -> str:
+    """Why a class can't be written under the name of a trigger of ours: it would be read back as that."""
+    if cls.__module__.partition(".")[0] == "apscheduler":
+        return (
+            f"{cls.__module__}.{cls.__qualname__} is a class of APScheduler; import it from r{cls.__module__}, or call "
+            "rapscheduler.install_as_apscheduler() before anything imports apscheduler"
+        )
+    return (
+        f"trigger class {cls.__module__}:{cls.__qualname__} has the name of a trigger of rapscheduler, {name!r}; call "
+        f"rapscheduler.register_type({cls.__qualname__}, name=...) with another one"
+    )
 
 
 def _state_of(trigger: Any) -> Any:

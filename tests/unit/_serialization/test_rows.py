@@ -8,6 +8,9 @@ from importlib.metadata import EntryPoint
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
+import apscheduler.triggers.cron
+import apscheduler.triggers.date
+import apscheduler.triggers.interval
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -15,6 +18,7 @@ from tests.unit._serialization.samples import Every, own_registry
 
 from rapscheduler._serialization import triggers
 from rapscheduler._serialization.codec import CallableRule
+from rapscheduler._serialization.registry import register_type
 from rapscheduler._serialization.rows import (
     NO_TIME_US,
     JobRow,
@@ -190,6 +194,29 @@ class TestTriggers:
         with pytest.raises(EncodeError) as caught:
             row_from_job(make_job(trigger=OrTrigger([Every(1), AndTrigger([Other(2)])])))
         assert caught.value.path == "trigger.triggers[1].triggers[0]"
+
+    @pytest.mark.parametrize(
+        "trigger",
+        [
+            apscheduler.triggers.interval.IntervalTrigger(hours=1),
+            apscheduler.triggers.cron.CronTrigger(hour=1),
+            apscheduler.triggers.date.DateTrigger(),
+        ],
+        ids=lambda trigger: type(trigger).__name__,
+    )
+    def test_a_trigger_of_apscheduler_is_refused_with_the_import_to_change(self, trigger):
+        room = type(trigger).__module__
+        with pytest.raises(EncodeError, match=f"import it from r{room}, or call") as caught:
+            row_from_job(make_job(trigger=OrTrigger([trigger])))
+        assert caught.value.path == "trigger.triggers[0]"
+
+    def test_a_class_registered_under_the_name_of_ours_is_refused(self, own_registry):
+        class Mine(Every):
+            pass
+
+        register_type(Mine, name="cron")
+        with pytest.raises(EncodeError, match=r"has the name of .* 'cron'; call .*name="):
+            row_from_job(make_job(trigger=Mine(1)))
 
     def test_a_trigger_that_an_installed_package_declares_needs_no_registration(self, monkeypatch):
         class Declared(Every):
