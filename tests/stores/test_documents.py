@@ -106,6 +106,11 @@ class TestRethinkDBStandIn(JobStoreConformance):
 
     reopen = make_store
 
+    def test_it_can_be_started_again_after_a_shutdown(self, store, make_job, scheduler, monkeypatch):
+        store.client = None  # a connection of the test's own stays closed
+        monkeypatch.setattr(store.r, "connect", lambda **given: self.connection(self.database))
+        super().test_it_can_be_started_again_after_a_shutdown(store, make_job, scheduler)
+
     def test_a_pass_is_two_queries(self, store, make_job):
         from rapscheduler.jobstores.base import Change
         from rapscheduler.testing.stores import START_US
@@ -134,3 +139,26 @@ def test_empty_names_are_refused(module, name, parameter):
     store = getattr(pytest.importorskip(f"rapscheduler.jobstores.{module}"), name)
     with pytest.raises(ValueError, match=f'"{parameter}" parameter must not be empty'):
         store(**{parameter: ""})
+
+
+def test_a_client_of_the_stores_own_is_made_anew_after_a_shutdown(monkeypatch):
+    import mongomock
+
+    from rapscheduler.jobstores import mongodb
+
+    made = []
+
+    class Client(mongomock.MongoClient):
+        def __init__(self, **given):
+            made.append(given)
+            super().__init__()
+
+    monkeypatch.setattr(mongodb, "MongoClient", Client)
+    store = mongodb.MongoDBJobStore("db", "c", host="there")
+    first = store.client
+    store.start(None, "shelf")
+    assert store.client is first
+    store.shutdown()
+    store.start(None, "shelf")
+    assert store.client is not first and store.collection.database.client is store.client
+    assert made == [{"host": "there", "w": 1}] * 2

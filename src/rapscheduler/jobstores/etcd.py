@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from ..errors import ConflictingIdError, JobLookupError
@@ -74,15 +75,20 @@ class EtcdJobStore(NodeStore):
         self.path = path
         self.pickle_protocol = pickle_protocol
         self.close_connection_on_exit = close_connection_on_exit
-        if client:
-            self.client = maybe_ref(client)
-        else:
-            connect_args.setdefault("grpc_options", _READ_LIMIT)
-            self.client = Etcd3Client(**connect_args)
+        connect_args.setdefault("grpc_options", _READ_LIMIT)
+        self._connect = None if client else partial(Etcd3Client, **connect_args)
+        self.client = maybe_ref(client) if self._connect is None else self._connect()
+        self._closed = False
         self._folder, self._parked_folder = f"{path}/", f"{path}.parked/"
 
     def shutdown(self) -> None:
         self.client.close()
+        self._closed = True
+
+    def _open(self) -> None:
+        if self._closed and self._connect is not None:  # the scheduler is started again
+            self.client = self._connect()
+            self._closed = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} (client={self.client})>"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import pickle
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from .._serialization.rows import NO_TIME_US, JobRow, RowChange, seconds_from_us, us_from_seconds
@@ -74,12 +75,15 @@ class MongoDBJobStore(RowStore):
         if not collection:
             raise ValueError('The "collection" parameter must not be empty')
         self.pickle_protocol = pickle_protocol
-        if client:
-            self.client = maybe_ref(client)
-        else:
-            connect_args.setdefault("w", 1)
-            self.client = MongoClient(**connect_args)
-        self.collection = self.client[database][collection]
+        connect_args.setdefault("w", 1)
+        self._connect = None if client else partial(MongoClient, **connect_args)
+        self._names = database, collection
+        self._use(maybe_ref(client) if self._connect is None else self._connect())
+
+    def _use(self, client: Any) -> None:
+        database, collection = self._names
+        self.client, self.collection = client, client[database][collection]
+        self._closed = False
 
     @property
     def connection(self) -> Any:
@@ -91,11 +95,14 @@ class MongoDBJobStore(RowStore):
 
     def shutdown(self) -> None:
         self.client.close()
+        self._closed = True
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} (client={self.client})>"
 
     def _open(self) -> None:
+        if self._closed and self._connect is not None:  # the scheduler is started again
+            self._use(self._connect())
         # parked first: rows that wait for their migration, overdue for ever, are not looked at in every pass
         self.collection.create_index([("parked", ASCENDING), ("next_run_time", ASCENDING)])
 

@@ -435,6 +435,14 @@ class JobStoreConformance(JobStoreFixtures):
         other.start(scheduler, "shelf")
         return other
 
+    def test_it_can_be_started_again_after_a_shutdown(
+        self, store: Any, make_job: Any, scheduler: Any
+    ) -> None:
+        store.shutdown()
+        store.start(scheduler, "shelf")
+        store.add_job(make_job("a", 1))
+        assert [job.id for job in store.get_all_jobs()] == ["a"]
+
     def test_another_process_finds_the_jobs(self, store: Any, make_job: Any, scheduler: Any) -> None:
         store.add_job(make_job("a", 1, args=([1],)))
         other = self.other(scheduler)
