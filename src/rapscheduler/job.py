@@ -137,6 +137,22 @@ class Job(JobCore):
 
     def _modify(self, **changes: Any) -> None:
         """Check the changes; make all of them, or none when one is refused."""
+        self._take_over(changes)
+
+    def _take_over(self, changes: Mapping[str, Any]) -> None:
+        """`_modify`, with the changes as a mapping, which is left as it is."""
+        if len(changes) == 1:  # as most have it
+            for key, value in changes.items():
+                check = _CHECKS.get(key)
+                if check is not None:
+                    setattr(self, key, check(value))
+                    return
+                if key == "next_run_time" and value is None:
+                    self._advance(None, None)
+                    return
+        self._take_over_many(dict(changes))
+
+    def _take_over_many(self, changes: dict[str, Any]) -> None:
         approved: dict[str, Any] = {}
         if "id" in changes:
             approved["id"] = self._checked_id(changes.pop("id"))
@@ -307,12 +323,13 @@ def checked_max_instances(value: Any) -> int:
 
 
 def _checked_trigger(value: Any) -> BaseTrigger:
-    if not isinstance(value, BaseTrigger):
+    if BaseTrigger not in type(value).__mro__ and not isinstance(value, BaseTrigger):  # the former is cheaper
         raise TypeError(
             f"Expected a trigger instance, got {type(value).__name__} instead: {value!r}; "
             "reschedule_job() also takes the alias of a trigger"
         )
-    return value
+    trigger: BaseTrigger = value
+    return trigger
 
 
 def checked_executor(value: Any) -> str:

@@ -9,15 +9,32 @@ interpreter between its first and its last change.
 from cpython.dict cimport PyDict_DelItem, PyDict_GetItem, PyDict_SetItem
 from cpython.object cimport PyObject
 
-from rapscheduler._engine.due_index cimport DueIndex, no_time_us, nowhere, unset_us
+from rapscheduler._engine.due_index cimport ARITY, DueIndex, no_time_us, nowhere, unset_us
 from rapscheduler._engine.job_core cimport JobCore, given, hide, show
 from rapscheduler._engine.planning cimport Change
+
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define rap_prefetch(address) __builtin_prefetch(address)
+    #else
+    #define rap_prefetch(address) ((void)(address))
+    #endif
+    #define rap_list_items(list) (((PyListObject *)(list))->ob_item)
+    """
+    void rap_prefetch(const void *address) noexcept nogil
+    PyObject **rap_list_items(object items)
+
+
+cdef enum:
+    LINE = 64  # bytes that come near the processor at a time
 
 
 cdef int place_job(DueIndex index, JobCore job) except -1:
     if job.run_us == no_time_us() or job.run_us == unset_us():
         index.discard_c(job)
-    else:
+    elif not index.has(job) or index.keys[job.slot].us != job.run_us:
         index.update_c(job, job.run_us)
     return 0
 
@@ -32,6 +49,24 @@ cdef bint put_in(JobCore job, dict jobs, DueIndex index) except -1:
     place_job(index, job)
     hide(job)
     return True
+
+
+def find_job(job_id, dict jobs not None, DueIndex index not None):
+    """The job with this id, or None."""
+    cdef object found = jobs.get(job_id)
+    cdef JobCore job
+    if isinstance(found, JobCore):
+        # Whoever looks a job up is about to read it, and often to move it. In a store of a million jobs nothing of
+        # that is near the processor, which fetches it while the caller goes on.
+        job = <JobCore>found
+        rap_prefetch(<const char *><PyObject *>job + LINE)
+        rap_prefetch(<const char *><PyObject *>job + 2 * LINE)
+        if job.slot < <size_t>len(index.items):
+            rap_prefetch(&rap_list_items(index.items)[job.slot])
+            rap_prefetch(&index.keys[job.slot])
+            rap_prefetch(index.keys + (ARITY * <size_t>job.slot + 1))  # its children, if it has any
+            rap_prefetch(index.keys + (ARITY * <size_t>job.slot + ARITY))
+    return found
 
 
 def insert_job(JobCore job not None, dict jobs not None, DueIndex index not None):
@@ -67,6 +102,16 @@ cdef int take_out(list new, dict jobs, DueIndex index) except -1:
     return 0
 
 
+cdef int put_for(JobCore old, JobCore job, dict jobs, DueIndex index) except -1:
+    if old is not job:
+        PyDict_SetItem(jobs, job.id_, job)
+        index.discard_c(old)
+        show(old)
+    place_job(index, job)
+    hide(job)
+    return 0
+
+
 def replace_job(JobCore job not None, dict jobs not None, DueIndex index not None):
     """Put a job in the place of the one with its id, and by its run time; the job that was there, or None: no such."""
     cdef PyObject *known = PyDict_GetItem(jobs, given(job.id_, "id"))
@@ -74,12 +119,7 @@ def replace_job(JobCore job not None, dict jobs not None, DueIndex index not Non
     if known == NULL:
         return None
     old = <JobCore>known
-    if old is not job:
-        PyDict_SetItem(jobs, job.id_, job)
-        index.discard_c(old)
-        show(old)
-    place_job(index, job)
-    hide(job)
+    put_for(old, job, jobs, index)
     return old
 
 
@@ -94,7 +134,7 @@ def exchange_job(JobCore job not None, expected_us, tuple times, dict jobs not N
         return False
     if times is not None:
         job._advance(*times)
-    replace_job(job, jobs, index)
+    put_for(old, job, jobs, index)
     return True
 
 

@@ -15,6 +15,11 @@ from rapscheduler._reference.job_core import JobCore, hide_from_collector, show_
 from rapscheduler._reference.planning import Change
 
 
+def find_job(job_id: str, jobs: dict[str, Any], index: DueIndex) -> Any:
+    """The job with this id, or None."""
+    return jobs.get(job_id)
+
+
 def insert_job(job: JobCore, jobs: dict[str, Any], index: DueIndex) -> bool:
     """Put a job in; False when its id is taken."""
     with index._lock:
@@ -112,9 +117,10 @@ def clear_table(jobs: dict[str, Any], index: DueIndex) -> list[Any]:
 
 
 def _place(job: JobCore, index: DueIndex) -> None:
+    """Put a job where its run time belongs; one that is there keeps its turn among those of the same time."""
     if job.run_at_us is None:
         index.discard(job)
-    else:
+    elif job not in index or job._key is None or job._key[0] != job.run_at_us:
         index.update(job, job.run_at_us)
 
 

@@ -23,7 +23,7 @@ from rapscheduler._engine.job_drafts import complete_jobs, earliest_us, set_stor
 from rapscheduler._scheduling.dispatcher import RUN_EVENTS
 from rapscheduler._scheduling.drafts import KEEP, Pending, Place, checked_defaults, draft_many
 from rapscheduler._scheduling.planning import first_run
-from rapscheduler._scheduling.storing import guard, is_own, replace_and_keep
+from rapscheduler._scheduling.storing import guard, own_stores, replace_and_keep
 from rapscheduler.errors import ConflictingIdError, JobLookupError
 from rapscheduler.events import (
     EVENT_ALL_JOBS_REMOVED,
@@ -102,7 +102,7 @@ def schedule(scheduler: BaseScheduler, job: Job, alias: str, replace_existing: A
 def _insert(scheduler: BaseScheduler, store: Any, job: Job, alias: str, replace_existing: Any) -> None:
     before, job._jobstore_alias = job._jobstore_alias, alias  # first: the loop may take the job at once
     try:
-        if not replace_existing and is_own(store):
+        if not replace_existing and own_stores[type(store)]:
             store.add_job(job)
         else:
             with guard(scheduler, store):
@@ -242,10 +242,10 @@ def find(scheduler: BaseScheduler, job_id: str, alias: str | None) -> tuple[Job,
             if job.id == job_id and alias in (None, pending_alias):
                 return job, None
     else:
-        for store_alias, store in list(scheduler._jobstores.items()):
+        found: Job | None
+        for store_alias, store in tuple(scheduler._jobstores.items()):
             if alias is None or alias == store_alias:
-                found: Job | None
-                if is_own(store):
+                if own_stores[type(store)]:
                     found = store.lookup_job(job_id)
                 else:
                     with guard(scheduler, store):
@@ -275,7 +275,7 @@ def _remove_from_stores(scheduler: BaseScheduler, job_id: str, alias: str | None
             if alias not in (None, store_alias):
                 continue
             try:
-                if is_own(store):
+                if own_stores[type(store)]:
                     store.remove_job(job_id)
                 else:
                     with guard(scheduler, store):

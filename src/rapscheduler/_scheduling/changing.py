@@ -6,12 +6,11 @@ What must not: which values a job may have (``job``), how jobs are kept (``jobst
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.job_core import is_native
 from rapscheduler._scheduling.planning import first_run
-from rapscheduler._scheduling.storing import CHANGE_ROUNDS, guard, is_own, lost_too_often, update_if
+from rapscheduler._scheduling.storing import CHANGE_ROUNDS, guard, lost_too_often, own_stores, update_if
 from rapscheduler.events import EVENT_JOB_MODIFIED, JobEvent
 from rapscheduler.job import Job
 
@@ -22,75 +21,75 @@ if TYPE_CHECKING:
 
 def modify(scheduler: BaseScheduler, job_id: str, alias: str | None, changes: dict[str, Any]) -> Job:
     """Change a job and write it back."""
-
-    def change(job: Job) -> None:
-        job._modify(**changes)
-        if "args" in changes:
-            changes["args"] = job.args  # an iterator can't be read a second time
-
-    job, found_in, _ = _change(scheduler, job_id, alias, change)
+    with scheduler._jobstores_lock:
+        for _ in range(CHANGE_ROUNDS):
+            job, found_in = scheduler._lookup_job(job_id, alias)
+            due_us = job.run_at_us
+            job._take_over(changes)
+            if "args" in changes:
+                changes["args"] = job.args  # an iterator can't be read a second time
+            if found_in is None or _written(scheduler, found_in, job, due_us, None):
+                break
+        else:
+            raise lost_too_often(job_id)
     _tell_modified(scheduler, job, found_in)
     return job
 
 
 def reschedule(scheduler: BaseScheduler, job_id: str, alias: str | None, trigger: Any) -> Job:
     """Give a job another trigger and the next run time that follows from it."""
-
-    def change(job: Job) -> Times:
-        job._modify(trigger=trigger)
-        return first_times(scheduler, trigger)
-
-    job, found_in, _ = _change(scheduler, job_id, alias, change)
+    change = {"trigger": trigger}
+    with scheduler._jobstores_lock:
+        for _ in range(CHANGE_ROUNDS):
+            job, found_in = scheduler._lookup_job(job_id, alias)
+            due_us = job.run_at_us
+            job._take_over(change)
+            if _moved(scheduler, found_in, job, due_us, first_times(scheduler, trigger)):
+                break
+        else:
+            raise lost_too_often(job_id)
     _tell_modified(scheduler, job, found_in)
     return job
 
 
 def resume(scheduler: BaseScheduler, job_id: str, alias: str | None) -> Job | None:
     """Let a paused job run again; it is removed when its trigger has no further fire time."""
-
-    def change(job: Job) -> Times | Literal[False]:
-        times = first_times(scheduler, job.trigger)
-        return False if times[0] is None else times
-
-    job, found_in, goes_on = _change(scheduler, job_id, alias, change)
-    if not goes_on:
+    with scheduler._jobstores_lock:
+        for _ in range(CHANGE_ROUNDS):
+            job, found_in = scheduler._lookup_job(job_id, alias)
+            due_us = job.run_at_us
+            times = first_times(scheduler, job.trigger)
+            if times[0] is None or _moved(scheduler, found_in, job, due_us, times):
+                break
+        else:
+            raise lost_too_often(job_id)
+    if times[0] is None:
         scheduler.remove_job(job.id, found_in)
         return None
     _tell_modified(scheduler, job, found_in)
     return job
 
 
-def _change(
-    scheduler: BaseScheduler,
-    job_id: str,
-    alias: str | None,
-    change: Callable[[Job], Times | Literal[False] | None],
-) -> tuple[Job, str | None, bool]:
-    """Look a job up, change it and write it back, if it still is due when it was: the loop, or another process, may
-    have run it and moved it on meanwhile, and the old time must not come back. Then all of it is done again.
+def _moved(scheduler: BaseScheduler, alias: str | None, job: Job, due_us: int | None, times: Times) -> bool:
+    """Give a job other times, and write it back unless it is pending (``alias`` is None)."""
+    if alias is None:
+        job._advance(*times)
+        return True
+    return _written(scheduler, alias, job, due_us, times)
 
-    ``change`` returns the times to be set, ``None`` for none, or ``False``: the job is not to be written.
+
+def _written(scheduler: BaseScheduler, alias: str, job: Job, due_us: int | None, times: Times | None) -> bool:
+    """Write a job back, if it still is due when it was; ``times`` are set then.
+
+    The loop, or another process, may have run it and moved it on meanwhile, and the old time must not come back: then
+    the caller has to look it up and change it again.
     """
-    with scheduler._jobstores_lock:
-        for _ in range(CHANGE_ROUNDS):
-            job, found_in = scheduler._lookup_job(job_id, alias)
-            due_us = job.run_at_us
-            times = change(job)
-            if times is False:
-                return job, found_in, False
-            if found_in is None:
-                if times:
-                    job._advance(*times)
-                return job, None, True
-            store = scheduler._lookup_jobstore(found_in)
-            if is_own(store):
-                done = store._update_if(job, due_us, times)
-            else:
-                with guard(scheduler, store):
-                    done = update_if(store, job, due_us, times)
-            if done:
-                return job, found_in, True
-    raise lost_too_often(job_id)
+    store = scheduler._lookup_jobstore(alias)
+    if own_stores[type(store)]:
+        written: bool = store._update_if(job, due_us, times)
+        return written
+    with guard(scheduler, store):
+        return update_if(store, job, due_us, times)
 
 
 def _tell_modified(scheduler: BaseScheduler, job: Job, alias: str | None) -> None:

@@ -23,12 +23,21 @@ if TYPE_CHECKING:
 CHANGE_ROUNDS = 20  # of looking a job up and writing it back while it runs on
 _NO_LOCK: AbstractContextManager[None] = nullcontext()
 
-_own_stores: dict[type, bool] = {}
+
+class _OwnStores(dict[type, bool]):
+    """Whether stores of a class are of our making, so that they may be called from several threads at once."""
+
+    def __missing__(self, cls: type) -> bool:
+        own = self[cls] = cls.__module__.startswith("rapscheduler.jobstores.")
+        return own
+
+
+own_stores = _OwnStores()
 
 
 def guard(scheduler: BaseScheduler, store: Any) -> AbstractContextManager[Any]:
     """The lock under which a store is called: none for ours, one of its own for any other."""
-    if _own_stores.get(type(store)) or is_own(store):
+    if own_stores[type(store)]:
         return _NO_LOCK
     locks = scheduler._store_locks
     key = id(store)
@@ -36,15 +45,6 @@ def guard(scheduler: BaseScheduler, store: Any) -> AbstractContextManager[Any]:
         locks.setdefault(key, scheduler._create_lock())
     lock: AbstractContextManager[Any] = locks[key]
     return lock
-
-
-def is_own(store: Any) -> bool:
-    """Whether a store is of our making, so that it may be called from several threads at once."""
-    cls = type(store)
-    own = _own_stores.get(cls)
-    if own is None:
-        own = _own_stores[cls] = cls.__module__.startswith("rapscheduler.jobstores.")
-    return own
 
 
 def update_if(store: Any, job: Job, due_us: int | None, times: Times | None = None) -> bool:

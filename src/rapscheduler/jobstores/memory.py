@@ -17,6 +17,7 @@ from rapscheduler._engine.job_table import (
     clear_table,
     delete_job,
     exchange_job,
+    find_job,
     insert_job,
     insert_jobs,
     replace_job,
@@ -59,7 +60,8 @@ class MemoryJobStore(BaseJobStore):
 
     def lookup_job(self, job_id: str) -> Job | None:
         """Return the job with this id, or `None`."""
-        return self._jobs.get(job_id)
+        job: Job | None = find_job(job_id, self._jobs, self._index)
+        return job
 
     def get_due_jobs(self, now: datetime) -> list[Job]:
         """Return the jobs due at `now`, earliest first; parked ones are left out."""

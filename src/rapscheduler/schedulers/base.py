@@ -569,7 +569,8 @@ class BaseScheduler(ABC):
         return components.look_up(self, components.EXECUTOR, alias)
 
     def _lookup_jobstore(self, alias: str) -> Any:
-        return components.look_up(self, components.JOBSTORE, alias)
+        store = self._jobstores.get(alias)
+        return components.look_up(self, components.JOBSTORE, alias) if store is None else store
 
     def _lookup_job(self, job_id: str, jobstore_alias: str | None) -> tuple[Job, str | None]:
         return catalogue.find(self, job_id, jobstore_alias)
@@ -622,7 +623,9 @@ class BaseScheduler(ABC):
         if trigger is None:
             trigger = "date"
         elif type(trigger) is not str:
-            if isinstance(trigger, BaseTrigger):
+            if BaseTrigger in type(trigger).__mro__ or isinstance(
+                trigger, BaseTrigger
+            ):  # the former is cheaper
                 return trigger
             if not isinstance(trigger, type) and plugins.fits("trigger", trigger):
                 return trigger

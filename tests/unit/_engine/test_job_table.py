@@ -127,3 +127,35 @@ def test_clearing_takes_everything_out_of_both(engine: Any, make: Any) -> None:
     for job in made:  # they can be used again
         assert engine.job_table.insert_job(job, jobs, index)
     assert len(jobs) == 3 and len(index) == 2
+
+
+def test_a_job_that_is_written_back_unmoved_keeps_its_turn(engine: Any, make: Any) -> None:
+    table = engine.job_table
+    made = [make.job(make.interval(1), 10, id=str(number)) for number in range(4)]
+    jobs, index = stored(engine, *made)
+    assert table.replace_job(made[0], jobs, index) is made[0]
+    assert table.exchange_job(made[1], 10, None, jobs, index)
+    assert table.exchange_job(made[2], 10, (10, 10, None), jobs, index)
+    assert index.pop_due(10, 9) == made
+    index.push(made[0], 99)  # left out until then: its run time is still 10
+    assert table.replace_job(made[0], jobs, index) is made[0]
+    assert index.peek() == (10, made[0])
+    index._check()
+
+
+def test_finding_a_job(engine: Any, make: Any) -> None:
+    find = engine.job_table.find_job
+    jobs, index = stored(engine, *(make.job(make.interval(1), number, id=str(number)) for number in range(9)))
+    paused = jobs["p"] = make.job(make.interval(1), None, id="p")
+    jobs["strange"] = "no job"
+    assert [find(job_id, jobs, index) for job_id in ("4", "8", "p", "9", 4, "strange")] == [
+        jobs["4"],
+        jobs["8"],
+        paused,
+        None,
+        None,
+        "no job",
+    ]
+    assert find("p", jobs, engine.due_index.DueIndex()) is paused
+    with pytest.raises(TypeError, match="unhashable"):
+        find([], jobs, index)
