@@ -422,11 +422,17 @@ def iscoroutinefunction_partial(f: Any) -> bool:
         return bool(f.__func__.__code__.co_flags & 0x80)
     from inspect import iscoroutinefunction, ismethod
 
-    if iscoroutinefunction(f) or getattr(f, "_is_coroutine", None) not in (None, False):
+    if iscoroutinefunction(f) or _has_coroutine_mark(f):
         return True
     if isinstance(f, (type, FunctionType)) or ismethod(f):
         return False
     return iscoroutinefunction(getattr(f, "__call__", None))  # noqa: B004
+
+
+def _has_coroutine_mark(f: Any) -> bool:
+    """Whether somebody, or Cython, marked this callable as asyncio does; a mock has every attribute one asks for."""
+    own = "_is_coroutine" in getattr(f, "__dict__", ()) or hasattr(type(f), "_is_coroutine")
+    return own and getattr(f, "_is_coroutine", None) not in (None, False)
 
 
 def prefer_overridden(cls: type, base: type, stands_for: Mapping[str, Sequence[str]]) -> None:

@@ -6,6 +6,7 @@ import functools
 import os
 import pickle
 from datetime import date, datetime, timedelta, timezone
+from unittest.mock import AsyncMock, MagicMock, Mock
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
@@ -217,8 +218,10 @@ def test_coroutine_functions_are_seen_through_partials():
 
     assert util.iscoroutinefunction_partial(functools.partial(functools.partial(coroutine)))
     assert util.iscoroutinefunction_partial(Awaitable())
+    assert util.iscoroutinefunction_partial(AsyncMock())
     assert not any(
-        util.iscoroutinefunction_partial(func) for func in (plain, Robot, Robot(), len, 5, Robot().walk)
+        util.iscoroutinefunction_partial(func)
+        for func in (plain, Robot, Robot(), len, 5, Robot().walk, Mock(), MagicMock())
     )
 
 

@@ -9,8 +9,9 @@ of a job in one call. ``draft_many()`` works out what the jobs have in common on
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.job_core import hide_from_collector
@@ -24,7 +25,14 @@ from rapscheduler.job import (
     new_job_id,
 )
 from rapscheduler.triggers.base import BaseTrigger
-from rapscheduler.util import check_callable_args, get_callable_name, obj_to_ref, ref_to_obj, undefined
+from rapscheduler.util import (
+    check_callable_args,
+    get_callable_name,
+    logger_name,
+    obj_to_ref,
+    ref_to_obj,
+    undefined,
+)
 
 if TYPE_CHECKING:
     from rapscheduler.schedulers.base import BaseScheduler
@@ -138,6 +146,7 @@ Facts = tuple[Any, str | None, str, CodeType | None, int]
 #: functions of modules only, which live as long as their module
 _known_functions: dict[FunctionType, Facts] = {}
 KNOWN_FUNCTIONS = 4096
+_GENERATES = 0x20 | 0x200  # inspect.CO_GENERATOR, CO_ASYNC_GENERATOR
 
 
 def _callable_facts(func: Any) -> Facts:
@@ -156,8 +165,11 @@ def _callable_facts(func: Any) -> Facts:
     else:
         raise TypeError(f"func must be a callable or a textual reference to one, got {func!r}")
     if type(func) is not FunctionType:
+        if type(func) is MethodType and type(func.__func__) is FunctionType:
+            _warn_of_generator(func, func.__func__.__code__)
         return func, func_ref, get_callable_name(func), None, -1
     code = func.__code__
+    _warn_of_generator(func, code)
     plain = not code.co_kwonlyargcount and "__signature__" not in func.__dict__
     facts = (func, func_ref, get_callable_name(func), code, code.co_argcount if plain else -1)
     if func_ref is not None and func.__closure__ is None:
@@ -165,6 +177,15 @@ def _callable_facts(func: Any) -> Facts:
             _known_functions.clear()
         _known_functions[func] = facts
     return facts
+
+
+def _warn_of_generator(func: Any, code: CodeType) -> None:
+    if code.co_flags & _GENERATES:
+        logging.getLogger(logger_name("scheduler")).warning(
+            "The job function %r is a generator function (it has a 'yield'): a call runs nothing of it, and will count "
+            "as success. Give a function that goes through the generator",
+            func,
+        )
 
 
 # Many at once

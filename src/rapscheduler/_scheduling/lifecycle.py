@@ -26,6 +26,7 @@ from rapscheduler.events import (
     EVENT_SCHEDULER_STARTED,
     SchedulerEvent,
 )
+from rapscheduler.util import TIMEOUT_MAX
 
 if TYPE_CHECKING:
     from rapscheduler.schedulers.base import BaseScheduler
@@ -85,6 +86,7 @@ def shut_down(scheduler: BaseScheduler, wait: bool, timeout: float | None) -> bo
 
     Returns False when the stop was only noted: the scheduler is just starting, or a pass has to end first.
     """
+    timeout = _checked_timeout(timeout)
     with scheduler._state_lock:
         if scheduler._starting:
             scheduler._stop_asked = {"wait": wait}
@@ -101,6 +103,15 @@ def shut_down(scheduler: BaseScheduler, wait: bool, timeout: float | None) -> bo
             return False
     stop_components(scheduler, wait, timeout)
     return True
+
+
+def _checked_timeout(timeout: Any) -> float | None:
+    """Seconds that locks can wait; checked before anything is stopped."""
+    if timeout is None:
+        return None
+    if not isinstance(timeout, int | float) or timeout != timeout:
+        raise TypeError(f"timeout must be a number of seconds, or None to wait without end; got {timeout!r}")
+    return min(max(0.0, timeout), TIMEOUT_MAX)
 
 
 def stop_components(scheduler: BaseScheduler, wait: bool, timeout: float | None) -> None:

@@ -68,6 +68,7 @@ from rapscheduler.util import (
     asbool,
     asint,
     astimezone,
+    iscoroutinefunction_partial,
     maybe_ref,
     obj_to_ref,
     ref_to_obj,
@@ -249,7 +250,7 @@ class BaseScheduler(ABC):
         Jobs that come due in the meantime are not advanced: they are found when the scheduler starts again.
 
         :param wait: wait until the jobs that run have ended
-        :param timeout: wait this many seconds at most
+        :param timeout: wait this many seconds at most (`None`: as long as it takes)
         :raises SchedulerNotRunningError: if the scheduler has not been started
         """
         lifecycle.shut_down(self, wait, timeout)
@@ -317,6 +318,12 @@ class BaseScheduler(ABC):
 
     def add_listener(self, callback: Callable[[Any], Any], mask: int = EVENT_ALL) -> None:
         """Call ``callback(event)`` for every event whose code is in ``mask`` (an or of ``EVENT_*`` codes)."""
+        if iscoroutinefunction_partial(callback):
+            self._logger.warning(
+                "The listener %r is a coroutine function, and listeners are not awaited: it will do nothing. Give a "
+                "plain function; where it is called in an event loop, it may create a task",
+                callback,
+            )
         with self._listeners_lock:
             self._dispatcher.add(callback, mask)
 

@@ -10,6 +10,7 @@ import pickle
 import sys
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -24,6 +25,7 @@ from rapscheduler.errors import (
 from rapscheduler.events import EVENT_ALL, EVENT_ALL_JOBS_REMOVED, EVENT_JOB_ADDED, EVENT_JOB_MODIFIED
 from rapscheduler.executors.debug import DebugExecutor
 from rapscheduler.jobstores.memory import MemoryJobStore
+from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.testing import ManualScheduler
 from rapscheduler.triggers.cron import CronTrigger
 from rapscheduler.triggers.date import DateTrigger
@@ -573,6 +575,15 @@ class TestListeners:
         assert len(told) == 1
         assert "Error notifying listener" in caplog.text
 
+    def test_a_listener_that_would_never_be_awaited(self, scheduler, caplog):
+        async def listener(event):
+            pass
+
+        scheduler.add_listener(Mock())
+        assert caplog.messages == []
+        scheduler.add_listener(listener, events.EVENT_EXECUTOR_ADDED)
+        assert "is a coroutine function, and listeners are not awaited" in caplog.text
+
     def test_a_run_is_told_in_order(self, scheduler, told):
         scheduler.add_job(work, id="a")
         scheduler.advance(timedelta(0))
@@ -660,6 +671,19 @@ class TestLifecycle:
         scheduler.shutdown(True, 0)
         assert seen == [("old", False), ("new", True, 0.0)]
 
+    @pytest.mark.parametrize("timeout", ["5", timedelta(seconds=5), float("nan")])
+    def test_a_timeout_that_is_no_number_stops_nothing(self, scheduler, timeout):
+        with pytest.raises(TypeError, match="timeout must be a number of seconds"):
+            scheduler.shutdown(timeout=timeout)
+        assert scheduler.running
+
+    @pytest.mark.parametrize("timeout", [-1, float("inf"), 10**12])
+    def test_timeouts_that_are_over_or_endless(self, timeout):
+        scheduler = BackgroundScheduler(timezone="UTC")
+        scheduler.start()
+        scheduler.shutdown(timeout=timeout)
+        assert not scheduler.running
+
     def test_uwsgi_without_threads(self, stopped, monkeypatch):
         monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(has_threads=False))
         with pytest.raises(RuntimeError, match="--enable-threads"):
@@ -739,3 +763,22 @@ def test_a_coroutine_function_is_awaited(scheduler, func):
     scheduler.add_job(func, args=[seen])
     scheduler.advance(timedelta(0))
     assert seen == ["awaited"]
+
+
+class Generates:
+    def lines(self):
+        yield 1
+
+
+def generator():
+    yield 1
+
+
+async def async_generator():
+    yield 1
+
+
+@pytest.mark.parametrize("func", [generator, async_generator, Generates().lines])
+def test_a_function_of_which_a_call_runs_nothing_is_told(scheduler, caplog, func):
+    scheduler.add_job(func)
+    assert f"The job function {func!r} is a generator function" in caplog.text
