@@ -20,6 +20,7 @@ __all__ = (
     "HorizonError",
     "InterpreterEndingError",
     "JobLookupError",
+    "LostValueError",
     "MaxInstancesReachedError",
     "RapschedulerError",
     "SchedulerAlreadyRunningError",
@@ -92,7 +93,7 @@ class SchedulerAlreadyRunningError(RapschedulerError):
     """``start()`` or ``configure()`` was called on a scheduler that runs."""
 
     def __str__(self) -> str:
-        return "Scheduler is already running"
+        return ": ".join(("Scheduler is already running", *map(str, self.args)))
 
 
 class SchedulerNotRunningError(RapschedulerError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from rapscheduler.errors import ConflictingIdError, SchedulerAlreadyRunningError
+from rapscheduler.errors import ConflictingIdError, SchedulerAlreadyRunningError, SchedulerNotRunningError
 from rapscheduler.events import EVENT_JOB_EXECUTED, EVENT_JOB_PARKED, EVENT_JOB_SUBMITTED
 from rapscheduler.executors._workers import WorkerPool
 from rapscheduler.executors.debug import DebugExecutor
@@ -156,6 +157,52 @@ def test_no_start_while_a_shutdown_waits_for_its_pass(background: BackgroundSche
     thread.join(WAIT_S)
     assert not thread.is_alive() and outcome == ["refused"] and not background.running
     background.start()  # now it can
+
+
+def test_no_start_while_another_thread_shuts_down(background: BackgroundScheduler) -> None:
+    """The shutdown would close the pools and stores that the start opens, and wait for the wrong loop."""
+    begun, end = threading.Event(), threading.Event()
+
+    def job() -> None:
+        begun.set()
+        end.wait(WAIT_S)
+
+    background.start()
+    background.add_job(job)
+    assert begun.wait(WAIT_S)
+    stopping = threading.Thread(target=background.shutdown)
+    stopping.start()
+    while background.running:
+        stopping.join(0.001)
+    with pytest.raises(SchedulerAlreadyRunningError, match="a shutdown is under way"):
+        background.start()
+    end.set()
+    stopping.join(WAIT_S)
+    ran = threading.Event()
+    background.add_job(ran.set)
+    background.start()
+    assert ran.wait(WAIT_S)
+
+
+def test_starts_and_shutdowns_from_many_threads_leave_one_scheduler(background: BackgroundScheduler) -> None:
+    def both() -> None:
+        for _ in range(100):
+            for call in (background.start, background.shutdown):
+                with contextlib.suppress(SchedulerAlreadyRunningError, SchedulerNotRunningError):
+                    call()
+
+    threads = [threading.Thread(target=both, daemon=True) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_S)
+        assert not thread.is_alive()
+    ran = threading.Event()
+    background.add_job(ran.set)
+    background.start()
+    assert ran.wait(WAIT_S)
+    background.shutdown()
+    assert not [thread for thread in threading.enumerate() if thread.name == "APScheduler"]
 
 
 def test_a_shutdown_that_does_not_wait_for_a_slow_store_says_so(caplog: Any) -> None:

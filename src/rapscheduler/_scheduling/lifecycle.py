@@ -4,7 +4,8 @@ What lives here: the order of things when a scheduler starts and stops. What mus
 public scheduler brings its own), scheduling rules.
 
 States: STOPPED -> RUNNING | PAUSED -> STOPPED. ``_state_lock`` guards the change of state only; components are
-started and stopped, and listeners told, outside of it. While ``_starting`` is true the state still is STOPPED; a
+started and stopped, and listeners told, outside of it. While ``_stopping`` is true the state is STOPPED already and
+the components are not: no start is possible yet. While ``_starting`` is true the state still is STOPPED; a
 ``shutdown()`` that comes then (from a listener, a signal or another thread) is remembered in ``_stop_asked`` and
 carried out at the end of the start.
 """
@@ -39,26 +40,32 @@ STATE_PAUSED = 2  #: constant indicating a scheduler's paused state (started but
 def start(scheduler: BaseScheduler, paused: bool) -> None:
     """Start the components, schedule the pending jobs, change the state, tell the listeners."""
     with scheduler._state_lock:
-        if scheduler.state != STATE_STOPPED or scheduler._starting or scheduler._end_after_pass is not None:
+        if scheduler.state == STATE_STOPPED:
+            leave_parent(scheduler)
+        if scheduler.state != STATE_STOPPED or scheduler._starting:
             warn_if_forked(scheduler)
-            raise SchedulerAlreadyRunningError  # also while a shutdown waits for the end of a pass
+            raise SchedulerAlreadyRunningError
+        if scheduler._is_stopping():  # it would close what starts here
+            raise SchedulerAlreadyRunningError("a shutdown is under way, and has to end first")
         scheduler._check_uwsgi()
+        scheduler._prepare_loop()
         scheduler._starting = True
-    leave_parent(scheduler)
     started: list[Any] = []
     try:
         _start_components(scheduler, components.EXECUTOR, started)
         _start_components(scheduler, components.JOBSTORE, started)
         scheduler._add_pending_jobs()
+        with scheduler._state_lock, scheduler._jobstores_lock:
+            scheduler.state = STATE_PAUSED if paused else STATE_RUNNING
+            scheduler._start_loop()
+            scheduler._starting = False
     except BaseException:
+        scheduler.state = STATE_STOPPED
         for component in reversed(started):
             _guarded(scheduler, repr(component), component.shutdown)
         scheduler._starting = False
         scheduler._stop_asked = None
         raise
-    with scheduler._state_lock, scheduler._jobstores_lock:
-        scheduler.state = STATE_PAUSED if paused else STATE_RUNNING
-        scheduler._starting = False
     scheduler._add_pending_jobs()  # what came between the last look and the change of state
     scheduler._logger.info("Scheduler started")
     scheduler._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
@@ -95,7 +102,9 @@ def shut_down(scheduler: BaseScheduler, wait: bool, timeout: float | None) -> bo
             return False
         if scheduler.state == STATE_STOPPED:
             raise SchedulerNotRunningError
+        leave_parent(scheduler)
         scheduler.state = STATE_STOPPED
+        scheduler._stopping = True
         if scheduler._is_in_pass():
             # A listener, a job run inline, or a signal handler in the middle of a pass: locks of the pass may be held
             # by this very thread, so the rest has to wait until it has returned to `_process_jobs`.
@@ -116,8 +125,16 @@ def _checked_timeout(timeout: Any) -> float | None:
 
 def stop_components(scheduler: BaseScheduler, wait: bool, timeout: float | None) -> None:
     """The second half of a shutdown: the state is STOPPED, now everything else follows."""
+    try:
+        _stop_components(scheduler, wait, timeout)
+    finally:
+        scheduler._stopping = False
+    scheduler._logger.info("Scheduler has been shut down")
+    scheduler._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_SHUTDOWN))
+
+
+def _stop_components(scheduler: BaseScheduler, wait: bool, timeout: float | None) -> None:
     deadline_s = None if timeout is None else monotonic() + timeout
-    leave_parent(scheduler)
     _guarded(scheduler, "the loop", scheduler._stop_loop, timeout)
     if timeout is not None and scheduler._loop.pass_ident not in (None, get_ident()):
         scheduler._logger.warning(
@@ -130,8 +147,6 @@ def stop_components(scheduler: BaseScheduler, wait: bool, timeout: float | None)
         _guarded(scheduler, f'executor "{alias}"', _stop_executor, executor, wait, deadline_s)
     for alias, store in list(scheduler._jobstores.items()):
         _guarded(scheduler, f'job store "{alias}"', store.shutdown)
-    scheduler._logger.info("Scheduler has been shut down")
-    scheduler._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_SHUTDOWN))
 
 
 def _stop_executor(executor: Any, wait: bool, deadline_s: float | None) -> None:
@@ -233,4 +248,6 @@ def leave_parent(scheduler: BaseScheduler) -> None:
     """In a forked child: forget the pass and the runs that were under way in the parent; they never end here."""
     if forked(scheduler):
         scheduler._fork_count = _fork_count
+        scheduler._starting = scheduler._stopping = False
+        scheduler._end_after_pass = None
         scheduler._renew_loop()

@@ -26,7 +26,6 @@ from rapscheduler._scheduling import lifecycle
 from rapscheduler._scheduling.dispatcher import Dispatcher
 from rapscheduler._scheduling.dueloop import BATCH
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
-from rapscheduler.errors import SchedulerAlreadyRunningError
 from rapscheduler.events import SchedulerEvent
 from rapscheduler.executors.debug import DebugExecutor
 from rapscheduler.jobstores.memory import MemoryJobStore
@@ -98,14 +97,17 @@ class EventLoopScheduler(BaseScheduler):
 
     def start(self, paused: bool = False) -> None:
         """Start the scheduler in its event loop and return at once; see `BaseScheduler.start`."""
-        if self.state == STATE_STOPPED and not self._starting:
-            if self._end_after_pass is not None and self._loop_runs():
-                raise SchedulerAlreadyRunningError  # a shutdown is under way
-            self._end_after_pass = None
-            self._find_loop()
-            self._context = copy_context()
-            self._wake_posted = self._pass_again = self._pass_in_worker = False
         super().start(paused)
+
+    def _is_stopping(self) -> bool:
+        # A shutdown that waits for the end of a pass waits in vain when the loop has ended.
+        return super()._is_stopping() and (self._end_after_pass is None or self._loop_runs())
+
+    def _prepare_loop(self) -> None:
+        self._end_after_pass, self._stopping = None, False
+        self._find_loop()
+        self._context = copy_context()
+        self._wake_posted = self._pass_again = self._pass_in_worker = False
 
     def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:
         """Stop the scheduler; see `BaseScheduler.shutdown`.

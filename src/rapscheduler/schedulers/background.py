@@ -5,7 +5,6 @@ from __future__ import annotations
 from threading import Thread, current_thread
 from typing import Any
 
-from rapscheduler._scheduling.lifecycle import STATE_STOPPED
 from rapscheduler.schedulers.base import BaseScheduler
 from rapscheduler.schedulers.blocking import BlockingScheduler, WakeUp
 from rapscheduler.util import asbool
@@ -27,14 +26,15 @@ class BackgroundScheduler(BlockingScheduler):
 
     def start(self, *args: Any, **kwargs: Any) -> None:
         """Start the scheduler in a new thread; see `BaseScheduler.start`."""
-        if self.state == STATE_STOPPED and not self._starting:
-            self._event = WakeUp()
         BaseScheduler.start(self, *args, **kwargs)
-        with self._state_lock:
-            if self.state == STATE_STOPPED:
-                return  # shut down by a listener
-            self._thread = Thread(target=self._main_loop, name="APScheduler", daemon=self._daemon)
-            self._thread.start()
+
+    def _prepare_loop(self) -> None:
+        self._event = WakeUp()
+
+    def _start_loop(self) -> None:
+        thread = Thread(target=self._main_loop, name="APScheduler", daemon=self._daemon)
+        thread.start()
+        self._thread = thread
 
     def __enter__(self) -> BackgroundScheduler:
         return BaseScheduler.__enter__(self)

@@ -186,7 +186,7 @@ class BaseScheduler(ABC):
         self._job_defaults: dict[str, Any] = {}
         self._state_lock = self._create_lock()
         self._store_locks: dict[int, Any] = {}
-        self._starting = False
+        self._starting = self._stopping = False
         self._stop_asked: dict[str, Any] | None = None
         self._end_after_pass: tuple[bool, float | None] | None = None  # a shutdown() in the middle of a pass
         self._fork_count = lifecycle.fork_count()
@@ -682,6 +682,16 @@ class BaseScheduler(ABC):
         if self.state == STATE_RUNNING and run_at_us is not None and run_at_us < self._wake_at_us:
             lifecycle.warn_if_forked(self)
             self.wakeup()
+
+    def _prepare_loop(self) -> None:
+        """Called when the start has begun and nothing is started yet; what this raises, the start raises."""
+
+    def _start_loop(self) -> None:
+        """Called when the components are started and the state has just changed, under the lock of the state."""
+
+    def _is_stopping(self) -> bool:
+        """Whether a shutdown is under way."""
+        return self._stopping
 
     def _is_in_pass(self) -> bool:
         """Whether a shutdown in this thread has to wait until the pass that is under way has ended."""

@@ -72,12 +72,12 @@ class BlockingScheduler(BaseScheduler):
 
     def start(self, *args: Any, **kwargs: Any) -> None:
         """Start the scheduler and run it in this thread until it is shut down; see `BaseScheduler.start`."""
-        if self._event is None or self._event.is_set():
-            self._event = WakeUp()
-        if self._loop_ident is None and not self._starting:
-            self._thread = current_thread()
         super().start(*args, **kwargs)
         self._main_loop()
+
+    def _prepare_loop(self) -> None:
+        self._event = WakeUp()
+        self._thread = current_thread()
 
     def __enter__(self) -> BlockingScheduler:
         return self  # starting would never reach the block
