@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timezone
+from types import ModuleType
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +19,7 @@ from tests.stores.test_conformance_servers import fresh_name
 from rapscheduler.errors import EncodeError
 from rapscheduler.jobstores.base import Change, ConflictingIdError
 from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+from rapscheduler.testing import ManualScheduler
 from rapscheduler.testing.stores import SECOND_US, START_US, JobStoreFixtures, moment
 
 FAR_US = 4_000_000_000 * SECOND_US  # APScheduler must not find anything due
@@ -82,6 +85,27 @@ class TestOnSQLite(JobStoreFixtures):
         theirs.start(paused=True)
         assert len(theirs.get_jobs()) == 3
         theirs.shutdown()
+
+    @pytest.mark.parametrize("replace", [True, "keep"])
+    def test_the_cure_that_is_told_of_a_job_without_its_function_is_one(self, monkeypatch, replace):
+        module = ModuleType("module_of_parked_jobs")
+        module.work = module.later = print
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        with ManualScheduler(moment(START_US)) as scheduler:
+            scheduler.add_jobstore(self.make_store(), "shelf")
+            scheduler.add_job("module_of_parked_jobs:work", "interval", minutes=1, id="a", jobstore="shelf")
+        del module.work
+        with ManualScheduler(moment(START_US)) as scheduler:
+            scheduler.add_jobstore(self.make_store(), "shelf")
+            assert scheduler.get_jobs() == []
+            (parked,) = scheduler.get_parked_jobs()
+            assert "restore it under this name, or replace the job: add_job(" in parked.reason
+            again = "module_of_parked_jobs:later"
+            scheduler.add_job(
+                again, "interval", minutes=1, id="a", jobstore="shelf", replace_existing=replace
+            )
+            assert scheduler.get_parked_jobs() == []
+            assert scheduler.get_job("a").func_ref == again
 
     def test_a_pass_does_not_look_at_parked_rows(self, scheduler, make_job):
         """In a table of ours and in one that APScheduler made, whose rows wait for `rapscheduler migrate`."""

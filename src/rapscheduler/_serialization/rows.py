@@ -32,6 +32,9 @@ NO_TIME_US = 1 << 62
 _MIN_US = -62135596800_000000
 _MAX_US = 253402300799_999999
 _NO_OPTIONS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+_REPLACE = (
+    "replace the job: add_job(..., id=..., replace_existing=True)"  # it can't be modified: nothing reads it
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -121,7 +124,7 @@ def job_from_row(row: JobRow, scheduler: Any, alias: str | None, rule: CallableR
         not _MIN_US <= run_at_us <= _MAX_US
         or (nominal_us is not None and not _MIN_US <= nominal_us <= _MAX_US)
     ):
-        raise DecodeError("its next run time isn't between the years 1 and 9999; set one with modify_job()")
+        raise DecodeError(f"its next run time isn't between the years 1 and 9999; {_REPLACE}")
     state = decode(row.data, rule)
     job: Any = Job.__new__(Job)
     reference = state["func"]
@@ -162,8 +165,7 @@ def find_callable(reference: str) -> Callable[..., Any]:
                 found = getattr(found, name)
     except Exception as exc:
         raise DecodeError(
-            f"its callable {reference!r} can't be found ({exc}); restore it under this name, or give the job another "
-            "one with modify_job(func=...)"
+            f"its callable {reference!r} can't be found ({exc}); restore it under this name, or {_REPLACE}"
         ) from exc
     if not callable(found):
         raise DecodeError(f"{reference!r} is a {type(found).__name__}, which can't be called")
