@@ -120,6 +120,9 @@ def run(arguments: argparse.Namespace) -> int:
     except (ImportError, LookupError, TypeError, ValueError, PlaceError) as error:
         print(error, file=sys.stderr)
         return 2
+    except Exception as error:  # of any driver, which says what failed; the traceback would hide it
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
     try:
         return _work(scheduler, arguments)
     finally:

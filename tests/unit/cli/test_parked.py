@@ -111,3 +111,18 @@ def test_a_mistyped_file_is_no_empty_store(tmp_path: Path, capsys: pytest.Captur
     assert main(["parked", "sqlalchemy", f"url=sqlite:///{path}"]) == 2
     assert f"there is no database at sqlite:///{path}" in capsys.readouterr().err
     assert not path.exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--remove", "a"]])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["rethinkdb", "host=127.0.0.1", "port=1"], "ReqlDriverError: "),
+        (["sqlalchemy", "url=nonsense"], "ArgumentError: "),
+    ],
+)
+def test_a_store_that_cannot_be_had_is_no_traceback(
+    words: list[str], message: str, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["parked", *words, *more]) == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith(message)
