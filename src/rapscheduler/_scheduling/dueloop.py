@@ -245,7 +245,7 @@ class DueLoop:
             alias = self._missing.pop()
             if alias in self._scheduler._executors:
                 self.executor_added(alias)
-        self._add_removals(state, changes, events)
+        self.add_removals(state, changes, events)
         for event in events:
             self._scheduler._dispatch_event(event)
 
@@ -393,6 +393,21 @@ class DueLoop:
     def _settle(self, state: StoreState, changes: list[Change]) -> bool:
         """Write changes, those the store did not take before first. False: some are still not written."""
         batch = [*state.unsettled.values(), *changes] if state.unsettled else changes
+        error = self.write(state, batch)
+        if error is None:
+            return True
+        self._back_off(state)
+        self._scheduler._logger.warning(
+            "Error updating %d jobs in job store %r: %s -- trying again in %g s, before any more of its jobs run",
+            len(state.unsettled),
+            state.alias,
+            error,
+            self._scheduler.jobstore_retry_interval,
+        )
+        return False
+
+    def write(self, state: StoreState, batch: list[Change]) -> BaseException | None:
+        """Write changes; what is left of them is `state.unsettled`, and the error says why."""
         try:
             with guard(self._scheduler, state.store):
                 state.calls._settle(batch)
@@ -401,28 +416,20 @@ class DueLoop:
                 raise
             left = exc.unsettled if isinstance(exc, UnsettledError) else batch
             state.unsettled = {change.job.id: change for change in left}
-            self._back_off(state)
-            self._scheduler._logger.warning(
-                "Error updating %d jobs in job store %r: %s -- trying again in %g s, before any more of its jobs run",
-                len(left),
-                state.alias,
-                exc.__cause__ or exc,
-                self._scheduler.jobstore_retry_interval,
-            )
-            return False
+            return exc.__cause__ or exc
         state.unsettled = {}
-        return True
+        return None
 
     def _settle_again(self, state: StoreState) -> bool:
         """Write what the store did not take before, and tell it. False: some still is not written."""
         changes, events = list(state.unsettled.values()), list[SchedulerEvent]()
         settled = self._settle(state, [])
-        self._add_removals(state, changes, events)
+        self.add_removals(state, changes, events)
         for event in events:
             self._scheduler._dispatch_event(event)
         return settled
 
-    def _add_removals(self, state: StoreState, changes: list[Change], events: list[SchedulerEvent]) -> None:
+    def add_removals(self, state: StoreState, changes: list[Change], events: list[SchedulerEvent]) -> None:
         """Jobs that will not run any more are gone from their store: log and tell it, if somebody wants to know.
 
         The store is asked: a job that a user gave another time at this very moment is still there.
@@ -484,6 +491,14 @@ class DueLoop:
         return wait_s
 
     # For the scheduler
+
+    @property
+    def scheduler(self) -> BaseScheduler:
+        return self._scheduler
+
+    def states(self) -> list[StoreState]:
+        """What is remembered of the stores of the last pass."""
+        return list(self._states.values())
 
     def executor_added(self, alias: str) -> None:
         """Let the jobs that were parked for want of this executor be tried again."""

@@ -18,7 +18,7 @@ from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from rapscheduler._scheduling import components
+from rapscheduler._scheduling import components, last_writes
 from rapscheduler.errors import SchedulerAlreadyRunningError, SchedulerNotRunningError, ShutdownTimeoutError
 from rapscheduler.events import (
     EVENT_SCHEDULER_PAUSED,
@@ -145,6 +145,8 @@ def _stop_components(scheduler: BaseScheduler, wait: bool, timeout: float | None
     for alias, executor in list(scheduler._executors.items()):
         executor = scheduler._callable_here(executor)
         _guarded(scheduler, f'executor "{alias}"', _stop_executor, executor, wait, deadline_s)
+    left_s = None if deadline_s is None else max(0.0, deadline_s - monotonic())
+    _guarded(scheduler, "the loop", last_writes.settle_last, scheduler._loop, left_s)
     for alias, store in list(scheduler._jobstores.items()):
         _guarded(scheduler, f'job store "{alias}"', store.shutdown)
 
