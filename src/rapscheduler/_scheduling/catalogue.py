@@ -18,6 +18,7 @@ from itertools import groupby
 from logging import INFO
 from typing import TYPE_CHECKING, Any
 
+from rapscheduler._collector import collector_paused
 from rapscheduler._engine.job_core import set_first_times
 from rapscheduler._engine.job_drafts import complete_jobs, earliest_us, set_store_alias
 from rapscheduler._scheduling.dispatcher import RUN_EVENTS
@@ -128,7 +129,8 @@ def add_many(
     scheduler: BaseScheduler, specs: Iterable[Mapping[str, Any]], shared: Mapping[str, Any]
 ) -> list[Job]:
     """Draft all the jobs, then store them with one call per job store; nothing is stored when a draft fails."""
-    jobs, places = draft_many(scheduler, specs, shared)
+    with collector_paused(len(specs) if isinstance(specs, (list, tuple)) else 0):  # no iterator of the user's
+        jobs, places = draft_many(scheduler, specs, shared)
     enter_many(scheduler, jobs, places)
     return jobs
 

@@ -27,6 +27,7 @@ from rapscheduler.job import (
 from rapscheduler.triggers.base import BaseTrigger
 from rapscheduler.util import (
     check_callable_args,
+    convert_to_datetime,
     get_callable_name,
     logger_name,
     obj_to_ref,
@@ -89,13 +90,10 @@ def draft(
         args,
         kwargs,
         trigger,
-        executor if type(executor) is str else checked_executor(executor),
-        ... if grace is undefined else checked_grace(grace),
-        ... if coalesce is undefined else bool(coalesce),
-        ... if max_instances is undefined else checked_max_instances(max_instances),
+        *_checked_options(executor, grace, coalesce, max_instances),
     )
     if next_run_time is not undefined:
-        job._modify(next_run_time=next_run_time)
+        job.next_run_time = convert_to_datetime(next_run_time, scheduler.timezone, "next_run_time")
     return job
 
 
@@ -192,8 +190,9 @@ def _warn_of_generator(func: Any, code: CodeType) -> None:
 
 
 #: arguments that decide by themselves that a spec goes the long way
-_SPECIAL = _OPTIONS - {"args", "kwargs", "id", "name"}
+_PLACE = frozenset(("jobstore", "replace_existing"))
 _CALL = frozenset(("args", "kwargs", "id", "name"))
+_CHOICES = _OPTIONS - _PLACE - _CALL
 _OWN = frozenset(("id", "name", "next_run_time"))
 
 
@@ -215,7 +214,7 @@ def draft_many(
         places.extend([here] * (len(jobs) - len(places)))
         if spec is _END:
             break
-        if not quick or type(spec) is not dict or not _SPECIAL.isdisjoint(spec):
+        if not quick or type(spec) is not dict or not _PLACE.isdisjoint(spec):
             job, place = _draft_of(scheduler, spec, shared)
             jobs.append(job)
             places.append(place)
@@ -256,7 +255,7 @@ def _known_drafts(
 
 
 class _Alike:
-    """Makes jobs that have the callable and the options in common, all of which are checked once."""
+    """Makes jobs that have the callable in common, and the options that their specs don't give; checked once."""
 
     def __init__(self, scheduler: BaseScheduler, func: Any, shared: Mapping[str, Any]) -> None:
         self._given = func
@@ -264,28 +263,31 @@ class _Alike:
         self._args = shared.get("args")
         self._kwargs = shared.get("kwargs")
         self._func, self._func_ref, self._name, _, _ = _callable_facts(func)
-        grace = shared.get("misfire_grace_time", undefined)
-        coalesce = shared.get("coalesce", undefined)
-        max_instances = shared.get("max_instances", undefined)
         self._scheduler = scheduler
         self._create_trigger = scheduler._create_trigger
-        self._options = (
-            checked_executor(shared.get("executor", "default")),
-            ... if grace is undefined else checked_grace(grace),
-            ... if coalesce is undefined else bool(coalesce),
-            ... if max_instances is undefined else checked_max_instances(max_instances),
-        )
+        self._given_options = [shared.get(name, default) for name, default in _OPTION_DEFAULTS]
+        self._options = _checked_options(*self._given_options)
         self._facts = (self._func, self._func_ref, self._name, *self._options)
         self._fitting: set[int] = set()  # numbers of positional arguments that the callable takes alone
 
     def draft(self, fields: dict[str, Any]) -> Job:
-        """A job from what its spec has beside callable and options; the trigger's arguments are left over."""
+        """A job from what its spec has beside the callable; the trigger's arguments are left over."""
         args, kwargs, job_id, name = self._args, self._kwargs, None, None
+        take = fields.pop
         if not _CALL.isdisjoint(fields):
-            take = fields.pop
             args, kwargs = take("args", args), take("kwargs", kwargs)
             job_id, name = take("id", None), take("name", None)
-        trigger = self._create_trigger(fields.pop("trigger", None), fields)
+        options, run_time = self._options, undefined
+        if not _CHOICES.isdisjoint(fields):
+            run_time = take("next_run_time", undefined)
+            executor, grace, coalesce, max_instances = self._given_options
+            options = _checked_options(
+                take("executor", executor),
+                take("misfire_grace_time", grace),
+                take("coalesce", coalesce),
+                take("max_instances", max_instances),
+            )
+        trigger = self._create_trigger(take("trigger", None), fields)
         args = () if args is None else _positional(args)
         if kwargs:
             kwargs = _named(kwargs)
@@ -303,8 +305,10 @@ class _Alike:
             args,
             kwargs,
             trigger,
-            *self._options,
+            *options,
         )
+        if run_time is not undefined:
+            job.next_run_time = convert_to_datetime(run_time, self._scheduler.timezone, "next_run_time")
         hide_from_collector(job)  # it would look through a hundred thousand drafts again and again
         return job
 
@@ -314,7 +318,7 @@ class _Alike:
         again = (
             trigger is not self._shared_trigger
             and type(trigger).__module__ == _CRON
-            and spec.keys().isdisjoint(_CHOICES_OF_ONE)
+            and _CHOICES.isdisjoint(spec)
         )
         arg_count = len(job.args) if len(job.args) in self._fitting else -1
         known.learn(spec, self._given, self._facts, arg_count, trigger if again else None)
@@ -322,7 +326,27 @@ class _Alike:
 
 #: here is the one trigger whose arguments, when they are plain, make the same trigger whenever they are given
 _CRON = "rapscheduler.triggers.cron"
-_CHOICES_OF_ONE = _OPTIONS - _CALL
+
+#: executor, misfire grace time, coalesce, max instances, the last three as ``Job._fill`` takes them
+Options = tuple[str, Any, Any, Any]
+
+
+_OPTION_DEFAULTS = (
+    ("executor", "default"),
+    ("misfire_grace_time", undefined),
+    ("coalesce", undefined),
+    ("max_instances", undefined),
+)
+
+
+def _checked_options(executor: Any, grace: Any, coalesce: Any, max_instances: Any) -> Options:
+    """The options of a job; ``...``: left to the scheduler's defaults."""
+    return (
+        executor if type(executor) is str else checked_executor(executor),
+        ... if grace is undefined else checked_grace(grace),
+        ... if coalesce is undefined else bool(coalesce),
+        ... if max_instances is undefined else checked_max_instances(max_instances),
+    )
 
 
 def _no_func(spec: Any) -> TypeError:

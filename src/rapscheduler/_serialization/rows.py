@@ -48,6 +48,10 @@ class JobRow(NamedTuple):
     data: bytes
 
 
+# The constructor of a named tuple costs more than many a column: this takes (id, run_at_us, nominal_us, parked, data).
+new_row: Callable[[tuple[Any, ...]], JobRow] = partial(tuple.__new__, JobRow)
+
+
 class RowChange(NamedTuple):
     """What happens to one row, if it still is due at ``expected_us`` and not parked.
 
@@ -91,7 +95,7 @@ def row_from_job(
     """
     run_at_us, nominal_us = job.run_at_us, job.nominal_us
     data = _encoded(job, _state(job, options), rule)
-    return JobRow(job.id, run_at_us, None if nominal_us == run_at_us else nominal_us, None, data)
+    return new_row((job.id, run_at_us, None if nominal_us == run_at_us else nominal_us, None, data))
 
 
 def check_storable(job: Job, rule: CallableRule = ANY_CALLABLE) -> None:
@@ -115,23 +119,36 @@ def _encoded(job: Job, state: dict[str, Any], rule: CallableRule) -> bytes:
         raise
 
 
-def job_from_row(row: JobRow, scheduler: Any, alias: str | None, rule: CallableRule = ANY_CALLABLE) -> Job:
-    """The job of a row, its callable found. Raises ``DecodeError`` when the row can't be read here and now."""
-    run_at_us, nominal_us = row.run_at_us, row.nominal_us
+def job_from_row(
+    row: JobRow,
+    scheduler: Any,
+    alias: str | None,
+    rule: CallableRule = ANY_CALLABLE,
+    found: dict[str, Callable[..., Any]] | None = None,
+) -> Job:
+    """The job of a row, its callable found. Raises ``DecodeError`` when the row can't be read here and now.
+
+    ``found``: the callables that rows read at the same time have named, so that each is looked up once.
+    """
+    job_id, run_at_us, nominal_us, _, data = row
     if nominal_us is None:
         nominal_us = run_at_us
-    if run_at_us is not None and (
-        not _MIN_US <= run_at_us <= _MAX_US
-        or (nominal_us is not None and not _MIN_US <= nominal_us <= _MAX_US)
+    if run_at_us is not None and not (
+        _MIN_US <= run_at_us <= _MAX_US and (nominal_us is None or _MIN_US <= nominal_us <= _MAX_US)
     ):
         raise DecodeError(f"its next run time isn't between the years 1 and 9999; {_REPLACE}")
-    state = decode(row.data, rule)
+    state = decode(data, rule)
     job: Any = Job.__new__(Job)
     reference = state["func"]
+    func = None if found is None else found.get(reference)
+    if func is None:
+        func = find_callable(reference)
+        if found is not None:
+            found[reference] = func
     job._fill(
         scheduler,
-        row.id,
-        find_callable(reference),
+        job_id,
+        func,
         reference,
         state["name"],
         state["args"],
@@ -144,11 +161,10 @@ def job_from_row(row: JobRow, scheduler: Any, alias: str | None, rule: CallableR
     )
     job._jobstore_alias = alias
     zone = state.get("run_zone")
-    job._advance(
-        run_at_us,
-        nominal_us,
-        None if zone is None or run_at_us is None else _moment(run_at_us, zone),
-    )
+    if zone is None or run_at_us is None:
+        job._advance(run_at_us, nominal_us)
+    else:
+        job._advance(run_at_us, nominal_us, _moment(run_at_us, zone))
     restored: Job = job
     return restored
 

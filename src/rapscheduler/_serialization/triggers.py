@@ -7,14 +7,15 @@ when an installed package declares them as an entry point of the groups ``rapsch
 ``apscheduler.triggers``; they are written as {"type": name, "state": what __getstate__() returns}.
 
 Triggers may be changed (``trigger.jitter = 5``), so each job gets its own. What is read once per written form is the
-recipe: a table from the JSON of a trigger to a function that makes one more.
+recipe: a function that makes one more (``codec`` remembers recipes by the bytes). The other way, what is remembered is
+the JSON of triggers that are given by the same numbers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, tzinfo
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
@@ -24,24 +25,43 @@ import orjson
 from ..errors import DecodeError
 from ..triggers.base import BaseTrigger
 from . import registry
-from .values import MAX_DEPTH, Unwritable, _Packer, _zone_text, unpack
+from .values import DUMPS_OPTION, MAX_DEPTH, Unwritable, _Packer, _zone_text, unpack
 from .zones import zone_from_text
 
 ENTRY_POINT_GROUPS = ("rapscheduler.triggers", "apscheduler.triggers")
-_RECIPES_KEPT = 8192
+_WRITTEN_KEPT = 4096
 _DAY_US = 86_400_000_000
 _CALENDAR_COUNTS = ("years", "months", "weeks", "days")
 
 _builtin_classes: dict[type, str] = {}
-_recipes: dict[bytes, Callable[[], Any]] = {}
+_written: dict[tuple[Any, ...], bytes] = {}
+Recipe = Callable[[], Any]
 
 
 class TriggerForm(NamedTuple):
-    """How one built-in class is written: ``arguments(trigger)`` gives constructor arguments, defaults left out."""
+    """How one built-in class is written: ``arguments(trigger)`` gives constructor arguments, defaults left out.
+
+    ``numbers(trigger)``: what the arguments follow from, as a key; None: this one must be looked at.
+    """
 
     module: str
     class_name: str
     arguments: Callable[[Any], dict[str, Any]]
+    numbers: Callable[[Any], tuple[Any, ...] | None] = lambda trigger: None
+
+
+def trigger_json(trigger: object, strict: bool = False) -> bytes:
+    """The JSON of a trigger. Raises ``Unwritable`` as `pack_trigger`; ``orjson.JSONEncodeError``."""
+    name = _builtin_name(type(trigger))
+    key = None if name is None else _FORMS[name].numbers(trigger)
+    text = None if key is None else _written.get(key)
+    if text is None:
+        text = orjson.dumps(pack_trigger(trigger, strict=strict), option=DUMPS_OPTION)
+        if key is not None:
+            if len(_written) >= _WRITTEN_KEPT:
+                _written.clear()
+            _written[key] = text
+    return text
 
 
 def pack_trigger(trigger: object, depth: int = 0, strict: bool = False) -> dict[str, Any]:
@@ -69,16 +89,20 @@ def pack_trigger(trigger: object, depth: int = 0, strict: bool = False) -> dict[
 
 def unpack_trigger(node: Any) -> BaseTrigger:
     """A new trigger from its node. Raises ``DecodeError`` only."""
-    key = orjson.dumps(node)
+    trigger: BaseTrigger = recipe_of(node)()
+    return trigger
+
+
+def recipe_of(node: Any) -> Recipe:
+    """A function that makes the trigger of a node. Both raise ``DecodeError`` only."""
+    recipe: Recipe = _reading(_recipe, node, 0)
+    return recipe
+
+
+def _reading(read: Callable[..., Any], *values: Any, **arguments: Any) -> Any:
+    """What ``read`` returns; whatever goes wrong is a ``DecodeError``."""
     try:
-        recipe = _recipes.get(key)
-        if recipe is None:
-            recipe = _recipe(node, 0)
-            if len(_recipes) >= _RECIPES_KEPT:
-                _recipes.clear()
-            _recipes[key] = recipe
-        trigger: BaseTrigger = recipe()
-        return trigger
+        return read(*values, **arguments)
     except DecodeError:
         raise
     except RecursionError:
@@ -140,8 +164,7 @@ def _state_of(trigger: Any) -> Any:
     return trigger.__getstate__()
 
 
-def _recipe(node: Any, depth: int) -> Callable[[], Any]:
-    """A function that makes the trigger of a node."""
+def _recipe(node: Any, depth: int) -> Recipe:
     if type(node) is not dict or type(node.get("type")) is not str:
         raise DecodeError("the trigger in the row must be an object with a 'type'")
     if depth >= MAX_DEPTH:
@@ -149,8 +172,8 @@ def _recipe(node: Any, depth: int) -> Callable[[], Any]:
     name = node["type"]
     form = _FORMS.get(name)
     if form is None:
-        return lambda: _unpack_foreign(name, node.get("state"))
-    cls = getattr(import_module(form.module), form.class_name)
+        return partial(_reading, _unpack_foreign, name, node.get("state"))
+    cls = _class_of(name)
     arguments: dict[str, Any] = {}
     for argument, value in node.items():
         if argument == "timezone" and type(value) is str:
@@ -159,18 +182,18 @@ def _recipe(node: Any, depth: int) -> Callable[[], Any]:
             arguments[argument] = unpack(value)
     if name in ("and", "or"):
         members = [_recipe(member, depth + 1) for member in node["triggers"]]
-        return lambda: cls([make() for make in members], **arguments)
+        return partial(_reading, lambda: cls([make() for make in members], **arguments))
     if name == "date" and isinstance(arguments.get("run_date"), datetime):
         arguments.setdefault("timezone", arguments["run_date"].tzinfo)
     if (
         name == "interval" and arguments.get("start_date") is not None
     ):  # without one, each starts when it is made
-        make: Callable[[], Any] = cls(**arguments)._maker()
+        make: Recipe = cls(**arguments)._maker()
         return make
-    return _again(cls(**arguments)) if name == "cron" else partial(cls, **arguments)
+    return _again(cls(**arguments)) if name == "cron" else partial(_reading, cls, **arguments)
 
 
-def _again(model: Any) -> Callable[[], Any]:
+def _again(model: Any) -> Recipe:
     """Makes cron triggers like this one; what its texts mean and its zone is are known already."""
     cls: Any = type(model)
     text, zone = model._text, model.zone
@@ -222,10 +245,17 @@ def _builtin_name(cls: type) -> str | None:
     name = _builtin_classes.get(cls)
     if name is None:
         name = _NAMES.get((cls.__module__, cls.__qualname__))
-        if name is None or getattr(import_module(_FORMS[name].module), _FORMS[name].class_name) is not cls:
+        if name is None or _class_of(name) is not cls:
             return None
         _builtin_classes[cls] = name
     return name
+
+
+@cache
+def _class_of(name: str) -> Any:
+    """The class of a built-in trigger, imported when the first one is written or read."""
+    form = _FORMS[name]
+    return getattr(import_module(form.module), form.class_name)
 
 
 def _given(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -251,6 +281,12 @@ def _interval_arguments(trigger: Any) -> dict[str, Any]:
     return arguments
 
 
+def _interval_numbers(trigger: Any) -> tuple[Any, ...] | None:
+    if trigger._dates is not None:  # they came in other zones
+        return None
+    return trigger.interval_us, trigger.zone, trigger.anchor_us, trigger.end_us, trigger.jitter_us
+
+
 def _calendar_arguments(trigger: Any) -> dict[str, Any]:
     arguments: dict[str, Any] = {name: getattr(trigger, name) or None for name in _CALENDAR_COUNTS}
     at = trigger._time
@@ -271,6 +307,10 @@ def _cron_arguments(trigger: Any) -> dict[str, Any]:
     if trigger.jitter_us:
         arguments["jitter"] = trigger.jitter
     return arguments
+
+
+def _cron_numbers(trigger: Any) -> tuple[Any, ...]:
+    return trigger._text, trigger.zone, trigger.start_us, trigger.end_us, trigger.jitter_us
 
 
 @lru_cache(maxsize=4096)
@@ -297,11 +337,13 @@ def _combining_arguments(trigger: Any) -> dict[str, Any]:
 _TRIGGERS = __package__.rpartition(".")[0] + ".triggers."
 _FORMS = {
     "date": TriggerForm(_TRIGGERS + "date", "DateTrigger", _date_arguments),
-    "interval": TriggerForm(_TRIGGERS + "interval", "IntervalTrigger", _interval_arguments),
+    "interval": TriggerForm(
+        _TRIGGERS + "interval", "IntervalTrigger", _interval_arguments, _interval_numbers
+    ),
     "calendarinterval": TriggerForm(
         _TRIGGERS + "calendarinterval", "CalendarIntervalTrigger", _calendar_arguments
     ),
-    "cron": TriggerForm(_TRIGGERS + "cron", "CronTrigger", _cron_arguments),
+    "cron": TriggerForm(_TRIGGERS + "cron", "CronTrigger", _cron_arguments, _cron_numbers),
     "and": TriggerForm(_TRIGGERS + "combining", "AndTrigger", _combining_arguments),
     "or": TriggerForm(_TRIGGERS + "combining", "OrTrigger", _combining_arguments),
 }

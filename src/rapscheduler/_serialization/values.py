@@ -27,6 +27,8 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from ..errors import DecodeError, EncodeError
 from . import registry
 from .zones import zone_from_text, zone_to_text
@@ -34,6 +36,10 @@ from .zones import zone_from_text, zone_to_text
 MAX_DEPTH = 64
 MAX_CONTAINERS = 1_000_000  # a value whose parts are shared may be far larger written down than in memory
 MAX_NODE_DEPTH = 240  # JSON levels accepted from a row
+# Nodes are plain: orjson may write nothing that it knows and JSON doesn't.
+DUMPS_OPTION = (
+    orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+)
 _MAX_DECIMAL_INT = 10**1000  # longer integers are written in hexadecimal, whose cost is linear
 _PATH_KIND: type = type(Path())
 _HEX = re.compile(r"-?0x[0-9a-f]+")

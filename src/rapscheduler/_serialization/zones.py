@@ -69,6 +69,7 @@ def zone_from_text(text: str) -> tzinfo:
         raise ValueError(f"time zone {text!r} can't be loaded here: {exc}") from exc
 
 
+@lru_cache(maxsize=256)  # errors are not remembered: a missing file or package may be installed
 def _zone_from_text(text: str) -> tzinfo:
     if text == "UTC":
         return timezone.utc

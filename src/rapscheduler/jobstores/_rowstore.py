@@ -28,13 +28,13 @@ parking. A row that can't be read is never deleted: it is parked with the reason
 
 from __future__ import annotations
 
-import gc
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
+from .._collector import collector_paused
 from .._serialization.codec import PICKLED, CallableRule
 from .._serialization.rows import JobRow, RowChange, check_storable, job_from_row, row_from_job
 from ..errors import ConflictingIdError, DecodeError, JobLookupError
@@ -43,7 +43,6 @@ from ..job import Job
 from .base import BaseJobStore, Change, ParkedJob, Times, _us, _utc, park_reason
 
 _NO_LIMIT = 1 << 30
-_MANY_ROWS = 10_000
 
 
 class RowStore(BaseJobStore):
@@ -84,7 +83,7 @@ class RowStore(BaseJobStore):
         return None if earliest_us is None else _utc(earliest_us)
 
     def get_all_jobs(self) -> list[Job]:
-        return self._jobs(sorted(self._read_all(), key=_run_order))
+        return self._jobs(_in_run_order(self._read_all()))
 
     def add_job(self, job: Job) -> None:
         self._insert([row_from_job(job, self._rule)])
@@ -150,12 +149,11 @@ class RowStore(BaseJobStore):
         return min(deferred.values())
 
     def _add_jobs(self, jobs: Iterable[Job]) -> None:
-        rows = [row_from_job(job, self._rule) for job in jobs]
-        seen: set[str] = set()
-        for row in rows:
-            if row.id in seen:
-                raise ConflictingIdError(row.id)
-            seen.add(row.id)
+        jobs = list(jobs)
+        with collector_paused(len(jobs)):
+            rows = [row_from_job(job, self._rule) for job in jobs]
+        if len({row[0] for row in rows}) < len(rows):  # id
+            raise ConflictingIdError(_first_twice(rows))
         if rows:
             self._insert(rows)
 
@@ -166,7 +164,7 @@ class RowStore(BaseJobStore):
 
     def _get_parked(self) -> list[ParkedJob]:
         parked = []
-        for row in sorted(self._read_parked(), key=_run_order):
+        for row in _in_run_order(self._read_parked()):
             job, _ = self._try(row)
             parked.append(ParkedJob(row.id, self._alias, row.parked or "", row.run_at_us, job))
         return parked
@@ -208,11 +206,12 @@ class RowStore(BaseJobStore):
         jobs = []
         failed: dict[str, str | None] = {}
         seen: dict[str, bytes] = {}
+        found: dict[str, Callable[..., Any]] = {}
         scheduler, alias, rule = self._scheduler, self._alias, self._rule
-        with _collector_paused(len(rows)):
+        with collector_paused(len(rows)):
             for row in rows:
                 try:
-                    jobs.append(job_from_row(row, scheduler, alias, rule))
+                    jobs.append(job_from_row(row, scheduler, alias, rule, found))
                 except DecodeError as exc:
                     if row.parked is None:
                         failed[row.id], seen[row.id] = park_reason(exc), row.data
@@ -308,22 +307,17 @@ class RowStore(BaseJobStore):
         return [row for row in self._read_all() if row.parked is not None]
 
 
-@contextmanager
-def _collector_paused(rows: int) -> Iterator[None]:
-    """No garbage collection while very many jobs are made: none of them is garbage, and looking costs a third."""
-    if rows < _MANY_ROWS or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 _FAR_FUTURE_US = 253402300799_999999
 
 
-def _run_order(row: JobRow) -> tuple[bool, int]:
+def _in_run_order(rows: list[JobRow]) -> list[JobRow]:
     """Earliest first, paused last."""
-    return (row.run_at_us is None, row.run_at_us or 0)
+    due = [row for row in rows if row[1] is not None]
+    due.sort(key=itemgetter(1))  # run_at_us
+    return due if len(due) == len(rows) else [*due, *(row for row in rows if row[1] is None)]
+
+
+def _first_twice(rows: Iterable[JobRow]) -> str:
+    """The id of the first row whose id another one has before it."""
+    seen: set[str] = set()
+    return next(row.id for row in rows if row.id in seen or seen.add(row.id))  # type: ignore[func-returns-value]

@@ -20,6 +20,7 @@ from zlib import crc32
 import orjson
 import sqlalchemy as sa
 
+from .._collector import collector_paused
 from .._serialization.rows import JobRow, RowChange, seconds_from_us
 
 _UNNEST_DRIVERS = ("psycopg", "psycopg2")
@@ -77,10 +78,12 @@ class Batch:
         """Look what the server can do; called once, when the store is opened."""
 
     def insert(self, connection: Any, rows: Sequence[JobRow]) -> None:
-        self._insert.execute(
-            connection,
-            [(row.id, seconds_from_us(row.run_at_us), row.data, row.nominal_us, row.parked) for row in rows],
-        )
+        with collector_paused(len(rows)):
+            values = [
+                (job_id, seconds_from_us(run_at_us), data, nominal_us, parked)
+                for job_id, run_at_us, nominal_us, parked, data in rows
+            ]
+        self._insert.execute(connection, values)
 
     def move(self, connection: Any, changes: Sequence[RowChange]) -> None:
         self._move.execute(

@@ -24,7 +24,8 @@ from collections.abc import Callable, Iterable, Sequence
 from time import sleep
 from typing import Any, TypeVar
 
-from .._serialization.rows import JobRow, RowChange, seconds_from_us, us_from_seconds
+from .._collector import MANY, collector_paused
+from .._serialization.rows import JobRow, RowChange, new_row, seconds_from_us, us_from_seconds
 from ..errors import ConflictingIdError, JobLookupError
 from ..job import Job
 from ..util import datetime_to_utc_timestamp, maybe_ref, utc_timestamp_to_datetime
@@ -291,7 +292,7 @@ class SQLAlchemyJobStore(RowStore):
         )
 
     def _read_all(self) -> list[JobRow]:
-        return self._select(self._row_select)
+        return self._select(self._row_select, many=True)
 
     def _read_parked(self) -> list[JobRow]:
         return self._select(self._row_select.where(self.jobs_t.c.parked.is_not(None)))
@@ -407,16 +408,16 @@ class SQLAlchemyJobStore(RowStore):
         changed: int = self._transact(lambda connection: connection.execute(statement, values)).rowcount
         return changed
 
-    def _select(self, statement: Any) -> list[JobRow]:
-        found = self._transact(lambda connection: connection.execute(statement).all())
-        new, us = (
-            tuple.__new__,
-            us_from_seconds,
-        )  # the constructor of a named tuple costs more than all the rest
-        return [
-            new(JobRow, (job_id, us(seconds), nominal_us, parked, data))
-            for job_id, seconds, nominal_us, parked, data in found
-        ]
+    def _select(self, statement: Any, many: bool = False) -> list[JobRow]:
+        def work(connection: Any) -> list[JobRow]:
+            found = connection.execute(statement)
+            with collector_paused(MANY if many else 0):  # the rows are here, or come from a file
+                return [
+                    new_row((job_id, us_from_seconds(seconds), nominal_us, parked, data))
+                    for job_id, seconds, nominal_us, parked, data in found.all()
+                ]
+
+        return self._transact(work)
 
 
 def _values(row: JobRow) -> dict[str, Any]:

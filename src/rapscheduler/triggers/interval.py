@@ -11,10 +11,10 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from rapscheduler import _clock
-from rapscheduler._engine.datetimes import from_us
+from rapscheduler._engine.datetimes import from_us, to_us
 from rapscheduler._engine.interval import MAX_INTERVAL_US, IntervalCore
 from rapscheduler._engine.timezone import ZoneTable
-from rapscheduler.triggers._kernel import KernelTrigger, instant_us, jitter_to_us, state_of, zone_for
+from rapscheduler.triggers._kernel import KernelTrigger, jitter_to_us, state_of, zone_for
 from rapscheduler.triggers.base import BaseTrigger
 from rapscheduler.util import astimezone, convert_to_datetime, datetime_repr
 
@@ -60,7 +60,7 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         jitter: float | None = None,
     ) -> None:
         try:
-            interval = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+            interval = timedelta(days, seconds, 0, 0, minutes, hours, weeks)
         except (TypeError, OverflowError) as exc:
             counts = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
             given = ", ".join(f"{name}={count!r}" for name, count in counts.items() if count != 0)
@@ -81,15 +81,17 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         if interval <= _NO_TIME:
             raise ValueError(f"the interval must be longer than zero, not {interval!r}")
         interval_us = min(interval // _MICROSECOND, MAX_INTERVAL_US)
-        start_us = instant_us(start_date, zone, "start_date")
-        if start_us is None:
+        tz = zone.tzinfo
+        start = convert_to_datetime(start_date, tz, "start_date")
+        end = convert_to_datetime(end_date, tz, "end_date")
+        if start is not None:
+            start_us = to_us(start, zone)
+        else:
             start_us = _clock.SYSTEM.now_us() + interval_us
             from_us(start_us, zone)  # OverflowError: the first fire time is after the year 9999
-        end_us = instant_us(end_date, zone, "end_date")
+        end_us = None if end is None else to_us(end, zone)
         IntervalCore.__init__(self, interval_us, zone, start_us, end_us, jitter_to_us(jitter))
-        start = convert_to_datetime(start_date, zone.tzinfo, "start_date")
-        end = convert_to_datetime(end_date, zone.tzinfo, "end_date")
-        as_given = all(moment is None or moment.tzinfo is zone.tzinfo for moment in (start, end))
+        as_given = (start is None or start.tzinfo is tz) and (end is None or end.tzinfo is tz)
         self._dates = None if as_given else (start, end)
 
     def _maker(self) -> Callable[[], IntervalTrigger]:
