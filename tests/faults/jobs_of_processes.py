@@ -7,6 +7,11 @@ import signal
 from typing import Any
 
 
+def fail_if_there(path: str) -> None:
+    if os.path.exists(path):
+        raise OSError("not ready")
+
+
 def double(x: int) -> int:
     return 2 * x
 

@@ -84,6 +84,56 @@ def test_shutdown_with_a_timeout(port: Port) -> None:
     executor.shutdown(wait=True, timeout=WAIT_S)
 
 
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_a_pool_whose_initializer_failed_works_after_a_new_start(
+    port: Port, tmp_path: Any, kind: Any
+) -> None:
+    obstacle = tmp_path / "obstacle"
+    obstacle.touch()
+    executor = kind(1, {"initializer": jobs.fail_if_there, "initargs": (str(obstacle),)})
+    executor.start(port, "default")
+    executor.submit_job(port.job(jobs.double, 1), [now()])
+    (event,) = port.next()
+    assert event.code == EVENT_JOB_ERROR
+    executor.shutdown()
+    obstacle.unlink()
+    executor.start(port, "default")
+    executor.submit_job(port.job(jobs.double, 2), [now()])
+    (event,) = port.next()
+    assert event.code == EVENT_JOB_EXECUTED and event.retval == 4
+    executor.shutdown()
+    assert len(port._running_counts) == 0
+
+
+def test_an_initializer_of_an_earlier_start_breaks_nothing(port: Port) -> None:
+    """It is still at work when the pool was shut down and opened again, and fails then."""
+    begun, gate, starts = threading.Event(), threading.Event(), [0]
+
+    def slow_first() -> None:
+        starts[0] += 1
+        if starts[0] == 1:
+            begun.set()
+            assert gate.wait(WAIT_S)
+            raise OSError("late")
+
+    executor = ThreadPoolExecutor(1, {"initializer": slow_first})
+    executor.start(port, "default")
+    executor.submit_job(port.job(jobs.double, 1, id="lost"), [now()])
+    assert begun.wait(WAIT_S)
+    (old,) = executor._pool._threads
+    executor.shutdown(wait=False)
+    executor.start(port, "default")
+    executor.submit_job(port.job(jobs.double, 2, id="first"), [now()])
+    port.next()
+    gate.set()
+    old.join(WAIT_S)
+    executor.submit_job(port.job(jobs.double, 3, id="second"), [now()])
+    port.next(2)
+    outcomes = {event.job_id: event.code for event in port.events}
+    assert outcomes == {"first": EVENT_JOB_EXECUTED, "lost": EVENT_JOB_ERROR, "second": EVENT_JOB_EXECUTED}
+    executor.shutdown()
+
+
 def test_an_initializer_that_fails_loses_no_run_silently(port: Port, caplog: Any) -> None:
     def fail() -> None:
         raise OSError("no database")

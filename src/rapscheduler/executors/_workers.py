@@ -87,12 +87,14 @@ class WorkerPool:
                 put(task)
 
     def reopen(self) -> None:
-        """Take tasks again after a shutdown, with new workers; old ones end when their last task has."""
+        """Take tasks again after a shutdown, with new workers, also if the initializer failed before; old workers end
+        when their last task has."""
         with self._lock:
             if self._shutdown:
                 self._work_queue = SimpleQueue()
                 self._threads, self._done, self._put = set(), [], 0
                 self._shutdown = False
+                self._broken = None
 
     def _forget_workers(self) -> None:
         """In a forked child: threads and tasks stayed in the parent; the locks may have been held there."""
@@ -139,7 +141,7 @@ class WorkerPool:
 
     def _cancel_queued(self) -> None:
         kept: list[Any] = []
-        for task in self._drained():
+        for task in _drained(self._work_queue):
             if isinstance(task, Call):
                 task.future.cancel()
             else:
@@ -147,20 +149,15 @@ class WorkerPool:
         for task in kept:
             self._work_queue.put(task)
 
-    def _drained(self) -> Iterable[Any]:
-        while True:
-            try:
-                yield self._work_queue.get_nowait()
-            except Empty:
-                return
-
     def _start_workers(self) -> None:
         wanted = min(self._max_workers, self.unfinished())
         while len(self._done) < wanted:
             number = len(self._done)
             self._done.append(0)
             thread = threading.Thread(
-                name=f"{self._thread_name_prefix}_{number}", target=_serve, args=(self, number)
+                name=f"{self._thread_name_prefix}_{number}",
+                target=_serve,
+                args=(self, number, self._work_queue, self._done),
             )
             try:
                 thread.start()
@@ -172,14 +169,15 @@ class WorkerPool:
                 return
             self._threads.add(thread)
 
-    def _break(self, error: BaseException) -> None:
-        """An initializer failed: no task can be run any more."""
+    def _break(self, error: BaseException, queue: SimpleQueue[Any]) -> None:
+        """An initializer failed: no task can be run any more (of that start, if the pool was opened anew since)."""
         with self._lock:
-            self._broken = error
-            tasks = list(self._drained())
+            if queue is self._work_queue:
+                self._broken = error
+            tasks = list(_drained(queue))
             for task in tasks:
                 if task is _STOP:  # meant for the workers whose initializer did not fail
-                    self._work_queue.put(_STOP)
+                    queue.put(_STOP)
         for task in tasks:
             if isinstance(task, Call):
                 task.future.set_exception(BrokenThreadPool(repr(error)))
@@ -210,8 +208,16 @@ class Call:
             self.future.set_result(result)
 
 
-def _serve(pool: WorkerPool, number: int) -> None:
-    """The life of worker `number`."""
+def _drained(queue: SimpleQueue[Any]) -> Iterable[Any]:
+    while True:
+        try:
+            yield queue.get_nowait()
+        except Empty:
+            return
+
+
+def _serve(pool: WorkerPool, number: int, queue: SimpleQueue[Any], done: list[int]) -> None:
+    """The life of worker `number` on the queue and the counts of the start that it belongs to."""
     if pool._initializer is not None:
         try:
             pool._initializer(*pool._initargs)
@@ -219,9 +225,9 @@ def _serve(pool: WorkerPool, number: int) -> None:
             logging.getLogger("rapscheduler.executors").critical(
                 "Exception in initializer of a worker thread; the pool can't run jobs", exc_info=exc
             )
-            pool._break(exc)
+            pool._break(exc, queue)
             return
-    get, work, done = pool._work_queue.get, pool._work, pool._done
+    get, work = queue.get, pool._work
     while (task := get()) is not _STOP:
         if type(task) is Call:
             task.run()
