@@ -155,7 +155,7 @@ def _rebuilt(cls: type[RapschedulerError], args: tuple[Any, ...], state: dict[st
 
 
 class InterpreterEndingError(RuntimeError):
-    """An executor takes no more runs because the interpreter is ending."""
+    """An executor takes no more runs because the interpreter is ending, or its event loop has ended."""
 
 
 def ends_program(exc: BaseException) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -20,6 +21,7 @@ from rapscheduler.executors._workers import WorkerPool
 from rapscheduler.executors.debug import DebugExecutor
 from rapscheduler.executors.pool import ThreadPoolExecutor
 from rapscheduler.jobstores.memory import MemoryJobStore
+from rapscheduler.schedulers.asyncio import AsyncIOScheduler
 from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.schedulers.blocking import BlockingScheduler
 from rapscheduler.testing import ManualScheduler
@@ -396,3 +398,27 @@ began.wait()
         [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+def test_a_pass_that_finds_its_event_loop_closed_makes_no_noise(caplog: Any) -> None:
+    """A program ends while the private thread of its scheduler asks a store: the job stays due, nobody need know."""
+    asked, answer = threading.Event(), threading.Event()
+
+    class Slow(MemoryJobStore):
+        def get_due_jobs(self, now: datetime) -> Any:
+            asked.set()
+            answer.wait(WAIT_S)
+            return super().get_due_jobs(now)
+
+    async def program() -> None:
+        scheduler.start()
+        await asyncio.to_thread(asked.wait, WAIT_S)
+
+    scheduler = AsyncIOScheduler(timezone="UTC", jobstores={"default": Slow()})
+    scheduler.add_job(int, id="due", **LATE)
+    asyncio.run(program())
+    worker: Any = scheduler._worker
+    answer.set()
+    worker.shutdown(wait=True)
+    assert scheduler._loop._submitted == 0 and scheduler.get_job("due") is not None
+    assert [record.getMessage() for record in caplog.records if record.levelno > logging.INFO] == []

@@ -25,7 +25,7 @@ from typing import Any
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler._engine.running import NotBegun, run_at_once
-from rapscheduler.errors import MaxInstancesReachedError
+from rapscheduler.errors import InterpreterEndingError, MaxInstancesReachedError
 from rapscheduler.executors._run import Events, RunLoop, drive, drive_async, lost_events, outcome_of, run_loop
 from rapscheduler.executors._turns import Own, Unawaited, advance, inside
 from rapscheduler.executors._unfinished import too_late
@@ -110,10 +110,16 @@ class LoopExecutor(BaseExecutor):
         return failures
 
     def _enqueue(self, submissions: Sequence[Submission]) -> None:
-        if self._eventloop.is_closed():
-            raise RuntimeError("the event loop of this executor is closed; start the scheduler in a new one")
-        self._queue.extend(submissions)
-        self._call(self._feed_soon)
+        try:
+            if not self._eventloop.is_closed():
+                self._queue.extend(submissions)
+            self._call(self._feed_soon)
+        except (
+            RuntimeError
+        ) as exc:  # closed; only a pass in another thread gets here, when the program is ending
+            raise InterpreterEndingError(
+                "the event loop of this executor is closed; start the scheduler in a new one"
+            ) from exc
 
     def _call(self, callback: Callable[..., Any], *args: Any) -> None:
         """Call something in the loop: at once if this is its thread, else soon."""
