@@ -65,7 +65,8 @@ def load_state(data: bytes) -> dict[str, Any]:
     """The job state in a pickle of APScheduler 3.x, its triggers already ours. Raises ``DecodeError`` only."""
     _check_opcodes(data)
     try:
-        found = _Unpickler(io.BytesIO(data), encoding="latin-1").load()
+        with registry.closed_list():
+            found = _Unpickler(io.BytesIO(data), encoding="latin-1").load()
     except DecodeError:
         raise
     except RecursionError:

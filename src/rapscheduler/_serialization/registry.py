@@ -8,11 +8,23 @@ dict write, so readers need no lock.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum, Flag
+from importlib import import_module
 from typing import Any, NamedTuple, TypeVar, overload
 
+from ..errors import DecodeError
+
 T = TypeVar("T")
+_TRIGGERS = __package__.rpartition(".")[0] + ".triggers."
+_MEMBERS = {
+    "date": ("DateTrigger",),
+    "interval": ("IntervalTrigger",),
+    "calendarinterval": ("CalendarIntervalTrigger",),
+    "cron": ("CronTrigger",),
+    "combining": ("AndTrigger", "OrTrigger"),
+}
 
 
 class TypeEntry(NamedTuple):
@@ -191,10 +203,38 @@ def _dataclass_entry(cls: Any, name: str) -> TypeEntry:
     return TypeEntry(cls, name, encode, decode, fields=True)
 
 
+@contextmanager
+def closed_list() -> Iterator[None]:
+    """While states of others are read: the triggers in an And or Or are of our classes, or of registered ones."""
+    from ..triggers.combining import class_named
+
+    token = class_named.set(_member_class)
+    try:
+        yield
+    finally:
+        class_named.reset(token)
+
+
+def _member_class(reference: str) -> Any:
+    """The class that a combination's state names. DecodeError: it isn't on the list; nothing is imported for it."""
+    module, _, name = reference.partition(":")
+    room = module.removeprefix(_TRIGGERS)
+    if room != module and name in _MEMBERS.get(room, ()):
+        return getattr(import_module(module), name)
+    entry = entry_at(module, name)
+    if entry is None:
+        raise DecodeError(
+            f"a combination names the trigger class {reference[:200]!r}, which isn't registered in this process: call "
+            "rapscheduler.register_type() on it before"
+        )
+    return entry.cls
+
+
 def _setstate_into(cls: Any) -> Callable[[Any], Any]:
     def decode(content: Any) -> Any:
         value = cls.__new__(cls)
-        value.__setstate__(content)
+        with closed_list():
+            value.__setstate__(content)
         return value
 
     return decode

@@ -215,7 +215,8 @@ def _unpack_foreign(name: str, state: Any) -> BaseTrigger:
     else:
         cls = _plugin_class(name)
         trigger = cls.__new__(cls)
-        trigger.__setstate__(content)
+        with registry.closed_list():
+            trigger.__setstate__(content)
     if not isinstance(trigger, BaseTrigger) and not hasattr(trigger, "get_next_fire_time"):
         raise DecodeError(f"{name[:100]!r} in the row isn't a trigger")
     found: BaseTrigger = trigger

@@ -11,6 +11,7 @@ grid from its start date, a date is not lost because something else fired before
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar, cast
 
@@ -21,6 +22,9 @@ from rapscheduler.triggers.base import BaseTrigger, _instant_us, _moment, kernel
 from rapscheduler.util import obj_to_ref, ref_to_obj
 
 __all__ = ("AndTrigger", "BaseCombiningTrigger", "OrTrigger")
+
+#: How the state of a combination finds the classes it names. Who reads states of others puts a closed list here.
+class_named: ContextVar[Callable[[str], Any]] = ContextVar("class_named", default=ref_to_obj)
 
 _MICROSECOND = timedelta(microseconds=1)
 _OUR_TRIGGERS = "rapscheduler.triggers."
@@ -142,7 +146,7 @@ def _state(trigger: Any) -> Any:
 def _restored(reference: str, state: Any) -> Any:
     if reference.startswith(_THEIR_TRIGGERS):
         reference = _OUR_TRIGGERS + reference[len(_THEIR_TRIGGERS) :]
-    cls = ref_to_obj(reference)
+    cls = class_named.get()(reference)
     trigger = cls.__new__(cls)
     if hasattr(trigger, "__setstate__"):
         trigger.__setstate__(state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import sys
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path, PureWindowsPath
@@ -12,6 +13,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import apscheduler.job
+import orjson
 import pytest
 import pytz
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
@@ -21,11 +23,14 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit._serialization.samples import Access, Colour, Customer, own_registry
+from tests.unit._serialization.samples import Access, Colour, Customer, Every, own_registry
 
 from rapscheduler._serialization.codec import decode
 from rapscheduler._serialization.legacy import is_pickled, load_state, row_from_pickle
+from rapscheduler._serialization.registry import register_type
+from rapscheduler._serialization.values import pack_at
 from rapscheduler.errors import DecodeError, EncodeError
+from rapscheduler.triggers.combining import OrTrigger as OurOrTrigger
 
 __all__ = ["own_registry"]
 
@@ -238,6 +243,61 @@ def test_a_hostile_pickle_is_refused_and_does_nothing(name):
         row_from_pickle(HOSTILE[name])
     assert len(str(caught.value)) < 1000
     assert not Path("/tmp/rapscheduler-owned").exists()
+
+
+@pytest.fixture
+def trap(tmp_path, monkeypatch):
+    """The name of a module whose import would be remembered."""
+    name = "trap_of_a_hostile_row"
+    (tmp_path / f"{name}.py").write_text("class Trigger: pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield name
+    assert name not in sys.modules
+
+
+@pytest.mark.parametrize("depth", [0, 2])
+@pytest.mark.parametrize("outer", [AndTrigger, OrTrigger])
+def test_the_triggers_that_a_combination_names_are_on_the_list(trap, monkeypatch, outer, depth):
+    members = [(f"{trap}:Trigger", {})]
+    for _ in range(depth):
+        state = {"version": 1, "triggers": members, "jitter": None}
+        members = [("apscheduler.triggers.combining:OrTrigger", state)]
+    trigger = outer([DateTrigger(RUN_TIME)])
+    given = {"version": 1, "triggers": members, "jitter": None}
+    monkeypatch.setattr(outer, "__getstate__", lambda self: given)
+    with pytest.raises(DecodeError, match=rf"'{trap}:Trigger', which isn't registered"):
+        row_from_pickle(plain(trigger=trigger))
+
+
+@pytest.mark.parametrize(
+    "reference", ["os:system", "apscheduler.util:ref_to_obj", "rapscheduler.job:Job", "x", "", 5, None]
+)
+def test_anything_else_that_a_combination_names_is_refused(monkeypatch, reference):
+    trigger = OrTrigger([DateTrigger(RUN_TIME)])
+    given = {"version": 1, "triggers": [(reference, {})], "jitter": None}
+    monkeypatch.setattr(OrTrigger, "__getstate__", lambda self: given)
+    with pytest.raises(DecodeError):
+        row_from_pickle(plain(trigger=trigger))
+
+
+def test_a_registered_trigger_in_a_combination_is_converted():
+    state = decode(row_from_pickle(plain(trigger=OrTrigger([Every(7), DateTrigger(RUN_TIME)]))).data)
+    assert [type(member).__name__ for member in state["trigger"].triggers] == ["Every", "DateTrigger"]
+
+
+def test_a_row_names_no_class_through_a_registered_combination(trap):
+    class Mine(OurOrTrigger):
+        pass
+
+    register_type(Mine, name="mine")
+    content = {"version": 1, "triggers": [(f"{trap}:Trigger", {})], "jitter": None}
+    document = orjson.loads(row_from_pickle(plain()).data)
+    for change in (
+        {"trigger": {"type": "mine", "state": pack_at(content, "")}},
+        {"args": [{"$type": "mine", "value": pack_at(content, "")}]},
+    ):
+        with pytest.raises(DecodeError, match="which isn't registered"):
+            decode(orjson.dumps(document | change))
 
 
 def test_parts_shared_many_times_do_not_blow_up():
