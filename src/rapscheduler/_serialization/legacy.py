@@ -22,7 +22,8 @@ from decimal import Decimal
 from enum import EnumMeta
 from importlib import import_module
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import Any
+from types import FunctionType
+from typing import Any, ClassVar
 from uuid import UUID, SafeUUID
 
 from .._engine.datetimes import to_us
@@ -152,8 +153,24 @@ class _PickledJob:
         self.state = state
 
 
-class _Unpickler(pickle.Unpickler):
-    """An unpickler that knows a closed list of names."""
+class _Unpickler(pickle._Unpickler):
+    """An unpickler that knows a closed list of names, and gives state to objects only.
+
+    Python's own, in Python: that in C can't be told to leave classes and functions, which the whole process shares,
+    as they are.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    def load_build(self) -> None:
+        target: Any = self.stack[-2]  # type: ignore[attr-defined]
+        if isinstance(target, (type, FunctionType)):
+            raise DecodeError(
+                f"the pickle changes {target.__name__} itself, which no job of APScheduler needs"
+            )
+        pickle._Unpickler.load_build(self)  # type: ignore[attr-defined]
+
+    dispatch[pickle.BUILD[0]] = load_build
 
     def find_class(self, module: str, name: str) -> Any:
         known = _KNOWN.get((module, name))

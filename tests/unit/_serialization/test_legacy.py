@@ -31,6 +31,7 @@ from rapscheduler._serialization.registry import register_type
 from rapscheduler._serialization.values import pack_at
 from rapscheduler.errors import DecodeError, EncodeError
 from rapscheduler.triggers.combining import OrTrigger as OurOrTrigger
+from rapscheduler.triggers.cron.fields import BaseField
 
 __all__ = ["own_registry"]
 
@@ -205,7 +206,20 @@ def opcodes(*parts):
     return b"\x80\x04" + b"".join(parts) + b"."
 
 
+def changing(name, attribute):
+    """A pickle that sets an attribute of a class or function of the list to `complex`."""
+    short = len(attribute).to_bytes(1, "little")
+    module, _, name = name.rpartition(".")
+    return opcodes(
+        f"c{module}\n{name}\nN}}\x8c".encode("latin-1"), short, attribute, b"cbuiltins\ncomplex\ns\x86b"
+    )
+
+
 HOSTILE = {
+    "a class of the list changed": changing("apscheduler.triggers.cron.fields.BaseField", b"get_max"),
+    "a registered class changed": changing(f"{Customer.__module__}.Customer", b"name"),
+    "a zone's class changed": changing("dateutil.tz.tz.tzfile", b"__new__"),
+    "a function of the list changed": changing("builtins.set", b"x"),
     "os.system": pickle.dumps(Call(__import__("os").system, "touch /tmp/rapscheduler-owned")),
     "eval": with_call(eval, "1"),
     "getattr": with_call(getattr, "", "join"),
@@ -242,6 +256,8 @@ def test_a_hostile_pickle_is_refused_and_does_nothing(name):
     with pytest.raises(DecodeError) as caught:
         row_from_pickle(HOSTILE[name])
     assert len(str(caught.value)) < 1000
+    assert BaseField.get_max is not complex and not hasattr(Customer, "name")
+    assert ("changed" in name) == ("itself, which no job" in str(caught.value))
     assert not Path("/tmp/rapscheduler-owned").exists()
 
 
