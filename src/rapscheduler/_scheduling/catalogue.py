@@ -13,7 +13,7 @@ other's change; the loop never takes that lock. A store that is not one of ours 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from logging import INFO
 from typing import TYPE_CHECKING, Any
@@ -222,16 +222,57 @@ def _insert_many(scheduler: BaseScheduler, store: Any, jobs: list[Job], alias: s
         raise
 
 
-def add_pending(scheduler: BaseScheduler) -> None:
-    """Schedule what waited for the start. On an error the list stays as it is, and the start fails."""
-    while pending := list(scheduler._pending_jobs):
-        jobs = [job for job, _, _ in pending]
-        schedule_many(scheduler, jobs, [(alias, replace) for _, alias, replace in pending])
+def enter_pending(scheduler: BaseScheduler, begin: Callable[[], None]) -> None:
+    """Schedule what waited for the start, and call ``begin``, with the locks held, when nothing waits any more.
+
+    Jobs may be added meanwhile, and wait too. On an error (an id is taken) all of them wait as before: what was stored
+    is taken back, so that the start can be repaired and made again.
+    """
+    entered: list[Pending] = []
+    try:
+        while True:
+            with scheduler._state_lock, scheduler._jobstores_lock:
+                pending = list(scheduler._pending_jobs)
+                if not pending:
+                    begin()
+                    return
+            schedule_many(
+                scheduler, [job for job, _, _ in pending], [(alias, replace) for _, alias, replace in pending]
+            )
+            with scheduler._jobstores_lock:
+                entered += pending
+                done = {id(job) for job, _, _ in pending}
+                waiting = scheduler._pending_jobs
+                waiting[:] = [entry for entry in waiting if id(entry[0]) not in done]
+    except BaseException:
         with scheduler._jobstores_lock:
-            done = {id(job) for job, _, _ in pending}
-            scheduler._pending_jobs[:] = [
-                entry for entry in scheduler._pending_jobs if id(entry[0]) not in done
-            ]
+            scheduler._pending_jobs[:0] = entered
+            waiting = list(scheduler._pending_jobs)
+        _take_back(scheduler, waiting)
+        raise
+
+
+def _take_back(scheduler: BaseScheduler, waiting: list[Pending]) -> None:
+    """Remove jobs from their stores that wait again; one that replaced another stays, and does so again."""
+    for job, alias, replace_existing in waiting:
+        if job._jobstore_alias is None:
+            continue
+        job._jobstore_alias = None
+        if replace_existing:
+            continue
+        try:
+            store = scheduler._lookup_jobstore(alias)
+            with guard(scheduler, store):
+                store.remove_job(job.id)
+        except Exception as exc:
+            scheduler._logger.error(
+                'Job "%s" can\'t be taken back from job store "%s" after a failed start: %s',
+                job.id,
+                alias,
+                exc,
+            )
+        else:
+            scheduler._dispatch_event(JobEvent(EVENT_JOB_REMOVED, job.id, alias))
 
 
 # Looking up and removing

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from threading import get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from rapscheduler._scheduling import components, last_writes
+from rapscheduler._scheduling import catalogue, components, last_writes
 from rapscheduler.errors import SchedulerAlreadyRunningError, SchedulerNotRunningError, ShutdownTimeoutError
 from rapscheduler.events import (
     EVENT_SCHEDULER_PAUSED,
@@ -54,19 +55,13 @@ def start(scheduler: BaseScheduler, paused: bool) -> None:
     try:
         _start_components(scheduler, components.EXECUTOR, started)
         _start_components(scheduler, components.JOBSTORE, started)
-        scheduler._add_pending_jobs()
-        with scheduler._state_lock, scheduler._jobstores_lock:
-            scheduler.state = STATE_PAUSED if paused else STATE_RUNNING
-            scheduler._start_loop()
-            scheduler._starting = False
+        catalogue.enter_pending(scheduler, partial(_begin, scheduler, paused))
     except BaseException:
-        scheduler.state = STATE_STOPPED
         for component in reversed(started):
             _guarded(scheduler, repr(component), component.shutdown)
         scheduler._starting = False
         scheduler._stop_asked = None
         raise
-    scheduler._add_pending_jobs()  # what came between the last look and the change of state
     scheduler._logger.info("Scheduler started")
     scheduler._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
     asked, scheduler._stop_asked = scheduler._stop_asked, None
@@ -76,6 +71,17 @@ def start(scheduler: BaseScheduler, paused: bool) -> None:
             scheduler.shutdown(**asked)
     elif scheduler.state == STATE_RUNNING:
         scheduler.wakeup()
+
+
+def _begin(scheduler: BaseScheduler, paused: bool) -> None:
+    """Change the state; called with both locks held, when no job waits any more."""
+    scheduler.state = STATE_PAUSED if paused else STATE_RUNNING
+    try:
+        scheduler._start_loop()
+    except BaseException:
+        scheduler.state = STATE_STOPPED
+        raise
+    scheduler._starting = False
 
 
 def _start_components(scheduler: BaseScheduler, kind: components.Kind, started: list[Any]) -> None:

@@ -615,9 +615,6 @@ class BaseScheduler(ABC):
         own = (BaseScheduler._create_trigger, BaseScheduler._create_plugin_instance)
         return tuple(getattr(maker, "__func__", None) for maker in makers) == own
 
-    def _add_pending_jobs(self) -> None:
-        catalogue.add_pending(self)
-
     def _create_plugin_instance(self, type_: str, alias: str, constructor_kwargs: dict[str, Any]) -> Any:
         """An instance of a plugin. ``type_``: ``"trigger"``, ``"executor"`` or ``"jobstore"``."""
         classes = getattr(self, _CLASS_TABLES[type_])
