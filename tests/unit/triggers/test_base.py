@@ -106,3 +106,27 @@ def test_jitter_delays_by_elapsed_time_across_a_gap() -> None:
 def test_triggers_are_pickled_with_every_protocol(trigger: BaseTrigger, protocol: int) -> None:
     again = pickle.loads(pickle.dumps(trigger, protocol))
     assert (type(again), repr(again)) == (type(trigger), repr(trigger))
+
+
+@pytest.mark.parametrize(
+    ("trigger", "expected"),
+    [
+        (CronTrigger(hour="*", start_date=START, timezone=UTC), START),
+        (CalendarIntervalTrigger(days=1, start_date=START, timezone=UTC), START),
+        (IntervalTrigger(hours=1, start_date=START, timezone=UTC), START - timedelta(days=365, hours=-1)),
+    ],
+    ids=["cron", "calendar interval", "interval"],
+)
+def test_a_previous_fire_time_before_the_start_date(trigger: BaseTrigger, expected: datetime) -> None:
+    """Only an interval goes on from it (docs/migration.md); APScheduler's triggers all do."""
+    previous = START - timedelta(days=365)
+    assert trigger.get_next_fire_time(previous, previous + timedelta(seconds=1)) == expected
+
+
+def test_years_before_1970() -> None:
+    early = datetime(1960, 5, 5, 5, 5, tzinfo=UTC)
+    for year in (None, "*"):
+        trigger = CronTrigger(year=year, month="*", day="*", hour="*", timezone=UTC)
+        assert trigger.get_next_fire_time(None, early) == datetime(1960, 5, 5, 6, tzinfo=UTC)
+    with pytest.raises(ValueError, match="lower than the minimum value"):
+        CronTrigger(year=1960, timezone=UTC)
