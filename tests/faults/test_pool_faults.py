@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.faults.port import WAIT_S, Port, now
 
 from rapscheduler.errors import LostValueError, ShutdownTimeoutError, UnrunnableJobError
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
+from rapscheduler.executors._workers import WorkerPool
 from rapscheduler.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
 
 pytestmark = pytest.mark.faults
@@ -82,6 +85,38 @@ def test_shutdown_with_a_timeout(port: Port) -> None:
         executor.shutdown(wait=True, timeout=0.01)
     gate.set()
     executor.shutdown(wait=True, timeout=WAIT_S)
+
+
+def test_a_pool_that_nobody_refers_to_ends_its_workers_after_their_tasks() -> None:
+    """Idle workers must not hold it: it holds the executor, and that the scheduler."""
+    gate, ran = threading.Event(), []
+    pool = WorkerPool(2, work=lambda task: (gate.wait(WAIT_S), ran.append(task)), lost=print)
+    pool.put(range(5))
+    threads, left = list(pool._threads), weakref.ref(pool)
+    del pool
+    gc.collect()
+    assert left() is not None and len(threads) == 2
+    gate.set()
+    for thread in threads:
+        thread.join(WAIT_S)
+    gc.collect()
+    assert sorted(ran) == [0, 1, 2, 3, 4] and left() is None
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def test_cancelled_tasks_keep_no_pool() -> None:
+    gate = threading.Event()
+    pool = WorkerPool(1, work=print, lost=print)
+    running, waiting = pool.submit(gate.wait, WAIT_S), pool.submit(print)
+    while not running.running():
+        threading.Event().wait(0.001)
+    pool.shutdown(wait=False, cancel_futures=True)
+    gate.set()
+    assert pool.shutdown(wait=True, timeout=WAIT_S) and waiting.cancelled()
+    left = weakref.ref(pool)
+    del pool, running, waiting
+    gc.collect()
+    assert left() is None
 
 
 @pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])

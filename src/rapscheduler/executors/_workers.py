@@ -29,6 +29,9 @@ _STOP = object()
 _names = count()
 _ending = False
 _open_pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
+_busy: set[WorkerPool] = (
+    set()
+)  # those with unfinished tasks: they stay until these are done, whoever lets go of them
 
 
 class WorkerPool:
@@ -82,9 +85,21 @@ class WorkerPool:
             self._put += len(tasks)
             if len(self._done) < self._max_workers:
                 self._start_workers()
+            _busy.add(self)
             put = self._work_queue.put
             for task in tasks:
                 put(task)
+
+    def _rest(self) -> None:
+        """A worker has nothing to do: a pool without work need not be kept."""
+        with self._lock:
+            if self.unfinished() <= 0:
+                _busy.discard(self)
+
+    def __del__(self) -> None:
+        """Nobody can put anything any more: end the idle workers."""
+        for _ in getattr(self, "_threads", ()):
+            self._work_queue.put(_STOP)
 
     def reopen(self) -> None:
         """Take tasks again after a shutdown, with new workers, also if the initializer failed before; old workers end
@@ -99,6 +114,7 @@ class WorkerPool:
     def _forget_workers(self) -> None:
         """In a forked child: threads and tasks stayed in the parent; the locks may have been held there."""
         self._lock = threading.Lock()
+        _busy.discard(self)
         self._work_queue = SimpleQueue()
         self._threads, self._done, self._put = set(), [], 0
 
@@ -144,6 +160,7 @@ class WorkerPool:
         for task in _drained(self._work_queue):
             if isinstance(task, Call):
                 task.future.cancel()
+                self._put -= 1
             else:
                 kept.append(task)
         for task in kept:
@@ -157,7 +174,7 @@ class WorkerPool:
             thread = threading.Thread(
                 name=f"{self._thread_name_prefix}_{number}",
                 target=_serve,
-                args=(self, number, self._work_queue, self._done),
+                args=(weakref.ref(self), number, self._work_queue, self._done),
             )
             try:
                 thread.start()
@@ -178,6 +195,8 @@ class WorkerPool:
             for task in tasks:
                 if task is _STOP:  # meant for the workers whose initializer did not fail
                     queue.put(_STOP)
+                elif queue is self._work_queue:
+                    self._put -= 1
         for task in tasks:
             if isinstance(task, Call):
                 task.future.set_exception(BrokenThreadPool(repr(error)))
@@ -216,8 +235,16 @@ def _drained(queue: SimpleQueue[Any]) -> Iterable[Any]:
             return
 
 
-def _serve(pool: WorkerPool, number: int, queue: SimpleQueue[Any], done: list[int]) -> None:
-    """The life of worker `number` on the queue and the counts of the start that it belongs to."""
+def _serve(
+    pool_ref: Callable[[], WorkerPool | None], number: int, queue: SimpleQueue[Any], done: list[int]
+) -> None:
+    """The life of worker `number` on the queue and the counts of the start that it belongs to.
+
+    While it waits it does not hold the pool, which holds the executor, which holds the scheduler.
+    """
+    pool = pool_ref()
+    if pool is None:
+        return
     if pool._initializer is not None:
         try:
             pool._initializer(*pool._initargs)
@@ -226,9 +253,23 @@ def _serve(pool: WorkerPool, number: int, queue: SimpleQueue[Any], done: list[in
                 "Exception in initializer of a worker thread; the pool can't run jobs", exc_info=exc
             )
             pool._break(exc, queue)
+            pool._rest()
             return
     get, work = queue.get, pool._work
-    while (task := get()) is not _STOP:
+    while True:
+        try:
+            task = get(False)
+        except Empty:
+            pool._rest()
+            del pool, work
+            task = get()
+            pool = pool_ref()
+            if pool is None:
+                return
+            work = pool._work
+        if task is _STOP:
+            pool._rest()
+            return
         if type(task) is Call:
             task.run()
         else:

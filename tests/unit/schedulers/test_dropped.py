@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import weakref
 from datetime import timedelta
 
 import pytest
 
+from rapscheduler.executors.pool import ThreadPoolExecutor
 from rapscheduler.schedulers.asyncio import AsyncIOScheduler
 from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.testing import ManualScheduler
@@ -70,6 +72,28 @@ def test_a_scheduler_is_freed_with_its_event_loop():
     left = asyncio.run(in_a_loop())
     gc.collect()
     assert left() is None
+
+
+def test_idle_workers_do_not_hold_the_scheduler():
+    ran = threading.Event()
+
+    async def main():
+        scheduler = AsyncIOScheduler(executors={"default": ThreadPoolExecutor(2)})
+        scheduler.start()
+        scheduler.add_job(ran.set)
+        await asyncio.get_running_loop().run_in_executor(None, ran.wait, 30)
+        return weakref.ref(scheduler), list(scheduler._executors["default"]._pool._threads)
+
+    left, threads = asyncio.run(main())
+    for _ in range(1000):
+        gc.collect()
+        if left() is None:
+            break
+        threading.Event().wait(0.01)  # the worker is on its way to its rest
+    assert left() is None
+    for thread in threads:
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def test_a_job_outlives_its_scheduler_and_says_so():
