@@ -3,7 +3,7 @@
 Twin of `rapscheduler._reference.trigger`, which states the rules. Here a schedule answers through three C methods
 (trigger.pxd), without the interpreter's lock; the Python face converts datetimes at the door and nothing else.
 
-Lean on purpose, since a million may exist: 56 bytes, and the collector doesn't see them (no cycle can pass through a
+Lean on purpose, since a million may exist: 56 bytes (cron 72), and the collector doesn't see them (no cycle can pass through a
 zone or a number; a Python subclass that adds attributes is seen again).
 """
 
