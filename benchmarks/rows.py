@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Bench
+from benchmarks.pace import machine_factor
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -48,6 +49,7 @@ class Line:
     result: Result
     measured_at: str
     quick: bool
+    machine_factor: float | None = None  # see `pace`
 
     @property
     def verdict(self) -> str:
@@ -76,12 +78,13 @@ def machine() -> dict[str, Any]:
     }
 
 
-_HEAD = ("row", "work", "target", "ours", "peer", "ratio", "")
+_HEAD = ("row", "work", "target", "ours", "peer", "ratio", "", "machine")
 
 
 def _cells(line: Line) -> tuple[str, ...]:
     result = line.result
-    return (line.key, line.work, line.target, result.ours, result.peer, result.ratio, line.verdict)
+    pace = "" if line.machine_factor is None else f"{line.machine_factor:.1f}"
+    return (line.key, line.work, line.target, result.ours, result.peer, result.ratio, line.verdict, pace)
 
 
 def as_markdown(lines: list[Line]) -> str:
@@ -104,7 +107,11 @@ def save(lines: list[Line], known: set[tuple[str, str]]) -> None:
     path.write_text(json.dumps({"lines": merged}, indent=1, ensure_ascii=False) + "\n")
     shown = [Line(**{**one, "result": Result(**one["result"])}) for one in _without_machine(merged)]
     facts = machine()
-    head = f"Python {facts['python']}, {facts['cores']} cores, {facts['processor']}; last run {_now()}\n\n"
+    head = (
+        f"Python {facts['python']}, {facts['cores']} cores, {facts['processor']}; last run {_now()}. "
+        "*machine*: how many times longer three calls of the standard library took when the row was measured "
+        "than on the machine of the targets.\n\n"
+    )
     (RESULTS / "latest.md").write_text(head + as_markdown(shown))
 
 
@@ -117,4 +124,4 @@ def _now() -> str:
 
 
 def measured(row: Row, result: Result, quick: bool) -> Line:
-    return Line(row.key, row.work, row.target, result, _now(), quick)
+    return Line(row.key, row.work, row.target, result, _now(), quick, machine_factor())

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from benchmarks import __main__ as command
-from benchmarks import rows
+from benchmarks import pace, rows
 from benchmarks.measure import Timing, geometric_mean, show_s
 from benchmarks.rows import Line, Result, as_markdown
 from benchmarks.soak import BUCKET_US, BUCKETS, Ledger
@@ -110,9 +110,11 @@ def test_durations_are_shown_with_their_unit(seconds: float, text: str) -> None:
 
 def test_the_table_shows_pass_miss_and_not_built() -> None:
     results = (Result("1", passed=True), Result("2", passed=False), Result("not built"))
-    lines = [Line("key", "work", "target", result, "now", False) for result in results]
-    verdicts = [row.split("|")[-2].strip() for row in as_markdown(lines).splitlines()[2:]]
-    assert verdicts == ["pass", "MISS", "not built"]
+    lines = [Line("key", "work", "target", result, "now", False, 1.25) for result in results]
+    verdicts = [
+        [cell.strip() for cell in row.split("|")[-3:-1]] for row in as_markdown(lines).splitlines()[2:]
+    ]
+    assert verdicts == [["pass", "1.2"], ["MISS", "1.2"], ["not built", "1.2"]]
 
 
 def test_saved_rows_are_kept_replaced_or_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +129,11 @@ def test_saved_rows_are_kept_replaced_or_gone(tmp_path: Path, monkeypatch: pytes
     assert "| kept | – | 1 s |" in table
     assert "| again | – | 2 s |" in table
     assert "renamed since" not in table
+
+
+def test_a_slower_machine_has_a_larger_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "_median_ns", lambda call: 2 * pace.CALLS[call])
+    assert pace.machine_factor() == pytest.approx(2)
 
 
 def test_unknown_rows_are_refused_by_name() -> None:
