@@ -3,7 +3,9 @@
 Switches (environment):
     RAPSCHEDULER_NO_EXTENSIONS=1       build a pure-Python wheel; the reference engine serves
     RAPSCHEDULER_REQUIRE_EXTENSIONS=1  a compile error stops the build (wheels, CI)
-    RAPSCHEDULER_SANITIZE=1            compile under AddressSanitizer and UndefinedBehaviorSanitizer
+    RAPSCHEDULER_SANITIZE=1            compile under AddressSanitizer and UndefinedBehaviorSanitizer;
+                                       =thread: under ThreadSanitizer
+    RAPSCHEDULER_TRACE=1               tell each line that runs (`make coverage`); C files lie beside their sources
 """
 
 from __future__ import annotations
@@ -27,9 +29,12 @@ def _extensions() -> list[Extension]:
     compile_args = ["-O3", "-fno-strict-aliasing", "-Wno-unreachable-code"]
     link_args: list[str] = []
     if _switch("RAPSCHEDULER_SANITIZE"):
-        flags = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer", "-g"]
+        which = "thread" if os.environ["RAPSCHEDULER_SANITIZE"] == "thread" else "address,undefined"
+        flags = [f"-fsanitize={which}", "-fno-omit-frame-pointer", "-g"]
         compile_args = ["-O1", *flags]
         link_args = flags
+    if _switch("RAPSCHEDULER_TRACE"):
+        compile_args = ["-O1", "-DCYTHON_TRACE=1", "-DCYTHON_TRACE_NOGIL=1"]
     if os.name == "nt":
         compile_args, link_args = ["/O2"], []
     return [
@@ -50,7 +55,7 @@ def _cythonized() -> list[Extension]:
     extensions = cythonize(
         _extensions(),
         include_path=[str(EXT_ROOT)],
-        build_dir="build/cython",
+        build_dir=None if _switch("RAPSCHEDULER_TRACE") else "build/cython",
         # Processes are forked: where they would be spawned, each would run this file again.
         nthreads=os.cpu_count() or 1 if sys.platform == "linux" else 0,
         compiler_directives={
@@ -61,7 +66,9 @@ def _cythonized() -> list[Extension]:
             "wraparound": False,
             "cdivision": True,
             "initializedcheck": False,
-            "embedsignature": True,
+            "embedsignature": True,  # in the form that `inspect.signature` and `help` read
+            "embedsignature.format": "clinic",
+            "linetrace": _switch("RAPSCHEDULER_TRACE"),
         },
     )
     if not _switch("RAPSCHEDULER_REQUIRE_EXTENSIONS"):

@@ -7,6 +7,7 @@ wrong.
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -30,6 +31,7 @@ DRIVERS = {
     "etcd3",
     "rethinkdb",
 }
+DRIVERS |= {"dateutil", "python-dateutil", "holidays", "celery", "dask", "distributed"}
 DRIVERS |= {"bson", "PySide6", "PyQt5", "PyQt6", "PySide2", "grpc", "qtpy"}
 
 
@@ -47,7 +49,7 @@ def plugins() -> int:
                 point.load()
                 loaded += 1
             except ImportError as error:
-                words = set(str(error).replace(".", " ").replace(",", " ").replace("'", " ").split())
+                words = set(re.split(r"[\s.,:'\"]+", str(error)))
                 known = (error.name or "").partition(".")[0] in DRIVERS or any(
                     driver.lower() in {word.lower() for word in words} for driver in DRIVERS
                 )

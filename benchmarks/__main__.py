@@ -11,11 +11,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import rows_eventloop, rows_scheduler, rows_stores, rows_triggers
+from benchmarks import rows_eventloop, rows_processes, rows_scheduler, rows_stores, rows_triggers
 from benchmarks.measure import Bench, NotBuilt
 from benchmarks.rows import Result, Row, measured, save
 
-ALL: list[Row] = [*rows_triggers.ROWS, *rows_scheduler.ROWS, *rows_eventloop.ROWS, *rows_stores.ROWS]
+ALL: list[Row] = [
+    *rows_triggers.ROWS,
+    *rows_scheduler.ROWS,
+    *rows_processes.ROWS,
+    *rows_eventloop.ROWS,
+    *rows_stores.ROWS,
+]
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:

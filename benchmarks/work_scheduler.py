@@ -7,6 +7,7 @@ The scheduler under test is a plain subclass of the library's ``BaseScheduler`` 
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import random
 import subprocess
@@ -15,11 +16,13 @@ import tempfile
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from logging.handlers import QueueHandler
+from queue import SimpleQueue
 from typing import Any, ClassVar
 
 from benchmarks.workloads import US, Unsupported, Workload, at, instants_us, job_crontab, nothing
 
-OPERATIONS = ("modify", "reschedule", "pause", "remove", "look up")
+OPERATIONS = ("modify", "reschedule", "pause", "resume", "remove", "look up")
 _counter = itertools.count(1)
 _target = 0
 _done = threading.Event()
@@ -163,6 +166,9 @@ class ChangeJobs(SchedulerWorkload):
     def prepare(self) -> None:
         self.ids = [str(i) for i in self.source.sample(range(self.count), self.picked)]
         _, interval = self.triggers()
+        if self.operation == "resume":
+            for job_id in self.ids:
+                self.scheduler.pause_job(job_id)
         self.triggers_ready = [interval(seconds=1800 + i, timezone=timezone.utc) for i in range(self.picked)]
 
     def run(self) -> int:
@@ -176,6 +182,9 @@ class ChangeJobs(SchedulerWorkload):
         elif self.operation == "pause":
             for job_id in self.ids:
                 scheduler.pause_job(job_id)
+        elif self.operation == "resume":
+            for job_id in self.ids:
+                scheduler.resume_job(job_id)
         elif self.operation == "remove":
             for job_id in self.ids:
                 scheduler.remove_job(job_id)
@@ -191,6 +200,29 @@ class ChangeJobs(SchedulerWorkload):
         elif self.operation == "pause":
             for job_id in self.ids:
                 self.scheduler.resume_job(job_id)
+        return {"count": self.count}
+
+
+class ListJobs(SchedulerWorkload):
+    """``get_jobs()`` of ``count`` cron jobs, in the order of their run times."""
+
+    name = "list_jobs"
+
+    def open(self, *, count: int, peer_count: int = 20_000) -> None:
+        self.count = count if self.library == "rapscheduler" else min(count, peer_count)
+        scheduler = self.paused()
+        cron, _ = self.triggers()
+        for i in range(self.count):
+            scheduler.add_job(nothing, cron(**job_crontab(i), timezone=timezone.utc))
+
+    def run(self) -> int:
+        self.listed = self.scheduler.get_jobs()
+        return self.count
+
+    def facts(self) -> dict[str, Any]:
+        keys = [(job.next_run_time, job.id) for job in self.listed]
+        if keys != sorted(keys) or len(keys) != self.count:
+            raise AssertionError("get_jobs() gave other jobs, or another order")
         return {"count": self.count}
 
 
@@ -213,21 +245,67 @@ class DueAtOnce(_AllDue):
 
     name = "due_at_once"
 
-    def open(self, *, count: int, peer_count: int = 20_000) -> None:
+    def open(self, *, count: int, peer_count: int = 20_000, told: str = "") -> None:
+        """``told``: who hears of the runs: a "listener", or at INFO a log "file", a handler that "drop"s, a "queue"."""
         self.count = count if self.library == "rapscheduler" else min(count, peer_count)
+        self.told = told
+        self.folder = tempfile.TemporaryDirectory()
+        self.handlers: dict[str, Any] = {
+            "file": lambda: logging.FileHandler(self.folder.name + "/log"),
+            "drop": Dropping,
+            "queue": lambda: QueueHandler(SimpleQueue()),
+        }
 
     def prepare(self) -> None:
-        self.add_due(self.paused(), self.count, "interval")
+        scheduler = self.paused()
+        self.add_due(scheduler, self.count, "interval")
         expect(self.count)
+        self.heard = itertools.count(1)
+        self.heard_all = threading.Event()
+        if self.told == "listener":
+            codes = self.module("events")
+            scheduler.add_listener(self.hear, codes.EVENT_JOB_EXECUTED | codes.EVENT_JOB_ERROR)
+        elif self.told:
+            self.handler = self.handlers[self.told]()
+            self.handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+            logging.getLogger().addHandler(self.handler)
+            logging.getLogger().setLevel(logging.INFO)
+
+    def hear(self, event: Any) -> None:
+        if next(self.heard) == self.count:
+            self.heard_all.set()
 
     def run(self) -> int:
         self.scheduler.resume()
         await_runs()
+        if self.told == "listener" and not self.heard_all.wait(600):
+            raise TimeoutError("not every run was told")
         return self.count
 
     def facts(self) -> dict[str, Any]:
         self.end_scheduler()
+        if self.told not in ("", "listener"):
+            logging.getLogger().removeHandler(self.handler)
+            logging.getLogger().setLevel(logging.WARNING)
+            self.handler.close()
+        if self.told == "file":
+            with open(self.handler.baseFilename) as stream:
+                lines = sum("executed successfully" in line for line in stream)
+            os.remove(self.handler.baseFilename)
+            if lines != self.count:
+                raise AssertionError(f"{lines} of {self.count} runs are in the log")
         return {"count": self.count}
+
+    def close(self) -> None:
+        super().close()
+        self.folder.cleanup()
+
+
+class Dropping(logging.Handler):
+    """Takes every record, and drops it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        pass
 
 
 class LoopAlone(_AllDue):

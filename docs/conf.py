@@ -22,5 +22,5 @@ autodoc_mock_imports = (
     "gevent tornado twisted PySide6 sqlalchemy redis pymongo bson kazoo etcd3 rethinkdb rich".split()
 )
 intersphinx_mapping: dict[str, tuple[str, None]] = {}
-exclude_patterns = ["build"]
+exclude_patterns = ["build", "changes"]  # the latter: `towncrier`, see CONTRIBUTING
 suppress_warnings = ["myst.xref_missing"]

@@ -6,7 +6,17 @@ which are named as in APScheduler: ``from rapscheduler.schedulers.background imp
 
 from __future__ import annotations
 
-__all__ = ("__version__", "install_as_apscheduler", "register_type", "release", "version", "version_info")
+__all__ = (
+    "Retry",
+    "RetryLater",
+    "__version__",
+    "current_run",
+    "install_as_apscheduler",
+    "register_type",
+    "release",
+    "version",
+    "version_info",
+)
 
 __version__ = version = release = "0.1.0"
 version_info = (0, 1, 0)
@@ -26,9 +36,14 @@ def install_as_apscheduler() -> None:
 
 
 def __getattr__(name: str) -> object:
-    """``register_type`` is loaded when somebody asks for it."""
-    if name != "register_type":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from rapscheduler._serialization.registry import register_type
+    """What is loaded when somebody asks for it."""
+    if name == "register_type":
+        from rapscheduler._serialization.registry import register_type
 
-    return register_type
+        return register_type
+    if name in ("current_run", "Retry", "RetryLater"):
+        from rapscheduler import runs
+
+        found: object = getattr(runs, name)
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

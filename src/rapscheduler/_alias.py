@@ -1,7 +1,7 @@
 """``import apscheduler`` that gives rapscheduler: a finder in front of the import system.
 
 What lives here: the finder and the facade module ``apscheduler``. What must not: anything that runs unless
-``install_as_apscheduler()`` is called.
+``install_as_apscheduler()`` is called, or the distribution of ``ext/apscheduler-distribution`` is imported.
 Approach: ``apscheduler.X`` is never loaded a second time. The finder imports ``rapscheduler.X`` and puts that very
 module object into ``sys.modules`` under both names, so that classes are the same whichever name they are imported by.
 Only the top package is a module of its own, because its version numbers have to be those of the API it stands for.
@@ -56,12 +56,26 @@ _own_specs: dict[str, ModuleSpec | None] = {}
 
 
 def _facade() -> ModuleType:
-    """The module ``apscheduler``; what it lacks is looked up in ``rapscheduler``."""
+    """The module ``apscheduler``."""
     module = ModuleType(ALIAS, "rapscheduler, installed under the name of APScheduler")
+    _describe(module)
+    return module
+
+
+def _describe(module: ModuleType) -> None:
     module.version = module.__version__ = module.release = API_VERSION  # type: ignore[attr-defined]
     module.version_info = tuple(map(int, API_VERSION.split(".")))  # type: ignore[attr-defined]
     module.__path__ = []
-    return module
+
+
+def stand_in(name: str) -> None:
+    """Called by the module ``apscheduler`` of the second distribution while it is imported: it becomes the facade."""
+    from rapscheduler import util
+
+    _describe(sys.modules[name])
+    if AliasFinder not in sys.meta_path:
+        sys.meta_path.insert(0, AliasFinder)
+    util._log_root = ALIAS
 
 
 def install() -> None:

@@ -1,7 +1,8 @@
 """The clock that is passed in: what time it is, for everything that asks.
 
-What lives here: ``Clock`` (the interface), ``SystemClock`` (the real one) and ``SYSTEM``, its only instance.
-What must not: sleeping, time zones, schedules. The virtual clock of tests lives in ``rapscheduler.testing``.
+What lives here: ``Clock`` (the interface), ``SystemClock`` (the real one) and ``SYSTEM``, its only instance;
+`steady_s`, by which leases are kept. What must not: sleeping (`schedulers.blocking`), noticing that a clock was set
+(`_scheduling.dueloop`), time zones, schedules. The virtual clock of tests lives in ``rapscheduler.testing``.
 
 freezegun replaces ``datetime.datetime`` and then the names bound to it in loaded modules; time-machine patches
 ``now`` inside the interpreter. So the class is looked up in its module at every call (by the engine, as every run asks
@@ -13,10 +14,13 @@ from __future__ import annotations
 
 import datetime as _datetime
 import time as _time
+from collections.abc import Callable
+from typing import Any
 
 from rapscheduler._engine.datetimes import now_us as _engine_now_us
+from rapscheduler._instants import EPOCH, MICROSECOND
 
-__all__ = ["SYSTEM", "Clock", "SystemClock"]
+__all__ = ["SYSTEM", "Clock", "SystemClock", "now_of", "steady_s"]
 
 
 class Clock:
@@ -36,6 +40,9 @@ class Clock:
         """Seconds of a clock that nobody sets: for waiting, never for schedules."""
         raise NotImplementedError
 
+    def call_when_moved(self, callback: Callable[[], Any]) -> None:
+        """Call this bound method, held weakly, whenever somebody moves the clock. The real one moves by itself."""
+
 
 class SystemClock(Clock):
     """The clock of the machine, or what freezegun or time-machine put in its place."""
@@ -52,3 +59,27 @@ class SystemClock(Clock):
 
 
 SYSTEM = SystemClock()
+
+
+def steady_s() -> float:
+    """Seconds of a clock that nobody sets and that goes on while the machine sleeps, where there is one: for leases."""
+    return _time.clock_gettime(_STEADY) if _STEADY is not None else _time.monotonic()
+
+
+# Windows has neither: its monotonic clock goes on while the machine sleeps
+_STEADY = getattr(_time, "CLOCK_BOOTTIME", getattr(_time, "CLOCK_MONOTONIC", None))
+_DATETIME = _datetime.datetime
+
+
+def now_of(datetime: Any) -> int:
+    """Microseconds since the epoch, as the name ``datetime`` of a module tells them: tests put their own in its place.
+
+    The module's own datetime is looked at first, so this costs a comparison.
+    """
+    if datetime is _DATETIME or datetime is _datetime.datetime:
+        return _engine_now_us()
+    moment = datetime.now(_datetime.timezone.utc)
+    if moment.tzinfo is None:  # a fake that takes a zone and forgets it
+        moment = moment.replace(tzinfo=_datetime.timezone.utc)
+    now_us: int = (moment - EPOCH) // MICROSECOND
+    return now_us

@@ -9,35 +9,37 @@ table per tzinfo object, shared by all triggers. What must not: arithmetic on wa
 * everything else: asked, ``fromutc`` by ``fromutc``, and bisected to the second, as far as somebody wants to know.
 
 Whatever was read is compared with a sample of the object's own answers; where they differ, the object is probed.
+
+Zone files change while a process lives, and ``ZoneInfo.clear_cache()`` makes Python read them again: ``ZoneInfo(key)``
+is another object then, and what was remembered by the name is stale. `rules_version` looks for that; caches of names
+say with `forgotten_with_rules` how they are emptied. Whoever holds an old object goes on with its rules.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 import zoneinfo
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone, tzinfo
-from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
-from rapscheduler._engine.timezone import CYCLE_S, HI_S, LO_S, ZoneTable
+from rapscheduler._engine.timezone import ZoneTable
+from rapscheduler._locks import KeptLock
 from rapscheduler.util import astimezone
 
-__all__ = ["as_zone", "local_zone", "zone_table"]
+__all__ = ["as_zone", "forgotten_with_rules", "local_zone", "rules_changes", "rules_version", "zone_table"]
 
 _EPOCH = datetime(1970, 1, 1)
 _DAY_S = 86400
-_FIRST_S = -62135596800 + 3 * _DAY_S  # what is asked of a tzinfo stays clear of the ends of the calendar
-_LAST_S = 253402300799 - 3 * _DAY_S
-_YEAR_1900_S = -2208988800
-_YEAR_2100_S = 4102444800
 
-_tables: WeakValueDictionary[int, ZoneTable] = (
-    WeakValueDictionary()
-)  # id(tzinfo) -> its table, which holds the tzinfo
-_named: dict[object, ZoneTable] = {}  # zones that exist once per process: (key) or (offset, name) -> table
+# id(tzinfo) -> its table, which holds the tzinfo
+_tables: WeakValueDictionary[int, ZoneTable] = WeakValueDictionary()
+_fixed_zones: dict[object, ZoneTable] = {}  # (offset, name) -> table
+_named: dict[str, ZoneTable] = {}  # key -> table of the object that ZoneInfo(key) gives
+watched: tuple[tuple[str, tzinfo], ...] = ()  # (key, that object) of each
+_naming = KeptLock()
 _recent: deque[ZoneTable] = deque(maxlen=64)  # keeps the last foreign ones alive between two triggers
 
 
@@ -46,11 +48,17 @@ def as_zone(obj: str | tzinfo | None) -> tzinfo | None:
     return astimezone(obj)
 
 
-def local_zone() -> tzinfo:
-    """The zone of this machine, by ``tzlocal``."""
+def get_localzone() -> tzinfo:
+    """The zone of this machine, by ``tzlocal``.
+
+    The modules that have this name, as APScheduler's do, look it up there when they ask: tests put their own there.
+    """
     from tzlocal import get_localzone
 
     return get_localzone()
+
+
+local_zone = get_localzone
 
 
 def zone_table(tz: tzinfo) -> ZoneTable:
@@ -80,11 +88,11 @@ def _fixed(tz: timezone) -> ZoneTable:
             f"The time zone {tz!r} is off UTC by parts of a second; use one that is off by whole seconds"
         )
     key = (offset, tz.tzname(None))
-    table = _named.get(key)
+    table = _fixed_zones.get(key)
     if table is None:
         table = ZoneTable.fixed(offset.days * _DAY_S + offset.seconds, tz)
-        if len(_named) < 10_000:
-            _named[key] = table
+        if len(_fixed_zones) < 10_000:
+            _fixed_zones[key] = table
         _recent.append(table)
     _tables[id(table.tzinfo)] = table
     return table
@@ -110,11 +118,97 @@ def _from_zoneinfo(tz: zoneinfo.ZoneInfo) -> ZoneTable | None:
         return None
     if not _agrees(table, tz):
         return None
+    if key.startswith("right/"):
+        from rapscheduler._rules import warn_of_leap_seconds  # a rare need
+
+        warn_of_leap_seconds(key)
     if kind is zoneinfo.ZoneInfo and zoneinfo.ZoneInfo(key) is tz:
-        _named[key] = table
+        _name(key, table)
     else:
         _recent.append(table)
     return table
+
+
+def _name(key: str, table: ZoneTable) -> None:
+    global watched
+    with _naming:
+        _named[key] = table
+        watched = tuple((name, one.tzinfo) for name, one in _named.items())
+
+
+def named_anew(key: str, tz: zoneinfo.ZoneInfo) -> ZoneTable:
+    """``ZoneInfo(key)`` gives this object now."""
+    table = zone_table(tz)
+    _name(key, table)
+    return table
+
+
+# --- files that are read again ---
+
+
+class RulesChange(NamedTuple):
+    """A zone whose files say something else since they were read again."""
+
+    key: str
+    old: ZoneTable
+    new: ZoneTable
+
+
+_changes: list[RulesChange] = []
+_forget: list[Callable[[], Any]] = []
+_reading = KeptLock()
+
+
+def forgotten_with_rules(forget: Callable[[], Any]) -> None:
+    """Let this be called when zones that were remembered by name are stale."""
+    _forget.append(forget)
+
+
+def rules_version() -> int:
+    """How often rules have changed in this process, after a look whether ``ZoneInfo(key)`` gives another object now.
+
+    A tenth of a microsecond for each zone that the process uses.
+    """
+    zone_info = zoneinfo.ZoneInfo
+    try:
+        for key, tz in watched:
+            if zone_info(key) is not tz:
+                return read_again()
+    except Exception:  # its file is gone
+        return read_again()
+    return len(_changes)
+
+
+def rules_changes(version: int) -> list[RulesChange]:
+    """What has changed since this `rules_version`, the latest rules of each zone against the first ones."""
+    found: dict[str, RulesChange] = {}
+    for change in _changes[version:]:
+        earlier = found.get(change.key, change)
+        found[change.key] = change._replace(old=earlier.old)
+    return list(found.values())
+
+
+def read_again() -> int:
+    """Read the changed zones again, and let everything go that was remembered by their names."""
+    from rapscheduler._rules import rules_text  # a rare need
+
+    with _reading:
+        for key, tz in watched:
+            try:
+                now = zoneinfo.ZoneInfo(key)
+            except Exception:
+                continue
+            if now is tz:
+                continue
+            old, new = zone_table(tz), named_anew(key, now)
+            if rules_text(old) != rules_text(new):
+                _changes.append(RulesChange(key, old, new))
+        for forget in _forget:
+            forget()
+        return len(_changes)
+
+
+# --- sources ---
 
 
 def _tzif(key: str) -> bytes | None:
@@ -158,7 +252,9 @@ def _from_pytz(tz: tzinfo) -> ZoneTable | None:
 
 def _agrees(table: ZoneTable, tz: tzinfo) -> bool:
     """Whether the zone object says the same as its table at some instants, most of them around changes."""
-    ask = _Prober(tz).offset_at
+    from rapscheduler._probing import Stretch  # a rare need
+
+    ask = Stretch(tz).offset_at
     now_s = int((datetime.now(timezone.utc) - _EPOCH.replace(tzinfo=timezone.utc)).total_seconds())
     samples = [year * 31556952 for year in range(-60, 120, 15)]
     for at_s, _, _ in table.transitions(now_s - 3 * 31556952, now_s + 3 * 31556952)[:12]:
@@ -170,141 +266,9 @@ def _agrees(table: ZoneTable, tz: tzinfo) -> bool:
 
 
 def _probed(tz: tzinfo) -> ZoneTable:
-    prober = _Prober(tz)
+    from rapscheduler._probing import Prober  # a rare need
+
+    prober = Prober(tz)
     now_s = int((datetime.now(timezone.utc) - _EPOCH.replace(tzinfo=timezone.utc)).total_seconds())
     prober.cover(now_s)
     return ZoneTable.probed(prober, tz, prober.plain, now_s)
-
-
-class _Prober:
-    """What a foreign tzinfo has said so far; the ``source`` of a zone table.
-
-    ``_starts[i]`` is the instant from which ``_offsets[i]`` holds, up to the next one or ``_end_s``; between
-    ``_starts[0]`` and ``_end_s`` every change is known that lasts longer than a step. No change lies within two days
-    outside of these ends, so a fold never straddles one. With ``_cycle`` the last 400 years before ``_end_s`` repeat.
-    """
-
-    _STEP_S = (
-        5 * _DAY_S
-    )  # how close we look: no real zone has gone back to its old offset within five days since 1900
-    _OLD_STEP_S = 120 * _DAY_S  # before 1900
-    _MARGIN_S = 2 * _DAY_S
-
-    def __init__(self, tz: tzinfo) -> None:
-        self._tz = tz
-        self.plain = True  # fromutc() has always answered with the same tzinfo
-        self._starts: list[int] = []
-        self._offsets: list[int] = []
-        self._end_s = 0
-        self._cycle = False
-        self._lock = threading.Lock()
-
-    def offset_at(self, utc_s: int) -> int:
-        """Seconds east of UTC by the tzinfo's own ``fromutc``. ValueError: it fails, or is no whole second."""
-        utc = _EPOCH + timedelta(seconds=min(max(utc_s, _FIRST_S), _LAST_S))
-        try:
-            wall: Any = self._tz.fromutc(utc.replace(tzinfo=self._tz))
-            offset: timedelta = wall.replace(tzinfo=None) - utc
-        except Exception as error:
-            raise ValueError(
-                f"The time zone {self._tz!r} cannot be used: it raised {type(error).__name__}: {error} when asked for "
-                f"the local time of {utc} UTC. Use zoneinfo.ZoneInfo('Area/City') or datetime.timezone instead"
-            ) from error
-        if wall.tzinfo is not self._tz:
-            self.plain = False
-        if offset.microseconds or abs(offset) >= timedelta(days=1):
-            raise ValueError(
-                f"The time zone {self._tz!r} is off UTC by {offset} at {utc} UTC; only whole seconds and less than a "
-                "day are possible. Use zoneinfo.ZoneInfo('Area/City') or datetime.timezone instead"
-            )
-        return offset.days * _DAY_S + offset.seconds
-
-    def cover(self, utc_s: int) -> tuple[list[int], list[int], int, bool]:
-        """Starts, offsets, end and cycle flag of all that is known, after probing as far as ``utc_s``."""
-        utc_s = min(max(utc_s, _FIRST_S), _LAST_S)
-        with self._lock:
-            if not self._starts:
-                self._begin(utc_s)
-            if utc_s < self._starts[0]:
-                self._extend_back(utc_s - 400 * _DAY_S)
-            if utc_s >= self._end_s and not self._cycle:
-                self._extend(utc_s + 400 * _DAY_S)
-            return list(self._starts), list(self._offsets), self._end_s, self._cycle
-
-    def _begin(self, utc_s: int) -> None:
-        start_s = self._quiet(max(utc_s - 400 * _DAY_S, _FIRST_S), -1)
-        self._starts, self._offsets = [start_s], [self.offset_at(start_s)]
-        self._end_s = start_s + 1
-        self._extend(utc_s + 800 * _DAY_S)
-
-    def _quiet(self, at_s: int, direction: int) -> int:
-        """The first instant from ``at_s`` on, going back or forth, that is two days away from any change there."""
-        while _FIRST_S < at_s < _LAST_S and self.offset_at(at_s) != self.offset_at(
-            at_s + direction * self._MARGIN_S
-        ):
-            at_s += direction * self._MARGIN_S
-        return at_s
-
-    def _extend_back(self, start_s: int) -> None:
-        start_s = self._quiet(max(start_s, _FIRST_S), -1)
-        starts, offsets = [start_s], [self.offset_at(start_s)]
-        self._scan(starts, offsets, start_s, self._starts[0])
-        if starts[-1] == self._starts[0]:
-            starts.pop()
-            offsets.pop()
-        if offsets[-1] == self._offsets[0]:
-            del self._starts[0], self._offsets[0]
-        if start_s <= _FIRST_S:
-            starts[0] = LO_S
-        self._starts[:0], self._offsets[:0] = starts, offsets
-
-    def _extend(self, end_s: int) -> None:
-        if end_s > _YEAR_2100_S + 60 * 366 * _DAY_S and self._find_cycle():
-            return
-        self._scan_to(self._quiet(min(end_s, _LAST_S), 1))
-        if self._end_s >= _LAST_S:
-            self._end_s = HI_S
-
-    def _scan_to(self, end_s: int) -> None:
-        if end_s > self._end_s:
-            self._scan(self._starts, self._offsets, self._end_s - 1, end_s - 1)
-            self._end_s = end_s
-
-    def _find_cycle(self) -> bool:
-        """See whether the offsets repeat every 400 years from 2100 on, as every yearly rule does; then keep one."""
-        base_s = max(_YEAR_2100_S, self._end_s)
-        self._scan_to(base_s + CYCLE_S + 3 * 366 * _DAY_S)
-        last_s = self._starts[-1]
-        if last_s > base_s + CYCLE_S:
-            starts, offsets, end_s, cycle = self._starts[:-1], self._offsets[:-1], last_s, True
-        elif last_s <= base_s:
-            starts, offsets, end_s, cycle = self._starts, self._offsets, HI_S, False
-        else:
-            return False
-        table = ZoneTable.from_transitions(self._starts[1:], self._offsets, self._tz)
-        for at_s in count(self._end_s, 251 * _DAY_S + 40_009):
-            if at_s > _LAST_S:
-                break
-            same_s = at_s - ((at_s - last_s) // CYCLE_S + 1) * CYCLE_S if cycle else last_s
-            if table.offset_at(same_s) != self.offset_at(at_s):
-                return False
-        self._starts, self._offsets, self._end_s, self._cycle = starts, offsets, end_s, cycle
-        return True
-
-    def _scan(self, starts: list[int], offsets: list[int], at_s: int, end_s: int) -> None:
-        """Append the changes in ``at_s < t <= end_s``; ``offsets[-1]`` is the offset at ``at_s``."""
-        while at_s < end_s:
-            step_s = self._STEP_S if at_s >= _YEAR_1900_S else self._OLD_STEP_S
-            next_s = min(at_s + step_s, end_s)
-            if self.offset_at(next_s) == offsets[-1]:
-                at_s = next_s
-                continue
-            while next_s - at_s > 1:  # the change is in at_s < t <= next_s
-                middle_s = (at_s + next_s) // 2
-                if self.offset_at(middle_s) == offsets[-1]:
-                    at_s = middle_s
-                else:
-                    next_s = middle_s
-            starts.append(next_s)
-            offsets.append(self.offset_at(next_s))
-            at_s = next_s

@@ -14,15 +14,21 @@ from typing import Any
 __all__ = (
     "ConflictingIdError",
     "CoroutineJobError",
+    "CrontabError",
+    "CrontabWarning",
     "CrontabWeekdayWarning",
     "DecodeError",
     "EncodeError",
     "HorizonError",
     "InterpreterEndingError",
     "JobLookupError",
+    "LostRunError",
     "LostValueError",
     "MaxInstancesReachedError",
+    "NoResultError",
     "RapschedulerError",
+    "RunCancelledError",
+    "RunTimeoutError",
     "SchedulerAlreadyRunningError",
     "SchedulerNotRunningError",
     "SettingTypeError",
@@ -111,6 +117,23 @@ class LostValueError(RapschedulerError, RuntimeError):
     """What a job in another process returned or raised could not be brought back."""
 
 
+class LostRunError(RapschedulerError, RuntimeError):
+    """A run went to the workers of another engine (Celery, Dask), and its end was not heard of: a worker that died,
+    a result that did not come in time. Whether the call was made, or still is, nobody here knows."""
+
+
+class NoResultError(RapschedulerError, RuntimeError):
+    """`Run.result` was asked of a run that was missed, skipped, cancelled or lost."""
+
+
+class RunCancelledError(RapschedulerError):
+    """A run was cancelled by `cancel_run`, or has to end; raised in a job by `Run.check`."""
+
+
+class RunTimeoutError(RapschedulerError, TimeoutError):
+    """A run took longer than the ``timeout`` of its job."""
+
+
 class CoroutineJobError(RapschedulerError, TypeError):
     """A coroutine function was given to an executor that would never await it."""
 
@@ -119,8 +142,25 @@ class HorizonError(RapschedulerError, ValueError):
     """The triggers of an `AndTrigger` agree on no time within its horizon."""
 
 
-class CrontabWeekdayWarning(UserWarning):
+class CrontabWarning(UserWarning):
+    """A crontab line does not do here what it does in the daemons of standard cron."""
+
+
+class CrontabWeekdayWarning(CrontabWarning):
     """`from_crontab` was given weekday numbers that standard cron reads differently (0 is Monday here)."""
+
+
+class CrontabError(RapschedulerError, ValueError):
+    """A crontab file can't be read; ``problems`` are (number of the line, what is wrong with it) of every bad line."""
+
+    def __init__(self, place: str, problems: list[tuple[int, str]]) -> None:
+        lines = [f"line {number}: {problem}" for number, problem in problems]
+        count = f"{len(lines)} lines can't be read, " if len(lines) > 1 else ""
+        super().__init__(f"{place}: {count}{'; '.join(lines)}")
+        self.place, self.problems = place, problems
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.place, self.problems)
 
 
 class SettingTypeError(RapschedulerError, TypeError, AttributeError):
@@ -161,9 +201,11 @@ class InterpreterEndingError(RuntimeError):
 def ends_program(exc: BaseException) -> bool:
     """Whether what user code raised is meant for the program: Ctrl-C and exits of signal handlers, killed greenlets.
 
-    A `SystemExit` in any other thread only means that thread, and the thread is ours.
+    A `SystemExit` in any other thread only means that thread, and the thread is ours. What asyncio cancels is never a
+    thread of ours.
     """
-    if isinstance(exc, Exception):
+    asyncio = sys.modules.get("asyncio")
+    if isinstance(exc, Exception) or (asyncio is not None and isinstance(exc, asyncio.CancelledError)):
         return False
     greenlet = sys.modules.get("greenlet")
     if greenlet is not None and isinstance(exc, greenlet.GreenletExit):

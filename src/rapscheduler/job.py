@@ -9,22 +9,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import getweakrefs
 
+from rapscheduler._callables import callable_facts
 from rapscheduler._engine.job_core import JobCore
+from rapscheduler._quoting import one_line
 from rapscheduler._zones import zone_table
 from rapscheduler.triggers.base import BaseTrigger
 from rapscheduler.util import (
     UTC,
+    as_written,
+    asbool,
     check_callable_args,
     convert_to_datetime,
     datetime_repr,
+    elsewhere,
     get_callable_name,
     obj_to_ref,
     ref_to_obj,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from rapscheduler._fields import Changes, JobValues
+    from rapscheduler._runs import Run
+    from rapscheduler._typed import Reschedule, like
+
+    reschedules_itself = like(Reschedule["Job"].call)
+else:
+    JobValues, reschedules_itself = JobCore, as_written
 
 __all__ = ("UTC", "Job", "get_callable_name")
 
@@ -32,6 +49,10 @@ STATE_VERSION = 1
 _ID_BLOCK = 256  # ids made from one read of the system's randomness
 
 _ids: list[str] = []
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 def new_job_id() -> str:
@@ -48,9 +69,18 @@ def new_job_id() -> str:
 
 if hasattr(os, "register_at_fork"):  # a forked child must not give out the parent's ids
     os.register_at_fork(after_in_child=_ids.clear)
+_ids_pid = os.getpid()
 
 
-class Job(JobCore):
+def forget_ids_of_parent() -> None:
+    """The same in a child where no such handler runs: uWSGI forks in C."""
+    global _ids_pid
+    if _ids_pid != os.getpid():
+        _ids_pid = os.getpid()
+        _ids.clear()
+
+
+class Job(JobValues):
     """What was given to `add_job`, and where the job stands. Made by the scheduler, never by the user.
 
     :var str id: the unique identifier
@@ -67,44 +97,53 @@ class Job(JobCore):
     :var datetime.datetime next_run_time: when it runs next; `None` while it is paused; unset before it is scheduled
     """
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
+
+    @property
+    def __weakref__(self) -> Any:
+        """The first weak reference to this job, as every Python object shows it."""
+        return next(iter(getweakrefs(self)), None)
 
     def __init__(self, scheduler: Any, id: str | None = None, **kwargs: Any) -> None:
         self._scheduler = scheduler
         self._jobstore_alias = None
         self._modify(id=id or new_job_id(), **kwargs)
 
-    def modify(self, **changes: Any) -> Job:
-        """Change values of this job, also in its store; see `BaseScheduler.modify_job`.
-
-        :return: this job
-        """
+    def modify(self, **changes: Unpack[Changes]) -> Job:
+        """Change values of this job, also in its store, and return it; see `BaseScheduler.modify_job`."""
         self._home().modify_job(self.id, self._jobstore_alias, **changes)
         return self
 
+    @reschedules_itself
     def reschedule(self, trigger: Any, **trigger_args: Any) -> Job:
-        """Give this job another trigger; see `BaseScheduler.reschedule_job`.
-
-        :return: this job
-        """
+        """Give this job another trigger and return it; see `BaseScheduler.reschedule_job`."""
         self._home().reschedule_job(self.id, self._jobstore_alias, trigger, **trigger_args)
         return self
 
     def pause(self) -> Job:
-        """Suspend this job until `resume`; see `BaseScheduler.pause_job`.
-
-        :return: this job
-        """
+        """Suspend this job until `resume` and return it; see `BaseScheduler.pause_job`."""
         self._home().pause_job(self.id, self._jobstore_alias)
         return self
 
     def resume(self) -> Job:
-        """Let a paused job run again; see `BaseScheduler.resume_job`.
-
-        :return: this job
-        """
+        """Let a paused job run again and return it; see `BaseScheduler.resume_job`."""
         self._home().resume_job(self.id, self._jobstore_alias)
         return self
+
+    def run(self, *, args: Iterable[Any] | None = None, kwargs: Mapping[str, Any] | None = None) -> Run:
+        """Run this job now, beside its schedule; see `BaseScheduler.run_job`."""
+        run: Run = self._home().run_job(self.id, self._jobstore_alias, args=args, kwargs=kwargs)
+        return run
+
+    @property
+    def last_run(self) -> Run | None:
+        """The last run that ended, from the history (RuntimeError: none is kept); None: there was none."""
+        return next(iter(self._home().get_runs(self.id, limit=1)), None)
+
+    @property
+    def last_error(self) -> str | None:
+        """What the last failed run raised, from the history, as text; None: there is no such run."""
+        return next((run.error for run in self._home().get_runs(self.id, "failed", limit=1)), None)
 
     def remove(self) -> None:
         """Remove this job from its store; see `BaseScheduler.remove_job`."""
@@ -119,6 +158,16 @@ class Job(JobCore):
                 "scheduler alive; keep the scheduler as long as its jobs are needed"
             )
         return scheduler
+
+    def _change_extras(self, changes: Mapping[str, Any]) -> None:
+        from rapscheduler._extras import plain
+
+        self._extras = plain(changes, self._extras)
+
+    def _take_extra(self, name: str) -> Any:
+        extras = dict(self._extras or {})
+        value, self._extras = extras.pop(name, None), extras
+        return value
 
     @property
     def pending(self) -> bool:
@@ -144,7 +193,7 @@ class Job(JobCore):
         if len(changes) == 1:  # as most have it
             for key, value in changes.items():
                 check = _CHECKS.get(key)
-                if check is not None:
+                if check is not None and getattr(value, "skips", None) is None:
                     setattr(self, key, check(value))
                     return
                 if key == "next_run_time" and value is None:
@@ -154,6 +203,13 @@ class Job(JobCore):
 
     def _take_over_many(self, changes: dict[str, Any]) -> None:
         approved: dict[str, Any] = {}
+        if not EXTRAS.isdisjoint(changes):
+            from rapscheduler._extras import plain
+
+            extras = {name: changes.pop(name) for name in EXTRAS.intersection(changes)}
+            if "start_immediately" in extras:
+                raise AttributeError("start_immediately is for add_job(); job.run() runs a job now")
+            approved["_extras"] = plain(extras, self._extras)
         if "id" in changes:
             approved["id"] = self._checked_id(changes.pop("id"))
         if "func" in changes or "args" in changes or "kwargs" in changes:
@@ -168,9 +224,14 @@ class Job(JobCore):
                 others = ", ".join(name for name in changes if name not in _CHECKS)
                 raise AttributeError(
                     f"The following are not modifiable attributes of Job: {others}; "
-                    f"modifiable are func, args, kwargs, next_run_time, {', '.join(_CHECKS)}"
+                    f"modifiable are func, args, kwargs, next_run_time, {', '.join((*_CHECKS, *sorted(EXTRAS)))}"
                 )
             approved[key] = check(value)
+        trigger = approved.get("trigger")
+        if getattr(trigger, "skips", None) is not None:
+            from rapscheduler.triggers._skipping import for_job
+
+            approved["trigger"] = for_job(trigger, getattr(self, "id", ""))
         for key, value in approved.items():
             setattr(self, key, value)
         if run_time is not _NOT_GIVEN:  # last: it is read in the zone of the trigger
@@ -190,29 +251,18 @@ class Job(JobCore):
         func = changes.pop("func") if "func" in changes else self.func
         args = changes.pop("args") if "args" in changes else self.args
         kwargs = changes.pop("kwargs") if "kwargs" in changes else self.kwargs
-        func_ref: str | None
-        if isinstance(func, str):
-            func_ref = func
-            func = ref_to_obj(func)
-        elif callable(func):
-            try:
-                func_ref = obj_to_ref(func)
-            except ValueError:
-                func_ref = None  # the job can't be written down, but it can run
-        else:
-            raise TypeError(f"func must be a callable or a textual reference to one, got {func!r}")
+        func, func_ref, name, _, _ = callable_facts(func)
         if changes.get("name") is None and not hasattr(self, "name"):
-            changes["name"] = get_callable_name(func)
+            changes["name"] = name
         if isinstance(args, str) or not isinstance(args, Iterable):
             raise TypeError(f"args must be a non-string iterable, such as args=({args!r},); got {args!r}")
         if isinstance(kwargs, str) or not isinstance(kwargs, Mapping):
             raise TypeError(
                 f"kwargs must be a dict-like object, from names of arguments to values; got {kwargs!r}"
             )
-        if not hasattr(args, "__len__"):
-            args = tuple(args)
-        check_callable_args(func, args, kwargs)
-        approved.update(func=func, func_ref=func_ref, args=args, kwargs=kwargs)
+        positional: Any = args if hasattr(args, "__len__") else tuple(args)
+        check_callable_args(func, positional, kwargs)
+        approved.update(func=func, func_ref=func_ref, args=positional, kwargs=kwargs)
 
     def _foreign_zone(self) -> Any:
         zone = getattr(getattr(self, "trigger", None), "timezone", None)
@@ -241,7 +291,7 @@ class Job(JobCore):
                 f"This Job cannot be serialized since the reference to its callable ({self.func!r}) could not "
                 "be determined. Consider giving a textual reference (module:function name) instead."
             )
-        return {
+        state = {
             "version": STATE_VERSION,
             "id": self.id,
             "func": self.func_ref,
@@ -255,16 +305,24 @@ class Job(JobCore):
             "max_instances": self.max_instances,
             "next_run_time": self.next_run_time,
         }
+        if self._extras is not None:
+            state["extras"] = self._extras
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         version = state.get("version", STATE_VERSION)
         if version > STATE_VERSION:
             raise ValueError(f"Job has version {version}, but only version {STATE_VERSION} can be handled")
-        self.id = state["id"]
-        self.func_ref = state["func"]
-        self.func = ref_to_obj(state["func"])
-        for key in _STATE_KEYS:
-            setattr(self, key, state[key])
+        reference = state["func"]
+        self._fill(
+            self._scheduler,
+            state["id"],
+            ref_to_obj(reference),
+            reference,
+            *map(state.__getitem__, ("name", "args", "kwargs", "trigger", "executor", *OPTIONS)),
+        )
+        self._change_extras(state.get("extras") or {})
+        self.next_run_time = state["next_run_time"]
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Job):
@@ -274,7 +332,7 @@ class Job(JobCore):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"<Job (id={self.id} name={self.name})>"
+        return one_line(f"<Job (id={self.id} name={self.name})>")
 
     def __str__(self) -> str:
         if not hasattr(self, "next_run_time"):
@@ -283,23 +341,49 @@ class Job(JobCore):
             status = "paused"
         else:
             status = f"next run at: {datetime_repr(self.next_run_time)}"
-        return f"{self.name} (trigger: {self.trigger}, {status})"
+        return one_line(f"{self.name} (trigger: {self.trigger}, {status})")
 
 
+# What APScheduler's class has in slots: programs that show a job go through this list. The values are the engine's.
+Job.__slots__ = (
+    "__weakref__",
+    "_jobstore_alias",
+    "_scheduler",
+    "args",
+    "coalesce",
+    "executor",
+    "func",
+    "func_ref",
+    "id",
+    "kwargs",
+    "max_instances",
+    "misfire_grace_time",
+    "name",
+    "next_run_time",
+    "trigger",
+)
 _NOT_GIVEN = object()
 
-# What `__setstate__` takes over as it is; the trigger comes before the run time, which is read in its zone.
-_STATE_KEYS = (
-    "trigger",
-    "executor",
-    "args",
-    "kwargs",
-    "name",
-    "misfire_grace_time",
-    "coalesce",
-    "max_instances",
-    "next_run_time",
+#: options that few jobs have (`_extras`), each a property of the job
+EXTRAS = frozenset(
+    "group max_runs metadata on_lost overlap owner retry retry_of runs_begun start_immediately tags timeout".split()
 )
+
+
+def _extra(name: str) -> property:
+    def value(job: Job) -> Any:
+        from rapscheduler._extras import shown
+
+        return shown(name, job._extras)
+
+    return property(value, doc=f"The option ``{name}`` of `add_job`.")
+
+
+for _name in EXTRAS:
+    setattr(Job, _name, _extra(_name))
+
+#: what a scheduler has defaults for, in the order of `_fill` and `_complete`
+OPTIONS = ("misfire_grace_time", "coalesce", "max_instances")
 
 
 def checked_name(value: Any) -> str:
@@ -310,10 +394,24 @@ def checked_name(value: Any) -> str:
 
 def checked_grace(value: Any) -> int | None:
     if value is not None and (not isinstance(value, int) or value <= 0):
+        cure = ""
+        if isinstance(value, (timedelta, float)) and value == value and value:
+            seconds = value.total_seconds() if isinstance(value, timedelta) else value
+            cure = f"; give {max(1, round(seconds))}" if 0 < seconds < 1e15 else ""
         raise TypeError(
-            f"misfire_grace_time must be either None or a positive integer (of seconds), got {value!r}"
+            f"misfire_grace_time must be either None or a positive integer (of seconds), got {value!r}{cure}"
         )
     return value
+
+
+def checked_coalesce(value: Any) -> bool:
+    """A truth value; a text is read as in a configuration, so that "false" is not true."""
+    if not isinstance(value, str):
+        return bool(value)
+    try:
+        return asbool(value)
+    except ValueError:
+        raise ValueError(f"coalesce={value!r} is not understood: give True or False") from None
 
 
 def checked_max_instances(value: Any) -> int:
@@ -341,8 +439,10 @@ def checked_executor(value: Any) -> str:
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "name": checked_name,
     "misfire_grace_time": checked_grace,
-    "coalesce": bool,
+    "coalesce": checked_coalesce,
     "max_instances": checked_max_instances,
     "trigger": _checked_trigger,
     "executor": checked_executor,
 }
+#: those whose change touches neither the times nor the call of a job
+QUIET_CHECKS = {name: _CHECKS[name] for name in ("name", *OPTIONS)}

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import partial
 from types import FunctionType, MethodType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from rapscheduler._instants import EPOCH, SECOND_US
 from rapscheduler._signatures import parameters_of
 
 __all__ = (
@@ -50,6 +51,11 @@ class _Undefined:
 undefined = _Undefined()
 
 
+def as_written(method: Any) -> Any:
+    """What stands for the decorators of `_typed` when a program runs."""
+    return method
+
+
 def logger_name(suffix: str) -> str:
     """The logger for a part of the project, e.g. ``logger_name("executors.default")``.
 
@@ -57,14 +63,6 @@ def logger_name(suffix: str) -> str:
     sets levels on APScheduler's loggers is obeyed.
     """
     return f"{_log_root}.{suffix}"
-
-
-def nearest(word: object, known: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the known word closest to a mistyped one, or an empty text."""
-    from difflib import get_close_matches
-
-    matches = get_close_matches(str(word), list(known), n=1, cutoff=0.7)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
 def asint(text: Any) -> int | None:
@@ -114,10 +112,10 @@ def _zone_by_name(name: str) -> tzinfo:
         raise ValueError(f"{exc} is no name of a time zone; write one such as 'Europe/Berlin'") from None
     from zoneinfo import available_timezones
 
-    if known := available_timezones():
-        cure = nearest(name, known) or "; give a name of the tz database, such as 'Europe/Berlin'"
-    else:
-        cure = "; install the tzdata package, this system has no zones"
+    known = available_timezones()
+    from rapscheduler._advice import zone_cure
+
+    cure = zone_cure(name, known) if known else "; install the tzdata package, this system has no zones"
     raise ZoneInfoNotFoundError(f"No time zone found with key {name}{cure}")
 
 
@@ -126,11 +124,12 @@ def asdate(obj: Any) -> Any:
     return date.fromisoformat(obj) if isinstance(obj, str) else obj
 
 
+# APScheduler's form, and what ISO 8601 (RFC 3339) allows beyond it: no seconds, a small t or z, +HHMM, +HH.
 _DATE_TEXT = re.compile(
     r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
-    r"(?:[ T](?P<hour>\d{1,2}):(?P<minute>\d{1,2}):(?P<second>\d{1,2})"
-    r"(?:\.(?P<fraction>\d{1,6}))?"
-    r"(?P<zone>Z|[+-]\d\d:\d\d)?)?$",
+    r"(?:[ Tt](?P<hour>\d{1,2}):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})"
+    r"(?:[.,](?P<fraction>\d{1,6}))?)?"
+    r"(?P<zone>[Zz]|(?P<sign>[+-])(?P<zone_hour>\d\d)(?::?(?P<zone_minute>[0-5]\d))?)?)?$",
     re.ASCII,
 )
 
@@ -167,26 +166,20 @@ def _datetime_from_text(text: str, arg_name: str) -> datetime:
     if match is None:
         raise ValueError(
             f"Invalid date string {text!r} for {arg_name}: write YYYY-MM-DD or YYYY-MM-DD HH:MM:SS, "
-            "then maybe .ffffff and Z or +HH:MM"
+            "then maybe .ffffff and Z or +HH:MM; a named time zone is an argument of its own"
         )
     group = match.groupdict()
-    zone_text: str | None = group["zone"]
-    zone: tzinfo | None = None
-    if zone_text == "Z":
-        zone = timezone.utc
-    elif zone_text is not None:
-        offset = timedelta(hours=int(zone_text[1:3]), minutes=int(zone_text[4:6]))
-        zone = timezone(-offset if zone_text[0] == "-" else offset)
+    zone: tzinfo | None = timezone.utc if group["zone"] else None
     fraction = (group["fraction"] or "0").ljust(6, "0")  # ".5" is half a second
     names = ("year", "month", "day", "hour", "minute", "second")
     year, month, day, hour, minute, second = (int(group[name] or 0) for name in names)
     try:
+        if group["sign"]:
+            offset = timedelta(hours=int(group["zone_hour"]), minutes=int(group["zone_minute"] or 0))
+            zone = timezone(-offset if group["sign"] == "-" else offset)
         return datetime(year, month, day, hour, minute, second, int(fraction), zone)
     except ValueError as exc:
         raise ValueError(f"Invalid date string {text!r} for {arg_name}: {exc}") from None
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def datetime_to_utc_timestamp(timeval: datetime | None) -> float | None:
@@ -195,7 +188,7 @@ def datetime_to_utc_timestamp(timeval: datetime | None) -> float | None:
         return None
     if timeval.tzinfo is None:
         timeval = timeval.replace(tzinfo=timezone.utc)
-    return (timeval - _EPOCH).total_seconds()
+    return (timeval - EPOCH).total_seconds()
 
 
 def utc_timestamp_to_datetime(timestamp: float | None) -> datetime | None:
@@ -212,7 +205,7 @@ def datetime_ceil(dateval: datetime) -> datetime:
     """The same time, or the next whole second after it."""
     if dateval.microsecond == 0:
         return dateval
-    return datetime_utc_add(dateval, timedelta(microseconds=1_000_000 - dateval.microsecond))
+    return datetime_utc_add(dateval, timedelta(microseconds=SECOND_US - dateval.microsecond))
 
 
 def datetime_utc_add(dateval: datetime, tdelta: timedelta) -> datetime:
@@ -224,7 +217,11 @@ def datetime_utc_add(dateval: datetime, tdelta: timedelta) -> datetime:
 
 def datetime_repr(dateval: datetime | None) -> str:
     """``YYYY-MM-DD HH:MM:SS ZONE``, or ``None`` as a word."""
-    return dateval.strftime("%Y-%m-%d %H:%M:%S %Z") if dateval else "None"
+    if not dateval:
+        return "None"
+    if type(dateval) is datetime and dateval.year >= 1000:  # the same, in a fifth of the time
+        return f"{dateval.isoformat(' ', 'seconds')[:19]} {dateval.tzname() or ''}"
+    return dateval.strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def timezone_repr(timezone: tzinfo) -> str:
@@ -448,3 +445,18 @@ def prefer_overridden(cls: type, base: type, stands_for: Mapping[str, Sequence[s
     for private, publics in stands_for.items():
         if any(depth(public) < depth(private) for public in publics):
             setattr(cls, private, base.__dict__[private])
+
+
+def elsewhere(module: str) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a module of ours: what APScheduler's module imports from elsewhere, when somebody asks."""
+
+    def __getattr__(name: str) -> Any:
+        if name.startswith("__"):  # the import system asks for __path__
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        return __import__("rapscheduler._elsewhere", fromlist=["found"]).found(module, name)
+
+    return __getattr__
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)

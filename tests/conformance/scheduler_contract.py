@@ -136,6 +136,20 @@ class SchedulerContract:
         scheduler.add_job(ran.set)
         assert self.wait(ran)
 
+    def test_a_job_with_a_broken_limit_keeps_no_other_back(self, scheduler):
+        runs, enough = [], threading.Event()
+
+        def count() -> None:
+            runs.append(1)
+            if len(runs) == 3:  # its place was given back each time
+                enough.set()
+
+        scheduler.add_job(count, "interval", seconds=0.02, max_instances=1)
+        self.start(scheduler, paused=True)
+        scheduler.add_job(print, "interval", seconds=0.02).max_instances = None
+        scheduler.resume()
+        assert self.wait(enough)
+
     def test_events_come_in_the_order_of_what_happened(self, scheduler):
         told, done = [], threading.Event()
 

@@ -13,6 +13,8 @@ import pytest
 from rapscheduler.events import EVENT_JOB_EXECUTED
 from rapscheduler.schedulers.asyncio import AsyncIOScheduler
 
+pytestmark = pytest.mark.slow
+
 SOURCE = """# cython: language_level=3, binding=True
 async def coroutine():
     return 7

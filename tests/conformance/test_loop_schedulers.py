@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LOOPS = {
     "asyncio": ("asyncio", {}),
     "asyncio-uvloop": ("uvloop", {"RAPSCHEDULER_TEST_UVLOOP": "1"}),

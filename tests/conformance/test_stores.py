@@ -81,14 +81,14 @@ class TestThirdPartyStore(JobStoreConformance):
 
 
 class TestSQLiteInMemory(JobStoreConformance):
-    keeps_rows = True
+    keeps_rows = makes_places = True
 
     def make_store(self):
         return SQLAlchemyJobStore("sqlite://")
 
 
 class TestSQLiteFile(JobStoreConformance):
-    keeps_rows = True
+    keeps_rows = makes_places = True
 
     @pytest.fixture(autouse=True)
     def folder(self, tmp_path):

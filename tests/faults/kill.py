@@ -14,28 +14,46 @@ Afterwards: a job is lost if it was added, did not run and is not stored; a run 
 and no life made it. A run made in two lives is a repeat; it must belong to the batch in flight when the first of them
 was killed, that is, come after the last S of that life. Jobs take half a millisecond, so that many kills come between
 submitting and committing.
+
+Servers are behind a proxy (`proxy.Proxy`, in the parent), which is cut in every life, at a message picked at random,
+and refuses connections for a while: while it is away, and after it came back, lives are killed too.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import pickle
 import random
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from tests.faults.proxy import Proxy
 
 from rapscheduler.executors.base import BaseExecutor
 from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.testing import ManualScheduler
 
+_MODULES = {
+    "sqlite": ("rapscheduler.jobstores.sqlalchemy",),
+    "postgresql": ("rapscheduler.jobstores.sqlalchemy", "psycopg"),
+    "mariadb": ("rapscheduler.jobstores.sqlalchemy", "pymysql"),
+    "redis": ("rapscheduler.jobstores.redis",),
+    "zookeeper": ("rapscheduler.jobstores.zookeeper",),
+    "etcd": ("rapscheduler.jobstores.etcd",),
+}
+STORES = ("sqlite", "postgresql", "mariadb", "redis", "zookeeper", "etcd")
 JOBS = 100
 EVERY = timedelta(milliseconds=100)
 DUE_AFTER = timedelta(milliseconds=150)  # date jobs, after they were added
@@ -76,11 +94,38 @@ def make_store(kind: str, url: str) -> Any:
 
         from rapscheduler.jobstores.redis import RedisJobStore
 
-        client = redis.Redis.from_url(url)
+        client = redis.Redis.from_url(url, socket_timeout=5)
         return RedisJobStore(client=client, jobs_key="killtest.jobs", run_times_key="killtest.times")
+    host, _, port = url.rpartition("://")[2].partition("/")[0].rpartition(":")
+    if kind == "zookeeper":
+        from rapscheduler.jobstores.zookeeper import ZooKeeperJobStore
+
+        return ZooKeeperJobStore(
+            path="/killtest", hosts=f"{host}:{port}", timeout=4.0, close_connection_on_exit=True
+        )
+    if kind == "etcd":
+        from rapscheduler.jobstores.etcd import EtcdJobStore
+
+        return EtcdJobStore(path="/killtest", host=host, port=int(port), timeout=3)
     from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 
     return SQLAlchemyJobStore(url, tablename="rapscheduler_killtest")
+
+
+def proxied(kind: str, url: str) -> tuple[Proxy | None, str]:
+    """A proxy before the server, and its URL; None for a file."""
+    if kind == "sqlite":
+        return None, url
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    usual = {"postgresql": 5432, "mariadb": 3306, "redis": 6379}.get(kind, 0)
+    proxy = Proxy(parts.hostname or "127.0.0.1", parts.port or usual)
+    user = parts.netloc.rpartition("@")
+    changed = parts._replace(netloc=f"{user[0]}{user[1]}127.0.0.1:{proxy.port}").geturl()
+    if kind == "postgresql":
+        changed += ("&" if parts.query else "?") + "sslmode=disable&gssencmode=disable"
+    return proxy, changed
 
 
 def live(number: int, kind: str, url: str, path: Path, adds: bool, for_s: float | None) -> None:
@@ -96,7 +141,7 @@ def live(number: int, kind: str, url: str, path: Path, adds: bool, for_s: float 
         _write("S")
 
     store._settle = settled
-    scheduler = BackgroundScheduler(timezone="UTC", jobstore_retry_interval=1)
+    scheduler = BackgroundScheduler(timezone="UTC", jobstore_retry_interval=0.1)
     scheduler.add_jobstore(store)
     scheduler.add_executor(InPlace(), "default")
     scheduler.start()
@@ -107,8 +152,13 @@ def live(number: int, kind: str, url: str, path: Path, adds: bool, for_s: float 
         if adds:
             job_id = f"once-{number}-{added}"
             moment = datetime.now(timezone.utc) + DUE_AFTER
-            scheduler.add_job(run, "date", run_date=moment, id=job_id, args=[job_id], misfire_grace_time=None)
-            _write(f"A {job_id}")
+            options = {"run_date": moment, "id": job_id, "args": [job_id], "misfire_grace_time": None}
+            try:
+                scheduler.add_job(run, "date", **options)
+            except Exception:  # the server is away: nothing was promised
+                pause.wait(0.05)
+            else:
+                _write(f"A {job_id}")
             added += 1
         pause.wait(0.01)
     scheduler.shutdown()
@@ -120,6 +170,7 @@ class Account:
 
     store: str
     kills: int = 0
+    outages: int = 0
     jobs: int = 0
     runs: int = 0
     jobs_lost: list[str] = field(default_factory=list)
@@ -130,7 +181,8 @@ class Account:
 
     def __str__(self) -> str:
         return (
-            f"{self.store}: {self.kills} kills; {self.jobs:,} jobs, {len(self.jobs_lost)} lost; {self.runs:,} runs, "
+            f"{self.store}: {self.kills} kills, {self.outages} outages; {self.jobs:,} jobs, "
+            f"{len(self.jobs_lost)} lost; {self.runs:,} runs, "
             f"{len(self.runs_lost)} lost, {self.repeated} repeated (at most {self.most_repeated} by one kill, "
             f"{len(self.repeated_outside)} outside the batch in flight)"
         )
@@ -144,19 +196,45 @@ class KillTest:
     """Lives, kills and the account. ``url``: of a database in which the test may use a table of its own."""
 
     def __init__(self, kind: str, url: str, folder: Path, seed: int = 0) -> None:
-        self.kind, self.url, self.path = kind, url, folder / "log"
+        self.kind, self.path = kind, folder / "log"
+        for module in _MODULES[kind]:  # once, not in each life
+            import_module(module)
+        self.proxy, self.url = proxied(kind, url)
         self.random = random.Random(seed)
         self.start = datetime.now(timezone.utc)
+        self.outages = 0
 
     def carry_out(self, kills: int) -> Account:
-        self._fill()
+        self._in_child(self._fill)
         try:
             for number in range(kills):
                 self._life_that_is_killed(number)
             self._fork(kills, adds=False, for_s=1.0, wait=True)
             return self._account(kills)
         finally:
-            self._drop()
+            self._in_child(self._drop)
+            if self.proxy is not None:
+                self.proxy.close()
+
+    def _in_child(self, function: Callable[[], Any]) -> Any:
+        """What a function returns in a process of its own: clients with threads (gRPC) don't survive a fork."""
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.close(reading)
+                with os.fdopen(writing, "wb") as answer:
+                    pickle.dump(function(), answer)
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as answer:
+            data = answer.read()
+        if os.waitpid(pid, 0)[1] != 0:
+            raise RuntimeError(f"{function.__name__} ended with an error")
+        return pickle.loads(data)
 
     def _fill(self) -> None:
         self._drop()
@@ -172,10 +250,11 @@ class KillTest:
 
     def _drop(self) -> None:
         store = make_store(self.kind, self.url)
-        if self.kind == "redis":
-            store.remove_all_jobs()
+        if hasattr(store, "jobs_t"):
+            store.jobs_t.metadata.drop_all(store.engine)  # the rules of time, too
         else:
-            store.jobs_t.drop(store.engine, checkfirst=True)
+            store._open(write=True)
+            store.remove_all_jobs()
         store.shutdown()
 
     def _fork(self, number: int, adds: bool, for_s: float | None, wait: bool = False) -> int:
@@ -194,23 +273,46 @@ class KillTest:
     def _life_that_is_killed(self, number: int) -> None:
         before = self._settled()
         pid = self._fork(number, adds=True, for_s=None)
+        try:
+            self._wait_for_a_batch(number, before)
+            self._pause()
+            if self.proxy is not None:
+                self._cut(number, self.proxy)
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            if self.proxy is not None:
+                self.proxy.heal()
+
+    def _cut(self, number: int, proxy: Proxy) -> None:
+        """The server goes away in the middle of something; every other time it comes back before the kill."""
+        self.outages += 1
+        proxy.cut_at(self.random.randint(1, 6), self.random.choice(("request", "answer")), refuse=10**9)
+        self._pause()
+        if self.random.random() < 0.5:
+            before = self._settled()
+            proxy.heal()
+            self._wait_for_a_batch(number, before)
+            self._pause()
+
+    def _pause(self) -> None:
+        time.sleep(self.random.uniform(0, MOST_DELAY_S))
+
+    def _wait_for_a_batch(self, number: int, before: int) -> None:
+        """It lives: a batch was committed."""
         deadline = time.monotonic() + LIFE_TIMEOUT_S
-        while self._settled() == before:  # it lives: a batch was committed
+        while self._settled() == before:
             if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
                 raise RuntimeError(f"life {number} did nothing")
             time.sleep(0.002)
-        time.sleep(self.random.uniform(0, MOST_DELAY_S))
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
 
     def _settled(self) -> int:
         return self.path.read_bytes().count(b"\nS\n") if self.path.exists() else 0
 
     def _account(self, kills: int) -> Account:
-        account = Account(self.kind, kills)
+        account = Account(self.kind, kills, self.outages)
         lives, added = self._read_log()
-        stored = self._stored()
+        stored = self._in_child(self._stored)
         made: dict[tuple[str, int], int] = {}
         for runs, _ in lives:
             for run_key in runs:
@@ -220,6 +322,9 @@ class KillTest:
             again = [(at, key) for at, key in enumerate(runs) if key in later]
             account.most_repeated = max(account.most_repeated, len(again))
             account.repeated_outside += [key for at, key in again if at < in_flight_from]
+            account.repeated_outside += [
+                key for key, times in Counter(runs).items() if times > 1
+            ]  # while it lived
         ran = {job_id for job_id, _ in made}
         account.jobs = JOBS + len(added)
         account.runs = sum(made.values())
@@ -265,21 +370,35 @@ class KillTest:
 
 
 def main() -> int:
+    global JOBS
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--store", choices=("sqlite", "postgresql", "mariadb", "redis"), default="sqlite")
+    parser.add_argument("--store", choices=STORES, default="sqlite")
+    parser.add_argument(
+        "--jobs", type=int, default=JOBS, help="interval jobs; fewer on a machine that is busy"
+    )
     parser.add_argument("--url", help="of the database (default: as in the tests)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     given = parser.parse_args()
+    JOBS = given.jobs
     with tempfile.TemporaryDirectory(prefix="rapscheduler-kill-") as folder:
-        url = given.url or f"sqlite:///{folder}/jobs.db"
+        url, server = given.url or f"sqlite:///{folder}/jobs.db", None
         if given.store != "sqlite" and not given.url:
-            from tests.stores.servers import given_url
+            from tests.stores.servers import PRIVATE, given_url
 
-            url = given_url(given.store) or parser.error(f"no {given.store} server here; give --url")
-        account = KillTest(given.store, url, Path(folder), given.seed).carry_out(given.kills)
+            url = given_url(given.store)
+            if url is None and given.store in PRIVATE:
+                server = PRIVATE[given.store](Path(folder))
+                url = server and server.url
+            if url is None:
+                parser.error(f"no {given.store} server here; give --url")
+        try:
+            account = KillTest(given.store, url, Path(folder), given.seed).carry_out(given.kills)
+        finally:
+            if server is not None:
+                server.stop()
     print(f"{account}; seed {given.seed}")
     for title in ("jobs_lost", "runs_lost", "repeated_outside"):
         for one in getattr(account, title)[:10]:

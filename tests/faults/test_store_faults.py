@@ -17,7 +17,7 @@ from tests.stores.test_conformance_servers import fresh_name
 from rapscheduler.errors import ConflictingIdError
 from rapscheduler.testing import ManualScheduler
 
-pytestmark = [pytest.mark.faults, pytest.mark.servers]
+pytestmark = [pytest.mark.faults, pytest.mark.servers, pytest.mark.slow]
 START = datetime(2025, 6, 1, tzinfo=timezone.utc)
 MINUTE = timedelta(minutes=1)
 HALF = timedelta(seconds=30)

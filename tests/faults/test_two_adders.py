@@ -19,7 +19,7 @@ from tests.stores.test_conformance_servers import fresh_name
 from rapscheduler.errors import ConflictingIdError
 from rapscheduler.testing import ManualScheduler
 
-pytestmark = [pytest.mark.faults, pytest.mark.servers]
+pytestmark = [pytest.mark.faults, pytest.mark.servers, pytest.mark.slow]
 START = datetime(2025, 6, 1, tzinfo=timezone.utc)
 ROUNDS = 25
 ROOT = Path(__file__).parents[2]

@@ -5,10 +5,10 @@ Not collected by pytest: run it, one target at a time, where ``atheris`` is inst
     python tests/fuzz/atheris_targets.py fields -max_total_time=120
     python tests/fuzz/atheris_targets.py tzif -max_total_time=120 [corpus directory]
 
-Targets: ``fields`` (texts of cron fields), ``crontab`` (lines in three dialects), ``tzif`` (time zone files),
-``footer`` (their POSIX rules). atheris sees the branches of Python code: the texts' parsers and the reference engine.
-The last two feed both engines and compare: same table or same error. A finding is: any exception but the documented
-ones, a crash, a hang, or engines that differ.
+Targets: ``fields`` (texts of cron fields), ``crontab`` (lines in five dialects), ``file`` (crontab files), ``tzif``
+(time zone files), ``footer`` (their POSIX rules). atheris sees the branches of Python code: the texts' parsers and the
+reference engine. The last two feed both engines and compare: same table or same error. A finding is: any exception but
+the documented ones, a crash, a hang, or engines that differ.
 """
 
 from __future__ import annotations
@@ -42,6 +42,13 @@ SEEDS = {
         b"\x010 0 13 * 5",
         b"\x02" + b"0 0 12 ? * 6#3 2030",
         b"\x01CRON_TZ=UTC @daily",
+        b"\x030~59 ~/10 1~ * *",
+        b"\x04H(0-29)/10 H H/3 * *",
+    ],
+    "file": [
+        b"\x00# x\nA = 'b'\nCRON_TZ=UTC\n0 9 * * * root run %in\n@every 5m root poll\n@reboot root x",
+        b"\x01-~ ~ * * * run\n",
+        b"\x02TZ=UTC\nH H * * *\n",
     ],
     "footer": [
         b"CET-1CEST,M3.5.0,M10.5.0/3",

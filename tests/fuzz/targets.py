@@ -8,14 +8,16 @@ from __future__ import annotations
 import zoneinfo
 from typing import Any
 
+from rapscheduler import crontab as crontab_room
 from rapscheduler._engine import timezone as chosen_timezone
 from rapscheduler._reference import timezone as reference_timezone
+from rapscheduler.errors import CrontabError
 from rapscheduler.triggers.cron import CronTrigger
 
 UTC = zoneinfo.ZoneInfo("UTC")
 NOW_US = 1_762_066_800_000_000
 NAMES = ("year", "month", "day", "week", "day_of_week", "hour", "minute", "second")
-DIALECTS = ("apscheduler", "vixie", "quartz")
+DIALECTS = ("apscheduler", "vixie", "quartz", "cronie", "jenkins")
 
 
 def fields(data: bytes) -> None:
@@ -33,14 +35,30 @@ def fields(data: bytes) -> None:
 
 def crontab(data: bytes) -> None:
     """A line in any dialect: a trigger, or a ``ValueError``."""
-    dialect, line = DIALECTS[data[0] % 3] if data else "vixie", data[1:81].decode("utf-8", "replace")
+    dialect, line = (
+        DIALECTS[data[0] % len(DIALECTS)] if data else "vixie",
+        data[1:81].decode("utf-8", "replace"),
+    )
     try:
-        trigger = CronTrigger.from_crontab(line, timezone=None if "TZ=" in line else UTC, dialect=dialect)
+        zone = None if "TZ=" in line else UTC
+        trigger = CronTrigger.from_crontab(line, timezone=zone, dialect=dialect, seed="job")
     except (ValueError, LookupError) as error:
         if isinstance(error, LookupError) and "TZ=" not in line:
             raise
         return
     trigger.next_fire_us(None, NOW_US)
+
+
+def crontab_file(data: bytes) -> None:
+    """Text as a crontab file: entries whose lines are in the text, or an error with the numbers of such lines."""
+    dialect, user_column = ("vixie", "cronie", "jenkins")[(data[0] if data else 0) % 3], len(data) % 2 == 0
+    text = data[1:301].decode("utf-8", "replace") + "\n"
+    try:
+        entries = crontab_room.read(text, dialect, user_column, UTC, seed="job")
+        numbers = [entry.line for entry in entries]
+    except CrontabError as error:
+        numbers = [number for number, _ in error.problems]
+    assert numbers == sorted(set(numbers) & set(range(1, text.count("\n") + 1)))
 
 
 def tzif(data: bytes) -> None:
@@ -72,4 +90,4 @@ def footer(data: bytes) -> None:
     assert answers[0] == answers[1], (text, answers)
 
 
-TARGETS = {"fields": fields, "crontab": crontab, "tzif": tzif, "footer": footer}
+TARGETS = {"fields": fields, "crontab": crontab, "file": crontab_file, "tzif": tzif, "footer": footer}

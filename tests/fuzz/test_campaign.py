@@ -17,6 +17,8 @@ from rapscheduler._fuzz.peers import CLASSES, Difference, Peer, PeerCheck, insta
 from rapscheduler._fuzz.schedule import Schedule, Term, one
 from rapscheduler._fuzz.walker import utc
 
+pytestmark = pytest.mark.slow
+
 FOLD = utc("2025-11-02T06:00")
 FOLD_QUESTION = Question(
     Schedule({"hour": one(1), "minute": (Term("range", 30, 40, 5),), "day_of_week": (Term("range", 0, 6),)}),
@@ -154,7 +156,8 @@ def test_the_command_reports_and_exits(tmp_path, capsys):
 
 def test_a_crash_of_a_worker_is_a_finding(monkeypatch):
     """It names the group that the worker was at, and the exit code tells."""
-    found = command._crash(5, 12, -11)
-    assert "12" in found.line and "-11" in found.said
+    for group in ("triggers", "rules"):
+        found = command._crash(group, 5, 12, -11)
+        assert "12" in found.line and "-11" in found.said
     monkeypatch.setattr(command, "_run_workers", lambda *given: Tally(disagreements=[found]))
     assert command.run(options(cases=1)) == 1

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.fuzz.targets import crontab, fields, footer, tzif
+from tests.fuzz.targets import crontab, crontab_file, fields, footer, tzif
 
 quick = settings(max_examples=150, deadline=None)
 SYNTAX = "* ? / - , # 0 1 5 7 31 59 99999999999 1970 last L LW 15W 2nd 6#3 5L fri mon-fri jan @daily CRON_TZ=UTC \x00 é"
+SYNTAX += " H H(0-9)/3 ~ ="
 WORDS = st.sampled_from(SYNTAX.split(" "))
 TEXTS = st.one_of(
     st.text(max_size=20), st.lists(WORDS, max_size=12).map("".join), st.lists(WORDS, max_size=9).map(" ".join)
@@ -59,13 +60,22 @@ def test_texts_of_fields(number, text):
     fields(bytes([number]) + text.encode("utf-8", "surrogatepass"))
 
 
-@given(st.integers(0, 2), TEXTS)
+@given(st.integers(0, 4), TEXTS)
 @example(1, "CRON_TZ=Nowhere/Land * * * * *")
 @example(1, "CRON_TZ=../../etc/passwd * * * * *")
 @quick
 def test_crontab_lines(number, text):
     """Any line in any dialect makes a trigger or a documented error."""
     crontab(bytes([number]) + text.encode("utf-8", "surrogatepass"))
+
+
+@given(st.integers(0, 2), st.lists(TEXTS, max_size=5).map("\n".join))
+@example(0, "@every 1.m x\nTZ=../../etc/passwd")
+@example(1, "-\n~ ~ ~ ~ ~ ~")
+@quick
+def test_crontab_files(number, text):
+    """Any text is a crontab file, or its bad lines are named."""
+    crontab_file(bytes([number]) + text.encode("utf-8", "surrogatepass"))
 
 
 @given(spoiled_files())
@@ -87,5 +97,5 @@ def test_footers(text):
 @pytest.mark.parametrize("data", [b"", b"\xff\xff", bytes(100)])
 def test_targets_take_anything(data):
     """No target fails on bytes that are no text."""
-    for target in (fields, crontab, tzif, footer):
+    for target in (fields, crontab, crontab_file, tzif, footer):
         target(data)

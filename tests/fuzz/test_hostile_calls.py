@@ -11,6 +11,8 @@ import pytest
 
 from rapscheduler import _engine
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).with_name("hostile_calls.py")
 
 

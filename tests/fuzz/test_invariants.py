@@ -24,6 +24,8 @@ from rapscheduler._fuzz.walker import Window, utc
 from rapscheduler._fuzz.zones import EPOCH
 from rapscheduler.triggers.cron import CronTrigger
 
+pytestmark = pytest.mark.slow
+
 quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.conftest import load_engine
@@ -19,6 +20,8 @@ from rapscheduler._fuzz.groups import ask, spec_numbers
 from rapscheduler._fuzz.schedule import Schedule, Term, one, span
 from rapscheduler._fuzz.walker import Walker, Window, every_second
 from rapscheduler._fuzz.zones import DAY, EPOCH
+
+pytestmark = pytest.mark.slow
 
 BEGIN = 1_700_000_000
 quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

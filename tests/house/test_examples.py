@@ -14,7 +14,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/quickstart.md", "docs/guide.md", "docs/migration.md", "docs/extending.md")
+PAGES = (
+    "README.md",
+    "docs/quickstart.md",
+    "docs/which-scheduler.md",
+    "docs/coming-from.md",
+    "docs/pytest.md",
+    "docs/guide.md",
+    "docs/runs.md",
+    "docs/stores.md",
+    "docs/many-processes.md",
+    "docs/leader.md",
+)
+# page -> the test that runs its examples in another way
+ELSEWHERE = {
+    "docs/recipes.md": "tests/recipes/test_recipes.py",
+    "docs/engines.md": "tests/engines/test_page.py",
+    "docs/dashboard.md": "tests/unit/dashboard/test_dashboard.py",
+    "docs/cron.md": "tests/unit/triggers/test_cron_guide.py",
+    "docs/calendars.md": "tests/unit/triggers/test_cron_guide.py",
+}
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -22,8 +41,7 @@ def _examples() -> list[tuple[str, str]]:
     """(page:line, source) of every block that is to be run."""
     found = []
     for page in PAGES:
-        path = ROOT / page
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = (ROOT / page).read_text(encoding="utf-8")
         for match in _BLOCK.finditer(text):
             line = text.count("\n", 0, match.start()) + 1
             found.append((f"{page}:{line}", match[1]))
@@ -35,6 +53,16 @@ EXAMPLES = _examples()
 
 def test_the_readme_has_examples() -> None:
     assert sum(place.startswith("README.md:") for place, _ in EXAMPLES) >= 4
+
+
+def test_every_page_with_examples_is_listed() -> None:
+    pages = [
+        path
+        for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+        if "```python" in path.read_text()
+    ]
+    assert {path.relative_to(ROOT).as_posix() for path in pages} <= {*PAGES, *ELSEWHERE}
+    assert all((ROOT / test).exists() for test in ELSEWHERE.values())
 
 
 @pytest.mark.parametrize(("place", "source"), EXAMPLES, ids=[place for place, _ in EXAMPLES])

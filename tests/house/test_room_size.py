@@ -8,11 +8,16 @@ ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 450
 # path -> why it is still one room
 LARGE = {
+    "src/rapscheduler/util.py": "APScheduler's small conversions, each under its name",
     "ext/rapscheduler/_engine/cron.pyx": "one search, forwards and backwards, on the masks of one spec",
+    "ext/rapscheduler/_engine/job_core.pyx": "one object: its values, and whether the collector may skip it",
     "ext/rapscheduler/_engine/timezone.pyx": "one table: its TZif reader, its POSIX footer and its look-ups",
+    "ext/rapscheduler/_engine/trigger.pyx": "what all schedules share: the questions, and what they leave out",
     "src/rapscheduler/schedulers/base.py": "the public face: mostly docstrings",
     "src/rapscheduler/testing/stores.py": "one conformance suite, one class that implementers inherit",
-    "src/rapscheduler/_scheduling/dueloop.py": "one pass, step by step",
+    "tests/fuzz/hostile_objects.py": "one world, in which everything may change everything else",
+    "tests/stores/test_shared.py": "one protocol between processes, from claim to take-over",
+    "tests/stores/reql.py": "one stand-in of a server: its connections, and its terms one by one",
     "tests/stores/test_migrate.py": "one command against six kinds of store",
     "tests/unit/schedulers/test_base.py": "tests follow the methods of base.py in their order",
 }

@@ -18,6 +18,8 @@ from rapscheduler._fuzz.schedule import Schedule, Term, one
 from rapscheduler._fuzz.walker import Window, utc
 from rapscheduler._fuzz.zones import DAY
 
+pytestmark = pytest.mark.slow
+
 PEERS, MISSING = installed_peers()
 BY_NAME = {peer.name: peer for peer in PEERS}
 

@@ -334,7 +334,7 @@ def pickled_and_copied(ap: Package, out: Record) -> None:
         out(f"{name} version", state["version"])
         again = type(trigger).__new__(type(trigger))
         out.attempt(f"{name} newer", lambda t=again, s=state: t.__setstate__({**s, "version": 99}))
-        out(f"{name} equal", [trigger == copy.copy(trigger), trigger != trigger, trigger == trigger])
+        out(f"{name} equal", [trigger != trigger, trigger == trigger])  # of two equal ones: ours to say
         out.attempt(f"{name} hash", lambda t=trigger: isinstance(hash(t), int))
         out.attempt(f"{name} surplus", lambda t=trigger: setattr(t, "colour", "red"))
 

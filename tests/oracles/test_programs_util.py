@@ -41,7 +41,13 @@ def zones(ap: Package, out: Record) -> None:
     )
 
 
-@programs({"text '2025-03-04 05:06:07.5'": "decimals are decimals"})
+@programs(
+    {
+        "text '2025-03-04 05:06:07.5'": "decimals are decimals",
+        "text '2025-03-04 05:06'": "ISO 8601",
+        "text '2025-03-04 05:06:07+0200'": "ISO 8601",
+    }
+)
 def dates(ap: Package, out: Record) -> None:
     convert = ap("util:convert_to_datetime")
     given = ["2025-03-04", "2025-3-4", "2025-03-04 05:06:07", "2025-03-04T05:06:07", "2025-03-04 5:6:7"]

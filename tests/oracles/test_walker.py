@@ -18,6 +18,8 @@ from rapscheduler._fuzz.schedule import ANY, Field, Schedule, Term, one, span
 from rapscheduler._fuzz.walker import Walker, Window, every_second, utc
 from rapscheduler._fuzz.zones import DAY, ODD_ZONES, zone_view
 
+pytestmark = pytest.mark.slow
+
 STAR5: Field = (Term("any", step=5),)
 
 # zone, schedule, dst, window of local dates, the fire times in UTC

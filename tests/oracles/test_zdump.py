@@ -20,6 +20,8 @@ import pytest
 
 from rapscheduler import _engine
 
+pytestmark = pytest.mark.slow
+
 ODD_ZONES = (
     "Africa/Casablanca",
     "Africa/Monrovia",

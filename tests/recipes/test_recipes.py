@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
 AWAIT_TICKS = """
 def wait_until(condition, seconds=20):

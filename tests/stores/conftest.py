@@ -1,4 +1,4 @@
-"""Fixtures of the tests on real servers, and the line at the end of the run that says which were missing."""
+"""Fixtures of the tests on real servers."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         return url
 
     def server_url(name: str) -> str:
+        servers.check_driver(name)
         if name not in known:
             known[name] = find(name)
         url = known[name]
@@ -49,18 +50,3 @@ def scratch() -> Iterator[Callable[[Callable[[], Any]], None]]:
     yield undone.append
     for undo in reversed(undone):
         undo()
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    said = servers.record(config)
-    if not said:
-        return
-    missing = [name for name, state in said.items() if state == "missing"]
-    terminalreporter.section("job stores on real servers", bold=True)
-    for name, state in said.items():
-        terminalreporter.write_line(f"{name:12} {'NOT RUN: no server' if state == 'missing' else state}")
-    if missing:
-        cure = ", ".join(servers.url_variable(name) for name in missing)
-        terminalreporter.write_line(
-            f"NOT RUN ON A SERVER: {', '.join(missing)} (set {cure})", yellow=True, bold=True
-        )

@@ -1,7 +1,8 @@
 """Where the real servers are: by environment variable, at the usual local port, or started here for the test run.
 
 For each of NAMES: RAPSCHEDULER_TEST_<NAME>_URL wins; else a server that listens at the usual local port (PostgreSQL,
-MariaDB, Redis, MongoDB, RethinkDB); else ZooKeeper and etcd are started privately when their programs are installed.
+MariaDB, Redis, MongoDB, RethinkDB, RabbitMQ); else ZooKeeper and etcd are started privately when their programs are
+installed.
 RAPSCHEDULER_REQUIRE_SERVERS=postgresql,redis,... turns the skip of a missing one into a failure.
 """
 
@@ -15,18 +16,31 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-NAMES = ("postgresql", "mariadb", "redis", "zookeeper", "etcd", "mongodb", "rethinkdb")
+NAMES = ("postgresql", "mariadb", "redis", "zookeeper", "etcd", "mongodb", "rethinkdb", "rabbitmq")
 USUAL = {
     "postgresql": (5432, "postgresql+psycopg://postgres@127.0.0.1:5432/test"),
     "mariadb": (3306, "mysql+pymysql://root@127.0.0.1:3306/test"),
     "redis": (6379, "redis://127.0.0.1:6379/9"),
     "mongodb": (27017, "mongodb://127.0.0.1:27017"),
     "rethinkdb": (28015, "rethinkdb://127.0.0.1:28015"),
+    "rabbitmq": (5672, "amqp://guest:guest@127.0.0.1:5672//"),
 }
 ZOOKEEPER_JARS = ("/usr/share/java/*", "/usr/share/zookeeper/lib/*", "/opt/zookeeper/lib/*")
+#: by whose absence a test of this server is skipped (by name, and only where packages may be missing)
+DRIVERS = {
+    "postgresql": "psycopg",
+    "mariadb": "pymysql",
+    "redis": "redis",
+    "zookeeper": "kazoo",
+    "etcd": "etcd3",
+    "mongodb": "pymongo",
+    "rethinkdb": "rethinkdb",
+    "rabbitmq": "celery",
+}
 _START_TIMEOUT_S = 40
 
 
@@ -48,6 +62,13 @@ def given_url(name: str) -> str | None:
         return url
     port, usual = USUAL.get(name, (0, ""))
     return usual if port and listens(port) else None
+
+
+def check_driver(name: str) -> None:
+    """ModuleNotFoundError: the driver of this server is missing. Processes that a test starts would not say so."""
+    driver = DRIVERS[name]
+    if driver not in sys.modules and find_spec(driver) is None:
+        raise ModuleNotFoundError(f"No module named {driver!r}", name=driver)
 
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:
@@ -147,3 +168,19 @@ def record(config: Any) -> dict[str, str]:
         config._rapscheduler_servers = {}
     found: dict[str, str] = config._rapscheduler_servers
     return found
+
+
+def summary(terminalreporter: Any, config: Any) -> None:
+    """Lines at the end of the run: which server was used, and loudly which was missing."""
+    said = record(config)
+    if not said:
+        return
+    missing = [name for name, state in said.items() if state == "missing"]
+    terminalreporter.section("real servers", bold=True)
+    for name, state in said.items():
+        terminalreporter.write_line(f"{name:12} {'NOT RUN: no server' if state == 'missing' else state}")
+    if missing:
+        cure = ", ".join(url_variable(name) for name in missing)
+        terminalreporter.write_line(
+            f"NOT RUN ON A SERVER: {', '.join(missing)} (set {cure})", yellow=True, bold=True
+        )

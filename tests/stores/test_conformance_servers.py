@@ -9,9 +9,8 @@ from uuid import uuid4
 import pytest
 from tests.stores import servers
 
-from rapscheduler.cli.places import look_at
 from rapscheduler.errors import ConflictingIdError
-from rapscheduler.testing.stores import START_US, JobStoreConformance
+from rapscheduler.testing.stores import JobStoreConformance
 
 pytestmark = pytest.mark.servers
 _number = count()
@@ -22,19 +21,7 @@ def fresh_name(prefix: str = "rapscheduler") -> str:
     return f"{prefix}_test_{uuid4().hex[:8]}_{next(_number)}"
 
 
-class ServerConformance(JobStoreConformance):
-    """The contract, and the look that the command line takes."""
-
-    def test_a_look_finds_what_is_parked_without_opening(self, store, make_job):
-        store._add_jobs([make_job("bad", 0), make_job("good", 1)])
-        store._set_parked({"bad": "why"})
-        place = look_at(self.make_store())
-        assert place is not None and place.exists()
-        assert [(row.id, row.parked, row.run_at_us) for row in place.parked()] == [("bad", "why", START_US)]
-        place.close()
-
-
-class SQLConformance(ServerConformance):
+class SQLConformance(JobStoreConformance):
     """One table per test class, emptied after each test and dropped after the last."""
 
     keeps_rows = True
@@ -51,7 +38,8 @@ class SQLConformance(ServerConformance):
         yield
         engine = sa.create_engine(cls.url)
         with engine.begin() as connection:
-            connection.execute(sa.text(f"DROP TABLE IF EXISTS {cls.name}"))
+            for table in (cls.name, f"{cls.name}_zones"):
+                connection.execute(sa.text(f"DROP TABLE IF EXISTS {table}"))
         engine.dispose()
 
     def make_store(self):
@@ -74,7 +62,7 @@ class TestMariaDB(SQLConformance):
     server, driver = "mariadb", "mysql+pymysql"
 
 
-class TestRedis(ServerConformance):
+class TestRedis(JobStoreConformance):
     keeps_rows = True
 
     @pytest.fixture(autouse=True)
@@ -120,8 +108,8 @@ class TestRedis(ServerConformance):
         assert [job.name for job in store.get_all_jobs()] == ["first"]
 
 
-class TestZooKeeper(ServerConformance):
-    keeps_rows = True
+class TestZooKeeper(JobStoreConformance):
+    keeps_rows = makes_places = True
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
@@ -171,7 +159,7 @@ class TestZooKeeper(ServerConformance):
             ZooKeeperJobStore(path="/", client=self.shared)
 
 
-class TestEtcd(ServerConformance):
+class TestEtcd(JobStoreConformance):
     keeps_rows = True
 
     @pytest.fixture(autouse=True)

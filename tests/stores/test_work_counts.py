@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
@@ -10,7 +11,10 @@ from tests.stores.test_conformance_servers import fresh_name
 
 from rapscheduler.jobstores.base import Change
 from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
-from rapscheduler.testing.stores import SECOND_US, START_US, JobStoreFixtures
+from rapscheduler.testing import ManualScheduler
+from rapscheduler.testing.stores import SECOND_US, START_US, JobStoreFixtures, noop
+from rapscheduler.testing.zone_folders import make_folder, read_zones_from, zones_read_from
+from rapscheduler.triggers.cron import CronTrigger
 
 LATER_US = START_US + 3600 * SECOND_US
 
@@ -57,6 +61,7 @@ class TestSQL(JobStoreFixtures):
         store.start(scheduler, "shelf")
         yield store
         store.jobs_t.drop(store.engine)
+        store._zones.drop(store.engine)
         store.shutdown()
 
     def test_the_batch_reaches_the_driver_as_one_call_or_one_document(self, store, make_job):
@@ -166,3 +171,58 @@ class TestRedis(JobStoreFixtures):
             store._settle([Change(job, START_US, LATER_US, LATER_US) for job in due])
         assert len(due) == size
         assert len(sent) == 2
+
+
+@pytest.mark.forgets_zones
+class TestRulesOfTime:
+    """What a start costs when the rules of time zones have changed, and when they have not."""
+
+    ZONES: ClassVar = [f"Test/Z{number}" for number in range(50)]
+    OLD = "PST8PDT,M3.2.0,M11.1.0"
+
+    @pytest.fixture(params=DRIVERS)
+    def opened(self, request, tmp_path):
+        """``opened()``: statements of a start on 1,000 jobs in fifty zones, and the rows written by UPDATEs."""
+        server, name = DRIVERS[request.param], fresh_name()
+        url = f"sqlite:///{tmp_path}/jobs.db"
+        if server is not None:
+            url = sa.engine.make_url(request.getfixturevalue("server_url")(server)).set(
+                drivername=request.param
+            )
+        self.folder = make_folder(tmp_path / "zones", dict.fromkeys(self.ZONES, self.OLD))
+
+        def opened(jobs=()):
+            store = SQLAlchemyJobStore(url, tablename=name)
+            scheduler = ManualScheduler("2027-01-14T20:00:00Z", jobstores={"default": store})
+            with counted(store.engine) as seen:
+                scheduler.start()
+            scheduler.add_jobs(jobs)
+            times = {job.id: job.next_run_time for job in scheduler.get_jobs()}
+            scheduler.shutdown()
+            return [verb for verb in seen if verb in ("SELECT", "UPDATE", "INSERT", "DELETE")], times
+
+        with zones_read_from(self.folder):
+            opened(
+                {"func": noop, "trigger": CronTrigger(hour=9, timezone=zone), "id": f"{zone} {number}"}
+                for zone in self.ZONES
+                for number in range(20)
+            )
+            yield opened
+        store = SQLAlchemyJobStore(url, tablename=name)
+        store.jobs_t.drop(store.engine)
+        store._zones.drop(store.engine)
+        store.shutdown()
+
+    def test_only_what_moves_is_written(self, opened):
+        unchanged, before = opened()
+        assert set(unchanged) == {"SELECT"}
+        make_folder(self.folder, {"Test/Z7": "<-07>7"})
+        read_zones_from(self.folder)
+        changed, after = opened()
+        moved = {job_id for job_id in before if before[job_id] != after[job_id]}
+        assert moved == {f"Test/Z7 {number}" for number in range(20)}
+        # one look for the rows and one read of them; one batch of times; the rules
+        assert changed.count("SELECT") <= unchanged.count("SELECT") + 3
+        assert changed.count("UPDATE") == 2
+        assert set(changed) == {"SELECT", "UPDATE"}
+        assert opened()[0] == unchanged

@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from tests.conftest import load_engine
 from tests.zones import ODD_ZONES, table
 
+pytestmark = pytest.mark.slow
+
 UTC = timezone.utc
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000

@@ -36,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 @pytest.mark.parametrize(
     "func",
     [print, len, max, [].append, {}.update, "a".upper, str.upper, dict.fromkeys, (1).__add__, int.__add__],
-    ids=repr,
+    ids=lambda func: func.__qualname__,
 )
 def test_built_ins_are_asked_once_with_or_without_a_signature(func: Any, asked: list[Any]) -> None:
     try:

@@ -114,12 +114,32 @@ def test_convert_to_datetime_as_there(value, zone):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "foo", "2020-01-02 03:04", "2020-01-02 03:04:05+0200", "2020-01-02 03:04:05 "]
+    "text",
+    ["", "foo", "2020-01-02 03", "2020-01-02 03:04:05+2", "2020-01-02 03:04:05 ", "2020-01-02 03:04:05+99"],
 )
 def test_a_bad_date_text_is_named(text):
     with pytest.raises(ValueError, match="Invalid date string") as caught:
         util.convert_to_datetime(text, BERLIN, "end_date")
     assert repr(text) in str(caught.value) and "end_date" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "same_as"),
+    [
+        ("2030-01-01T00:00", "2030-01-01 00:00:00"),
+        ("2010-10-10 09:30", "2010-10-10 09:30:00"),
+        ("2010-10-10t09:30z", "2010-10-10 09:30:00+00:00"),
+        ("2010-10-10 09:30:00+0200", "2010-10-10 09:30:00+02:00"),
+        ("2010-10-10 09:30-0330", "2010-10-10 09:30:00-03:30"),
+        ("2010-10-10 09:30+02", "2010-10-10 09:30:00+02:00"),
+        ("2010-10-10 09:30:00,25", "2010-10-10 09:30:00.250000"),
+    ],
+)
+def test_what_iso_8601_allows_beyond_apschedulers_form(text, same_as):
+    moment = util.convert_to_datetime(text, BERLIN, "x")
+    wanted = datetime.fromisoformat(same_as)
+    assert moment.replace(tzinfo=None) == wanted.replace(tzinfo=None)
+    assert moment.utcoffset() == (wanted if wanted.tzinfo else wanted.replace(tzinfo=BERLIN)).utcoffset()
 
 
 def test_fractions_of_a_second_are_decimal():

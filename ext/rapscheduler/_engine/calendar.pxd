@@ -3,6 +3,8 @@
 # weekday 0 = Monday. March-based years make the leap day the last day of a year, so month lengths need no table.
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
+from rapscheduler._engine._words cimport rap_set_word, rap_word
+
 ctypedef struct CivilDate:
     int32_t year
     int32_t month
@@ -50,8 +52,7 @@ cdef uint64_t last_converted
 
 cdef inline void recall_civil(int64_t days, CivilDate *out) noexcept nogil:
     """`civil_from_days_c` of a day of the years 1 to 9999, remembered."""
-    global last_converted
-    cdef uint64_t known = last_converted
+    cdef uint64_t known = rap_word(&last_converted)
     cdef uint64_t key = <uint64_t>(days + 4194304)
     if known >> 23 == key:
         out.year = <int32_t>(known >> 9 & 0x3FFF)
@@ -59,19 +60,20 @@ cdef inline void recall_civil(int64_t days, CivilDate *out) noexcept nogil:
         out.day = <int32_t>(known & 31)
     else:
         civil_from_days_c(days, out)
-        last_converted = key << 23 | <uint64_t>out.year << 9 | <uint64_t>out.month << 5 | <uint64_t>out.day
+        rap_set_word(
+            &last_converted, key << 23 | <uint64_t>out.year << 9 | <uint64_t>out.month << 5 | <uint64_t>out.day
+        )
 
 
 cdef inline int64_t recall_days(int32_t y, int32_t m, int32_t d) noexcept nogil:
     """`days_from_civil_c` of a date of the years 1 to 9999, remembered."""
-    global last_converted
-    cdef uint64_t known = last_converted
+    cdef uint64_t known = rap_word(&last_converted)
     cdef uint64_t key = <uint64_t>y << 9 | <uint64_t>m << 5 | <uint64_t>d
     cdef int64_t days
     if (known & 0x7FFFFF) == key:
         return <int64_t>(known >> 23) - 4194304
     days = days_from_civil_c(y, m, d)
-    last_converted = <uint64_t>(days + 4194304) << 23 | key
+    rap_set_word(&last_converted, <uint64_t>(days + 4194304) << 23 | key)
     return days
 
 

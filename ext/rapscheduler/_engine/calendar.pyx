@@ -12,6 +12,7 @@ from rapscheduler._engine.calendar cimport (
     nth_weekday_c,
     weekday_c,
 )
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from libc.stdint cimport int32_t, int64_t
 
 MIN_DAYS = -719162  # 0001-01-01
@@ -21,9 +22,11 @@ MAX_DAYS = 2932896  # 9999-12-31
 cdef int64_t check(str name, object value, int64_t low, int64_t high) except? -1:
     if not isinstance(value, int):
         raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-    if not low <= value <= high:
+    cdef int overflow = 0
+    cdef int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow)  # a subclass of int may say anything of itself
+    if overflow or not low <= number <= high:
         raise ValueError(f"{name} must be in {low}..{high}, not {value}")
-    return value
+    return number
 
 
 cdef int check_month(object y, object m) except -1:

@@ -12,7 +12,7 @@ cdef class CalendarIntervalCore(TriggerCore):
     cdef readonly int32_t end_days  # the last date that may fire, 9999-12-31 at most
 
     cdef int64_t following(self, int64_t days) noexcept nogil
-    cdef int64_t fire_us(self, int64_t days) noexcept nogil
-    cdef int64_t local_days(self, int64_t us) noexcept nogil
+    cdef int64_t fire_us(self, int64_t days) except? -1 nogil
+    cdef int64_t local_days(self, int64_t us) except? -1 nogil
     cdef int64_t near(self, int64_t from_days, int64_t days) noexcept nogil
-    cdef int64_t last_fire(self, int64_t from_days, int64_t low_us, int64_t high_us) noexcept nogil
+    cdef int64_t last_fire(self, int64_t from_days, int64_t low_us, int64_t high_us) except? -1 nogil

@@ -3,13 +3,13 @@
 cimport cython
 from libc.stdint cimport int32_t, int64_t
 
+from rapscheduler._engine._instants cimport SECOND_US, max_us, min_us, never_us
 from rapscheduler._engine.calendar cimport CivilDate, civil_from_days_c, days_from_civil_c, days_in_month_c
 from rapscheduler._engine.timezone cimport GAP, LocalTime, ZoneRange, ZoneTable, zone_find, zone_local
-from rapscheduler._engine.trigger cimport TriggerCore, max_us, min_us, never_us
+from rapscheduler._engine.trigger cimport TriggerCore, exact
 
 cdef enum:
     DAY_S = 86400
-    SECOND_US = 1000000
     MIN_DAYS = -719162
     MAX_DAYS = 2932896
     NO_DATE = 0x7FFFFFFF  # the chain has ended
@@ -32,21 +32,32 @@ cdef class CalendarIntervalCore(TriggerCore):
         self.end_days = MAX_DAYS
 
     def __init__(self, zone, month_step, day_step, time_s, start_days, end_days=None, jitter_us=0):
-        if month_step < 0 or day_step < 0 or not month_step + day_step:
+        cdef int64_t months = exact(month_step)
+        cdef int64_t days = exact(day_step)
+        cdef int64_t time = exact(time_s)
+        cdef int64_t start = exact(start_days)
+        cdef int64_t end = MAX_DAYS if end_days is None else min(max(exact(end_days), MIN_DAYS - 1), MAX_DAYS)
+        if months < 0 or days < 0 or not (months or days):
             raise ValueError(f"a calendar interval must be positive, not {month_step} months and {day_step} days")
-        if not 0 <= time_s < DAY_S:
+        if not 0 <= time < DAY_S:
             raise ValueError(f"time_s must be in 0..86399, not {time_s}")
-        if not MIN_DAYS <= start_days <= MAX_DAYS:
+        if not MIN_DAYS <= start <= MAX_DAYS:
             raise ValueError(f"start_days={start_days} is not within the years 1 to 9999")
         end_us = None
-        if end_days is not None and end_days < MAX_DAYS:
-            end_us = max(zone.local((end_days + 1) * DAY_S)[1:]) * SECOND_US - 1
+        if end < MAX_DAYS:
+            end_us = max(zone.local((end + 1) * DAY_S)[1:]) * SECOND_US - 1
         TriggerCore.__init__(self, zone, None, end_us, jitter_us)
-        self.month_step = min(month_step, 12 * MAX_STEP_YEARS)
-        self.day_step = min(day_step, 366 * MAX_STEP_YEARS)
-        self.time_s = time_s
-        self.start_days = start_days
-        self.end_days = MAX_DAYS if end_days is None else min(max(end_days, MIN_DAYS - 1), MAX_DAYS)
+        self.month_step = <int32_t>min(months, 12 * MAX_STEP_YEARS)
+        self.day_step = <int32_t>min(days, 366 * MAX_STEP_YEARS)
+        self.time_s = <int32_t>time
+        self.start_days = <int32_t>start
+        self.end_days = <int32_t>end
+
+    cdef TriggerCore copied(self):
+        cdef CalendarIntervalCore made = CalendarIntervalCore.__new__(CalendarIntervalCore)
+        made.month_step, made.day_step, made.time_s = self.month_step, self.day_step, self.time_s
+        made.start_days, made.end_days = self.start_days, self.end_days
+        return self.give_to(made)
 
     cdef int64_t following(self, int64_t days) noexcept nogil:
         """The next date of the chain; NO_DATE after ``end_days``."""
@@ -67,7 +78,7 @@ cdef class CalendarIntervalCore(TriggerCore):
         days += self.day_step
         return days if days <= self.end_days else NO_DATE
 
-    cdef int64_t fire_us(self, int64_t days) noexcept nogil:
+    cdef int64_t fire_us(self, int64_t days) except? -1 nogil:
         """The instant at which a date fires; never_us() in a gap, or beyond the year 9999 of UTC."""
         cdef LocalTime time
         cdef int64_t us
@@ -75,7 +86,7 @@ cdef class CalendarIntervalCore(TriggerCore):
         us = time.first_utc_s * SECOND_US
         return never_us() if time.kind == GAP or not min_us() <= us <= max_us() else us
 
-    cdef int64_t local_days(self, int64_t us) noexcept nogil:
+    cdef int64_t local_days(self, int64_t us) except? -1 nogil:
         cdef ZoneRange here
         cdef int64_t utc_s = floor_div(us, SECOND_US)
         zone_find(self.zone, utc_s, &here)
@@ -106,7 +117,7 @@ cdef class CalendarIntervalCore(TriggerCore):
                 return days_from_civil_c(<int32_t>(month_count // 12), <int32_t>(month_count % 12) + 1, date.day)
             steps -= 1
 
-    cdef int64_t next_us(self, int64_t previous_us, int64_t now_us) noexcept nogil:
+    cdef int64_t next_us(self, int64_t previous_us, int64_t now_us) except? -1 nogil:
         cdef int64_t days = self.start_days if self.start_days <= self.end_days else NO_DATE
         cdef int64_t after_us, from_days, fire
         if previous_us == never_us():
@@ -128,17 +139,17 @@ cdef class CalendarIntervalCore(TriggerCore):
             days = self.following(days)
         return never_us()
 
-    cdef int64_t latest_us(self, int64_t from_us, int64_t at_us) noexcept nogil:
+    cdef int64_t latest_us(self, int64_t from_us, int64_t at_us) except? -1 nogil:
         if at_us < from_us or not min_us() <= from_us <= max_us():
             return never_us()
         return self.last_fire(max(self.local_days(from_us), self.start_days), from_us, min(at_us, max_us()))
 
-    cdef int64_t before_us(self, int64_t t_us) noexcept nogil:
+    cdef int64_t before_us(self, int64_t t_us) except? -1 nogil:
         if t_us <= min_us() or self.start_days > self.end_days:
             return never_us()
         return self.last_fire(self.start_days, min_us(), min(t_us - 1, max_us()))
 
-    cdef int64_t last_fire(self, int64_t from_days, int64_t low_us, int64_t high_us) noexcept nogil:
+    cdef int64_t last_fire(self, int64_t from_days, int64_t low_us, int64_t high_us) except? -1 nogil:
         """The last fire time in ``[low_us, high_us]`` of the chain from a date on.
 
         Looked for from a date somewhat before; a gap on just that stretch makes it look from further back.

@@ -56,4 +56,9 @@ cdef class CronCore(TriggerCore):
 
 # The one spec of these masks: the first part of the struct is set, all the rest of it is zero.
 cdef CronSpec spec_of(const CronMasks *asked, tuple years)
+# ValueError: one of them has a bit that means nothing; the kernels rely on that none has
+cdef int check_masks(
+    uint64_t second, uint64_t minute, uint64_t hour, uint64_t day, uint64_t month, uint64_t week, uint64_t weekday,
+    uint64_t last_day_offsets, uint64_t nth_weekdays,
+) except -1
 cdef int dst_rule(object dst) except -1  # ValueError: it is none

@@ -7,13 +7,15 @@ month at a time: the matching days of a month are one 32-bit mask, and the spec 
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.dict cimport PyDict_GetItem
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.object cimport PyObject
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from rapscheduler._engine._instants cimport SECOND_US, max_us, min_us, never_us
+from rapscheduler._engine._words cimport rap_number, rap_set_number, rap_set_word, rap_word
 from rapscheduler._engine.calendar cimport (
     CivilDate,
     days_from_civil_c,
@@ -25,7 +27,9 @@ from rapscheduler._engine.calendar cimport (
     weekday_c,
 )
 from rapscheduler._engine.timezone cimport ZoneRange, ZoneTable, zone_find
-from rapscheduler._engine.trigger cimport SECOND_US, TriggerCore, max_us, min_us, never_us
+from rapscheduler._engine.trigger cimport TriggerCore, exact
+
+from operator import index
 
 cdef extern from *:
     """
@@ -47,6 +51,8 @@ cdef extern from *:
     #define RAP_ALL_MONTHS ((1ULL << 13) - 2)
     #define RAP_ALL_WEEKS ((1ULL << 54) - 2)
     #define RAP_ALL_WEEKDAYS ((1ULL << 7) - 1)
+    #define RAP_ALL_LAST_DAYS ((1ULL << 31) - 1)
+    #define RAP_ALL_NTH_WEEKDAYS ((1ULL << 42) - 1)
     #define RAP_NONE (1LL << 60)             /* no day, no wall time: later than all, and safe to add an offset to */
     """
     # index of the lowest (highest) bit; at least one must be set
@@ -54,6 +60,7 @@ cdef extern from *:
     int rap_highest(uint64_t bits) noexcept nogil
     const int64_t RAP_MIN_WALL_S, RAP_MAX_WALL_S, RAP_MIN_DAY, RAP_MAX_DAY, RAP_NONE
     const uint64_t RAP_ALL_SECONDS, RAP_ALL_HOURS, RAP_ALL_DAYS, RAP_ALL_MONTHS, RAP_ALL_WEEKS, RAP_ALL_WEEKDAYS
+    const uint64_t RAP_ALL_LAST_DAYS, RAP_ALL_NTH_WEEKDAYS
 
 cdef enum:
     DAY_S = 86400
@@ -150,12 +157,12 @@ cdef uint32_t days_of_month(CronMasks *k, int32_t year, int32_t month) noexcept 
 cdef inline uint32_t month_days(CronMasks *k, int32_t year, int32_t month) noexcept nogil:
     """`days_of_month`, remembered for two months, an odd and an even one: often this one and the next."""
     cdef uint64_t number = year * 12 + month - 1
-    cdef uint64_t known = k.month_days[number & 1]
+    cdef uint64_t known = rap_word(&k.month_days[number & 1])
     cdef uint32_t days
     if known >> 32 == number:
         return <uint32_t>known
     days = days_of_month(k, year, month)
-    k.month_days[number & 1] = number << 32 | days
+    rap_set_word(&k.month_days[number & 1], number << 32 | days)
     return days
 
 
@@ -213,14 +220,15 @@ cdef int64_t next_day_far(CronMasks *k, CivilDate *start) noexcept nogil:
             year, month, day = wanted, 1, 1
         if year >= long_year:
             if not is_possible(k):
-                k.none_from, k.none_until = 0, INT32_MAX
+                rap_set_number(&k.none_from, 0)
+                rap_set_number(&k.none_until, INT32_MAX)
                 return RAP_NONE
             long_year = INT32_MAX
         months = <uint32_t>k.month >> month << month
         while months:
             on = rap_lowest(months)
             months &= months - 1
-            if year * 12 + on - 1 >= k.none_from:
+            if year * 12 + on - 1 >= rap_number(&k.none_from):
                 return RAP_NONE
             days = month_days(k, year, on)
             if on == month:
@@ -228,8 +236,8 @@ cdef int64_t next_day_far(CronMasks *k, CivilDate *start) noexcept nogil:
             if days:
                 return recall_days(year, on, rap_lowest(days))
         year, month, day = year + 1, 1, 1
-    if start_number + 1 < k.none_from:
-        k.none_from = start_number + 1
+    if start_number + 1 < rap_number(&k.none_from):
+        rap_set_number(&k.none_from, start_number + 1)
     return RAP_NONE
 
 
@@ -248,14 +256,15 @@ cdef int64_t last_day_far(CronMasks *k, CivilDate *start) noexcept nogil:
             year, month, day = wanted, 12, 31
         if year <= long_year:
             if not is_possible(k):
-                k.none_from, k.none_until = 0, INT32_MAX
+                rap_set_number(&k.none_from, 0)
+                rap_set_number(&k.none_until, INT32_MAX)
                 return -RAP_NONE
             long_year = 0
         months = k.month & ((<uint32_t>2 << month) - 1)
         while months:
             on = rap_highest(months)
             months ^= <uint32_t>1 << on
-            if year * 12 + on - 1 <= k.none_until:
+            if year * 12 + on - 1 <= rap_number(&k.none_until):
                 return -RAP_NONE
             days = month_days(k, year, on)
             if on == month:
@@ -263,8 +272,8 @@ cdef int64_t last_day_far(CronMasks *k, CivilDate *start) noexcept nogil:
             if days:
                 return recall_days(year, on, rap_highest(days))
         year, month, day = year - 1, 12, 31
-    if start_number - 1 > k.none_until:
-        k.none_until = start_number - 1
+    if start_number - 1 > rap_number(&k.none_until):
+        rap_set_number(&k.none_until, start_number - 1)
     return -RAP_NONE
 
 
@@ -425,7 +434,7 @@ cdef inline bint begin_range(CronMasks *k, ZoneRange *r, int64_t utc_s, int64_t 
     )
 
 
-cdef int64_t next_fire_s(CronMasks *k, ZoneTable zone, int64_t utc_s, int64_t last_s) noexcept nogil:
+cdef int64_t next_fire_s(CronMasks *k, ZoneTable zone, int64_t utc_s, int64_t last_s) except? -1 nogil:
     """First matching instant in `[utc_s, last_s]`; RAP_NONE when there is none."""
     cdef ZoneRange r
     cdef int64_t wall_s, fire_s
@@ -451,7 +460,7 @@ cdef int64_t next_fire_s(CronMasks *k, ZoneTable zone, int64_t utc_s, int64_t la
     return RAP_NONE
 
 
-cdef int64_t last_fire_s(CronMasks *k, ZoneTable zone, int64_t utc_s, int64_t first_s) noexcept nogil:
+cdef int64_t last_fire_s(CronMasks *k, ZoneTable zone, int64_t utc_s, int64_t first_s) except? -1 nogil:
     """Last matching instant in `[first_s, utc_s]`; RAP_NONE when there is none."""
     cdef ZoneRange r
     cdef int64_t wall_s, fire_s, edge_s
@@ -515,7 +524,7 @@ cdef int64_t fill_day(
 
 cdef int64_t fill_s(
     CronMasks *k, ZoneTable zone, int64_t *out, int64_t room, int64_t utc_s, int64_t last_s
-) noexcept nogil:
+) except -1 nogil:
     """`next_fire_s` again and again, day by day; returns how many."""
     cdef ZoneRange r
     cdef int64_t start_s, wall_s, stop_wall_s
@@ -549,14 +558,23 @@ cdef int64_t fill_s(
 
 cdef uint64_t _mask(str name, object value, uint64_t allowed) except? 0xFFFFFFFFFFFFFFFF:
     cdef int overflow = 0
-    cdef int64_t mask
-    if PyLong_CheckExact(value):
-        mask = PyLong_AsLongLongAndOverflow(value, &overflow)
-        if mask >= 0 and not overflow and not mask & ~allowed:
-            return mask
-    if value < 0 or value & ~allowed:
+    cdef int64_t mask = PyLong_AsLongLongAndOverflow(value if PyLong_CheckExact(value) else index(value), &overflow)
+    if overflow or mask < 0 or <uint64_t>mask & ~allowed:
         raise ValueError(f"{name} mask {value:#x} has bits outside of {allowed:#x}")
-    return value
+    return <uint64_t>mask
+
+
+cdef int check_masks(
+    uint64_t second, uint64_t minute, uint64_t hour, uint64_t day, uint64_t month, uint64_t week, uint64_t weekday,
+    uint64_t last_day_offsets, uint64_t nth_weekdays,
+) except -1:
+    if (
+        (second | minute) & ~RAP_ALL_SECONDS or hour & ~RAP_ALL_HOURS or day & ~RAP_ALL_DAYS
+        or month & ~RAP_ALL_MONTHS or week & ~RAP_ALL_WEEKS or weekday & ~RAP_ALL_WEEKDAYS
+        or last_day_offsets & ~RAP_ALL_LAST_DAYS or nth_weekdays & ~RAP_ALL_NTH_WEEKDAYS
+    ):
+        CronSpec.of(second, minute, hour, day, month, week, weekday, None, last_day_offsets, nth_weekdays)
+    return 0
 
 
 cdef int dst_rule(object dst) except -1:
@@ -569,33 +587,38 @@ cdef int dst_rule(object dst) except -1:
     raise ValueError(f'dst must be "once", "both" or "shift", not {dst!r}')
 
 
-cdef int _check_years(tuple years) except -1:
+cdef tuple _exact_years(tuple years):
+    """The ranges as plain numbers, which say of themselves what C reads of them."""
+    cdef list ranges = []
+    cdef int64_t a, b, c
     for first, last, step in years:
-        if not (1 <= first <= last <= LAST_YEAR and step >= 1):
+        a, b, c = exact(first), exact(last), exact(step)
+        if not (1 <= a <= b <= LAST_YEAR and c >= 1):
             raise ValueError(
                 f"years must be ranges (first, last, step) within 1 to 9999, not {(first, last, step)!r}"
             )
-    return 0
+        ranges.append((a, b, c))
+    return tuple(ranges)
 
 
 cdef int _set_years(CronMasks *k, tuple years) except -1:
-    cdef Py_ssize_t index = 0
-    _check_years(years)
+    cdef Py_ssize_t place = 0
     k.year_ranges = <int32_t>len(years)
     k.years = <int32_t *>malloc(3 * sizeof(int32_t) * (len(years) + 1))
     if k.years == NULL:
         raise MemoryError()
     for first, last, step in years:
-        k.years[index], k.years[index + 1], k.years[index + 2] = first, last, min(step, LAST_YEAR)
-        index += 3
+        k.years[place], k.years[place + 1], k.years[place + 2] = first, last, min(step, LAST_YEAR)
+        place += 3
     return 0
 
 
 cdef CronSpec spec_of(const CronMasks *asked, tuple years):
     cdef object key = PyBytes_FromStringAndSize(<const char *>asked, <const char *>&asked.any_week - <const char *>asked)
     if years is not None:
+        years = _exact_years(years)
         key = (key, years)
-    cdef PyObject *known = PyDict_GetItem(_interned, key)
+    cdef PyObject *known = PyDict_GetItemWithError(_interned, key)
     cdef CronSpec spec
     if known != NULL:
         return <CronSpec>known
@@ -684,10 +707,9 @@ cdef class CronSpec:
         k.week = _mask("week", week, RAP_ALL_WEEKS)
         k.weekday = _mask("weekday", weekday, RAP_ALL_WEEKDAYS)
         if years is not None:
-            years = tuple(years)
-            _check_years(years)
-        k.last_day_offsets = _mask("last_day_offsets", last_day_offsets, 0x7FFFFFFF)
-        k.nth_weekdays = _mask("nth_weekdays", nth_weekdays, 0x3FFFFFFFFFF)
+            years = _exact_years(tuple(years))
+        k.last_day_offsets = _mask("last_day_offsets", last_day_offsets, RAP_ALL_LAST_DAYS)
+        k.nth_weekdays = _mask("nth_weekdays", nth_weekdays, RAP_ALL_NTH_WEEKDAYS)
         k.nearest_workdays = _mask("nearest_workdays", nearest_workdays, 0xFFFFFFFF)
         k.day_any, k.day_or_weekday, k.rhythm = bool(day_any), bool(day_or_weekday), bool(rhythm)
         k.dst = <DstRule>dst_rule(dst)
@@ -787,7 +809,12 @@ cdef class CronCore(TriggerCore):
         self.spec = <CronSpec>spec
         self._text = None
 
-    cdef int64_t next_us(self, int64_t previous_us, int64_t now_us) noexcept nogil:
+    cdef TriggerCore copied(self):
+        cdef CronCore made = CronCore.__new__(CronCore)
+        made.spec = self.spec
+        return self.give_to(made)
+
+    cdef int64_t next_us(self, int64_t previous_us, int64_t now_us) except? -1 nogil:
         cdef int64_t from_us = now_us if now_us < previous_us or previous_us == never_us() else previous_us + 1
         if from_us < self.first_us:
             from_us = self.first_us
@@ -798,7 +825,7 @@ cdef class CronCore(TriggerCore):
         )
         return never_us() if fire_s == RAP_NONE else fire_s * SECOND_US
 
-    cdef int64_t before_us(self, int64_t t_us) noexcept nogil:
+    cdef int64_t before_us(self, int64_t t_us) except? -1 nogil:
         cdef int64_t until_us = self.last_us if t_us > self.last_us else t_us
         if t_us <= self.last_us:
             if t_us <= self.first_us:
@@ -811,7 +838,7 @@ cdef class CronCore(TriggerCore):
         )
         return never_us() if fire_s == RAP_NONE else fire_s * SECOND_US
 
-    cdef int64_t fill_us(self, int64_t *out, int64_t room, int64_t start_us, int64_t end_us) noexcept nogil:
+    cdef int64_t fill_us(self, int64_t *out, int64_t room, int64_t start_us, int64_t end_us) except -1 nogil:
         cdef int64_t from_us = start_us if start_us > self.first_us else self.first_us
         cdef int64_t last = end_us if end_us < self.last_us else self.last_us
         if from_us > last:

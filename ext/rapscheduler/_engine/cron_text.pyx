@@ -5,7 +5,7 @@ Twin of `rapscheduler._reference.cron_text`, which states the contract; the layo
 
 cimport cython
 from cpython.bool cimport PyBool_Check
-from cpython.dict cimport PyDict_GetItem
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF
@@ -14,9 +14,9 @@ from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
-from rapscheduler._engine.cron cimport CronCore, CronMasks, CronSpec, DstRule, dst_rule, spec_of
+from rapscheduler._engine._instants cimport max_us, min_us
+from rapscheduler._engine.cron cimport CronCore, CronMasks, CronSpec, DstRule, check_masks, dst_rule, spec_of
 from rapscheduler._engine.timezone cimport ZoneTable
-from rapscheduler._engine.trigger cimport max_us, min_us
 
 cdef extern from *:
     """
@@ -66,6 +66,10 @@ cdef class ScheduleText:
             )
         year, month, day, week = bits(parts, 0), bits(parts, 1), bits(parts, 2), bits(parts, 3)
         weekday, hour, minute, second = bits(parts, 4), bits(parts, 5), bits(parts, 6), bits(parts, 7)
+        check_masks(
+            second.mask, minute.mask, hour.mask, day.mask, month.mask, week.mask, weekday.mask, day.last_days,
+            day.nth_weekdays,
+        )
         memset(&k, 0, sizeof(k))
         k.second, k.minute, k.week = second.mask, minute.mask, week.mask
         k.hour, k.day = <uint32_t>hour.mask, <uint32_t>day.mask
@@ -109,7 +113,7 @@ cdef class TextTable:
         cdef PyObject *found
         if not PyUnicode_CheckExact(value):
             return None
-        found = PyDict_GetItem(<dict>PyTuple_GET_ITEM(self.known, i), value)
+        found = PyDict_GetItemWithError(<dict?>PyTuple_GET_ITEM(self.known, i), value)
         return None if found == NULL else <object>found
 
     def of_known(self, year, month, day, week, day_of_week, hour, minute, second, day_or_weekday, dst):
@@ -123,6 +127,8 @@ cdef class TextTable:
             <PyObject *>year, <PyObject *>month, <PyObject *>day, <PyObject *>week,
             <PyObject *>day_of_week, <PyObject *>hour, <PyObject *>minute, <PyObject *>second,
         ]
+        if self.known is None:
+            raise AttributeError("this TextTable was not initialised")
         for i in range(FIELDS):
             if values[i] != <PyObject *>None:
                 lowest = i
@@ -138,7 +144,7 @@ cdef class TextTable:
                 part = <object>PyTuple_GET_ITEM(self.minima, i)
             Py_INCREF(part)
             PyTuple_SET_ITEM(parts, i, part)
-        made = <ScheduleText>rap_new(self.kind, _NOTHING)
+        made = <ScheduleText?>rap_new(self.kind, _NOTHING)
         made.take(parts, day_or_weekday, dst)
         return made
 
@@ -148,7 +154,9 @@ cdef class TextTable:
         cdef PyObject *found
         if not exact(key):
             return None
-        found = PyDict_GetItem(self.schedules, key)
+        if self.schedules is None:
+            raise AttributeError("this TextTable was not initialised")
+        found = PyDict_GetItemWithError(self.schedules, key)
         return None if found == NULL else <object>found
 
     def keep(self, ScheduleText schedule not None, *values):
@@ -174,6 +182,8 @@ cdef bint exact(tuple values):
 
 def begin(CronCore trigger not None, ScheduleText text not None, ZoneTable zone not None):
     """Give a trigger its schedule and zone, without limits and jitter."""
+    if text.spec is None:
+        raise AttributeError("spec")  # this text was not initialised
     trigger.spec = text.spec
     trigger._text = text
     trigger.zone = zone
@@ -189,11 +199,12 @@ def alike(CronCore trigger not None):
 
 cdef CronCore alike_c(CronCore trigger):
     cdef object cls = type(trigger)
-    cdef CronCore made = <CronCore>rap_new(cls, _NOTHING)
+    cdef CronCore made = <CronCore?>rap_new(cls, _NOTHING)
     made.spec = trigger.spec
     made._text = trigger._text
     made.zone = trigger.zone
     made.first_us = trigger.first_us
     made.last_us = trigger.last_us
     made.jitter_us = trigger.jitter_us
+    made.skips = trigger.skips
     return made

@@ -5,6 +5,7 @@ the C API; any other tzinfo is asked for its offset.
 """
 
 import datetime as _datetime
+import sys as _sys
 from datetime import timezone as _timezone
 from operator import index
 
@@ -18,6 +19,7 @@ from cpython.datetime cimport (
     PyDateTime_GET_DAY,
     PyDateTime_GET_MONTH,
     PyDateTime_GET_YEAR,
+    PyDelta_Check,
     datetime_new,
     datetime_tzinfo,
     import_datetime,
@@ -27,7 +29,9 @@ from cpython.datetime cimport (
 )
 from cpython.list cimport PyList_Append
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
+from cpython.object cimport PyTypeObject
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
 
 from rapscheduler._engine.calendar cimport CivilDate, recall_civil, recall_days
 from rapscheduler._engine.timezone cimport UNIQUE, LocalTime, ZoneRange, ZoneTable, zone_find, zone_local
@@ -55,8 +59,6 @@ cdef int64_t to_us_c(object dt, ZoneTable zone) except? -1:
         return wall_s * 1_000_000 + us
     if tzinfo is None or (tzinfo is zone.tzinfo and zone.plain):
         zone_local(zone, wall_s, &time)
-        if zone.failure is not None:
-            raise ValueError(zone.failure)
         if tzinfo is None or time.kind == UNIQUE or zone.source is None:
             return (time.second_utc_s if PyDateTime_DATE_GET_FOLD(dt) else time.first_utc_s) * 1_000_000 + us
     return foreign_us(dt, zone, wall_s, us)
@@ -68,10 +70,12 @@ cdef int64_t foreign_us(object dt, ZoneTable zone, int64_t wall_s, int64_t us) e
     cdef object offset = dt.utcoffset()
     if offset is None:  # a tzinfo that does not know counts as none
         zone_local(zone, wall_s, &time)
-        if zone.failure is not None:
-            raise ValueError(zone.failure)
         return (time.second_utc_s if PyDateTime_DATE_GET_FOLD(dt) else time.first_utc_s) * 1_000_000 + us
+    if not PyDelta_Check(offset):  # a subclass of datetime may say anything
+        raise TypeError(f"utcoffset() of {type(dt).__name__} gave {type(offset).__name__}, not a timedelta or None")
     cdef int64_t offset_s = <int64_t>timedelta_days(offset) * 86400 + timedelta_seconds(offset)
+    if not -86400 <= offset_s < 86400:
+        raise ValueError(f"utcoffset() of {type(dt).__name__} gave {offset}, which is not less than a day")
     return (wall_s - offset_s) * 1_000_000 + us - timedelta_microseconds(offset)
 
 
@@ -85,8 +89,6 @@ cdef object from_us_c(int64_t us, ZoneTable zone):
         rest_us += 1_000_000
         utc_s -= 1
     zone_find(zone, utc_s, &here)
-    if zone.failure is not None:
-        raise ValueError(zone.failure)
     cdef bint through_utc = not zone.plain
     cdef int64_t wall_s = utc_s if through_utc else utc_s + here.offset_s
     if not -62135596800LL <= wall_s <= 253402300799LL:
@@ -116,7 +118,7 @@ cdef struct LocalDay:
     CivilDate date
 
 
-cdef void find_day(int64_t us, ZoneTable zone, LocalDay *day) noexcept nogil:
+cdef int find_day(int64_t us, ZoneTable zone, LocalDay *day) except -1:
     """The day around an instant that ``from_us_c`` has just converted."""
     cdef ZoneRange here
     cdef int64_t utc_s = us // 1_000_000 - (us % 1_000_000 < 0)
@@ -127,6 +129,7 @@ cdef void find_day(int64_t us, ZoneTable zone, LocalDay *day) noexcept nogil:
     day.midnight_us = (days * 86400 - here.offset_s) * 1_000_000
     day.first_us = max(day.midnight_us, first_s * 1_000_000)
     day.end_us = min(day.midnight_us + 86400_000_000LL, here.hi_s * 1_000_000)
+    return 0
 
 
 cdef int extend_from_us(list times, const int64_t *us, Py_ssize_t count, ZoneTable zone) except -1:
@@ -135,7 +138,7 @@ cdef int extend_from_us(list times, const int64_t *us, Py_ssize_t count, ZoneTab
     cdef Py_ssize_t place
     cdef int64_t rest_us
     cdef int32_t second
-    day.first_us = day.end_us = 0
+    memset(&day, 0, sizeof(day))
     for place in range(count):
         if day.first_us <= us[place] < day.end_us:
             rest_us = us[place] - day.midnight_us
@@ -187,6 +190,48 @@ def from_us_many(us, ZoneTable zone not None):
     return made
 
 
+cdef extern from *:
+    """
+    #include <string.h>
+    #include <time.h>
+    typedef struct {PyMethodDef *now; PyCFunction own;} RapNow;
+    /* The entry of `now` among the methods of datetime: time-machine changes the function in it. */
+    static void rap_find_now(RapNow *found, PyTypeObject *type) {
+        PyMethodDef *method = type->tp_methods;
+        while (method && method->ml_name && strcmp(method->ml_name, "now")) method++;
+        found->now = method && method->ml_name ? method : NULL;
+        found->own = found->now ? found->now->ml_meth : NULL;
+    }
+    static int64_t rap_machine_us(RapNow *found) {
+    #if defined(CLOCK_REALTIME) && !defined(_WIN32)
+        struct timespec now;
+        if (found->now && found->now->ml_meth == found->own && !clock_gettime(CLOCK_REALTIME, &now))
+            return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    #endif
+        return -1;
+    }
+    """
+    ctypedef struct RapNow:
+        pass
+    void rap_find_now(RapNow *found, PyTypeObject *type)
+    int64_t rap_machine_us(RapNow *found) noexcept
+
+cdef object _own_datetime = None  # the class whose `now` reads the machine's clock; None: it is not sure to
+cdef RapNow _own_now
+
+if "time_machine" not in _sys.modules:  # it may have changed the method already
+    _own_datetime = _datetime.datetime
+    rap_find_now(&_own_now, <PyTypeObject *>_own_datetime)
+    if type(_own_datetime) is not type:
+        _own_datetime = None
+
+
 def now_us():
     """Microseconds since the epoch, as `datetime.datetime.now` says; who replaces that class or method, is asked."""
-    return to_us_c(_datetime.datetime.now(UTC), UTC_TABLE)
+    cdef object asked = _datetime.datetime
+    cdef int64_t us
+    if asked is _own_datetime:
+        us = rap_machine_us(&_own_now)
+        if us >= 0:
+            return us
+    return to_us_c(asked.now(UTC), UTC_TABLE)

@@ -2,7 +2,9 @@
 #
 # keys[i] and items[i] belong together; the children of i are 4i+1 .. 4i+4; no child is less than its parent; ties are
 # unique. items[i].slot == i for every i; an entry that is in no index has slot NOWHERE. `items` is a Python list, so
-# that it owns its references and the collector sees them; its pointers are moved in place.
+# that it owns its references and the collector sees them; its pointers are moved in place. Taking an entry out neither
+# allocates nor frees (both keep their room), so it can't fail: only putting one in can, and then nothing has changed.
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 cdef extern from *:
@@ -26,10 +28,6 @@ cdef inline int64_t unset_us() noexcept nogil:
     """run_us of an entry that never had a time."""
     return <int64_t>-0x7FFFFFFFFFFFFFFF - 1
 
-cdef inline int64_t no_time_us() noexcept nogil:
-    """run_us of an entry without a time."""
-    return <int64_t>0x7FFFFFFFFFFFFFFF
-
 ctypedef struct HeapKey:
     int64_t us
     uint64_t tie
@@ -50,6 +48,6 @@ cdef class DueIndex:
     cdef int push_c(self, DueEntry entry, int64_t us) except -1
     cdef int update_c(self, DueEntry entry, int64_t us) except -1
     cdef bint discard_c(self, DueEntry entry) except -1
-    cdef object take(self, Py_ssize_t i)
+    cdef PyObject *take(self, Py_ssize_t i) noexcept
 
 cdef int64_t key_us(object run_at_us) except? -1

@@ -5,31 +5,44 @@ lines that change the heap nothing runs that could call Python code: references 
 """
 
 cimport cython
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 
+from rapscheduler._engine._instants cimport never_us
+
 UNSET = unset_us()
-NEVER = no_time_us()
 MIN_KEY = UNSET + 1
-MAX_KEY = NEVER - 1
+MAX_KEY = never_us() - 1
 
 cdef extern from *:
     """
     #define rap_list_items(list) (((PyListObject *)(list))->ob_item)
     #define rap_list_size(list) Py_SIZE(list)
+    #define rap_list_end(list, size) Py_SET_SIZE((PyVarObject *)(list), (size))
     """
     PyObject **rap_list_items(object items)
     Py_ssize_t rap_list_size(object items)
+    void rap_list_end(object items, Py_ssize_t size)  # the room behind stays the list's
+
+cdef extern from "Python.h":
+    list PyList_New(Py_ssize_t size)
+    void Py_DECREF(PyObject *)
+
+cdef enum:
+    MOST_UNSEEN = 4096  # entries for which room is made without looking how many are due
 
 
 cdef int64_t key_us(object run_at_us) except? -1:
     """A time that an index can hold."""
     if not isinstance(run_at_us, int):
         raise TypeError(f"run_at_us must be an int (microseconds), not {type(run_at_us).__name__}")
-    if not MIN_KEY <= run_at_us <= MAX_KEY:
+    cdef int overflow = 0
+    cdef int64_t us = PyLong_AsLongLongAndOverflow(run_at_us, &overflow)  # a subclass of int may say anything of itself
+    if overflow or us == unset_us() or us == never_us():
         raise OverflowError(f"run_at_us={run_at_us} does not fit into 64 bits")
-    return run_at_us
+    return us
 
 
 cdef inline bint earlier(const HeapKey *a, const HeapKey *b) noexcept nogil:
@@ -92,13 +105,16 @@ cdef class DueEntry:
     @property
     def run_at_us(self):
         """When it is due, or `None`."""
-        return None if self.run_us == unset_us() or self.run_us == no_time_us() else self.run_us
+        return None if self.run_us == unset_us() or self.run_us == never_us() else self.run_us
 
     @run_at_us.setter
     def run_at_us(self, run_at_us):
-        self.run_us = no_time_us() if run_at_us is None else key_us(run_at_us)
+        self.run_us = never_us() if run_at_us is None else key_us(run_at_us)
 
 
+# The collector may not empty `items`: what it frees on the way may ask the index. Every cycle through an index passes
+# through an entry, where it is broken.
+@cython.no_gc_clear
 cdef class DueIndex:
     """A priority queue of entries. An entry is in one index at most, and once."""
 
@@ -159,27 +175,24 @@ cdef class DueIndex:
     cdef bint discard_c(self, DueEntry entry) except -1:
         if not self.has(entry):
             return False
-        self.take(entry.slot)
+        Py_DECREF(self.take(entry.slot))
         return True
 
-    cdef object take(self, Py_ssize_t i):
+    cdef PyObject *take(self, Py_ssize_t i) noexcept:
         """Take the entry in slot `i` out; the reference of the list is passed on."""
         cdef PyObject **items = rap_list_items(self.items)
         cdef Py_ssize_t last = rap_list_size(self.items) - 1
         cdef PyObject *item = items[i]
         cdef PyObject *moved = items[last]
-        items[last] = item
-        items[i] = moved
         (<DueEntry>item).slot = nowhere()
-        taken = self.items.pop()
+        rap_list_end(self.items, last)
         if i < last:
-            items = rap_list_items(self.items)  # the list may have shrunk elsewhere
             place(self.keys, items, i, self.keys[last], moved)
             if i > 0 and earlier(&self.keys[i], &self.keys[(i - 1) // ARITY]):
                 sift_up(self.keys, items, i)
             else:
                 sift_down(self.keys, items, last, i)
-        return taken
+        return item
 
     @cython.critical_section
     def push(self, DueEntry entry not None, run_at_us):
@@ -207,10 +220,18 @@ cdef class DueIndex:
     def pop_due(self, now_us, Py_ssize_t limit):
         """Take out, in order, at most `limit` entries due at `now_us` or before."""
         cdef int64_t now = max(MIN_KEY, min(now_us, MAX_KEY))
-        cdef list due = []
-        while rap_list_size(self.items) and limit > 0 and self.keys[0].us <= now:
-            due.append(self.take(0))
-            limit -= 1
+        cdef Py_ssize_t room = min(limit, rap_list_size(self.items))
+        cdef Py_ssize_t count = 0
+        cdef list due
+        if room <= 0 or self.keys[0].us > now:
+            return []
+        if room > MOST_UNSEEN:
+            room = min(room, due_below(self.keys, rap_list_size(self.items), 0, now))
+        due = PyList_New(room)  # all that can fail, and all that can run other code: before anything is taken
+        while count < room and rap_list_size(self.items) and self.keys[0].us <= now:
+            rap_list_items(due)[count] = self.take(0)
+            count += 1
+        rap_list_end(due, count)
         return due
 
     @cython.critical_section

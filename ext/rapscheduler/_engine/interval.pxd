@@ -8,4 +8,4 @@ cdef class IntervalCore(TriggerCore):
     cdef readonly int64_t interval_us  # 1 .. 10**18
     cdef readonly int64_t anchor_us  # the start date, a legal instant or later
 
-    cdef bint has_local_time(self, int64_t fire_us) noexcept nogil
+    cdef bint has_local_time(self, int64_t fire_us) except -1 nogil

@@ -10,10 +10,11 @@ from cpython.ref cimport Py_TYPE
 from cpython.weakref cimport PyWeakref_NewRef
 from libc.stdint cimport int64_t, uint32_t
 
+from rapscheduler._engine._instants cimport max_us, min_us, never_us
 from rapscheduler._engine.datetimes cimport from_us_c, to_us_c
-from rapscheduler._engine.due_index cimport DueEntry, key_us, no_time_us, unset_us
+from rapscheduler._engine.due_index cimport DueEntry, key_us, unset_us
 from rapscheduler._engine.timezone cimport ZoneTable
-from rapscheduler._engine.trigger cimport TriggerCore, max_us, min_us, never_us
+from rapscheduler._engine.trigger cimport TriggerCore, ask_next
 
 from datetime import timezone as _timezone
 from types import BuiltinFunctionType, FunctionType
@@ -61,6 +62,7 @@ cdef class _Unset:
 
 
 cdef object UNSET = _Unset()
+cdef frozenset AT_START = frozenset(("misfire_grace_time", "coalesce", "max_instances", "next_run_time"))
 cdef str _GET_NEXT = "get_next_fire_time"
 cdef object _core_get_next = TriggerCore.__dict__[_GET_NEXT]
 
@@ -82,15 +84,27 @@ def is_native(trigger):
 
 cdef object given(object value, str name):
     if value is UNSET:
-        raise AttributeError(name)
+        raise AttributeError(not_set(name))
     return value
+
+
+cdef str not_set(str name):
+    """What to say of a value that is missing: some come with the scheduler's start."""
+    return f"{name} is not set yet: a pending job gets it when its scheduler starts" if name in AT_START else name
+
+
+cdef frozenset _quiet = frozenset(("metadata", "on_lost", "owner", "tags"))  # extras that don't concern runs
+
+
+cdef class _Rare:
+    """What few jobs have."""
 
 
 cdef class JobCore(DueEntry):
     """The values of a job. A value that was never set raises AttributeError when read."""
 
     def __cinit__(self, *args, **kwargs):
-        self.due_nominal_us = no_time_us()
+        self.due_nominal_us = never_us()
         self.id_ = self.func_ = self.func_ref_ = self.name_ = self.args_ = self.kwargs_ = self.trigger_ = UNSET
         self.executor_ = self.misfire_grace_time_ = self.max_instances_ = UNSET
 
@@ -189,7 +203,7 @@ cdef class JobCore(DueEntry):
     @property
     def coalesce(self):
         if not self.flags & HAS_COALESCE:
-            raise AttributeError("coalesce")
+            raise AttributeError(not_set("coalesce"))
         return (self.flags & COALESCE) != 0
 
     @coalesce.setter
@@ -207,31 +221,32 @@ cdef class JobCore(DueEntry):
     @property
     def run_at_us(self):
         """When the job is due (nominal time + jitter), or `None`: paused or not yet scheduled."""
-        return None if self.run_us == unset_us() or self.run_us == no_time_us() else self.run_us
+        return None if self.run_us == unset_us() or self.run_us == never_us() else self.run_us
 
     @run_at_us.setter
     def run_at_us(self, run_at_us):
-        self.run_us = no_time_us() if run_at_us is None else key_us(run_at_us)
-        self.run_dt = None
+        self.run_us = never_us() if run_at_us is None else key_us(run_at_us)
+        self.set_shown_dt(None)
 
     @property
     def nominal_us(self):
         """What the trigger said, or `None` when it is not known (then `run_at_us` serves)."""
-        return None if self.due_nominal_us == no_time_us() else self.due_nominal_us
+        return None if self.due_nominal_us == never_us() else self.due_nominal_us
 
     @nominal_us.setter
     def nominal_us(self, nominal_us):
-        self.due_nominal_us = no_time_us() if nominal_us is None else nominal_us
+        self.due_nominal_us = never_us() if nominal_us is None else nominal_us
 
     @property
     def next_run_time(self):
         """When the job is due, as an aware datetime; `None`: paused. AttributeError: not yet scheduled."""
         if self.run_us == unset_us():
-            raise AttributeError("next_run_time")
-        if self.run_us == no_time_us():
+            raise AttributeError(not_set("next_run_time"))
+        if self.run_us == never_us():
             return None
-        if self.run_dt is not None:
-            return self.run_dt
+        run_time = self.shown_dt()
+        if run_time is not None:
+            return run_time
         return from_us_c(self.run_us, self.zone())
 
     @next_run_time.setter
@@ -239,27 +254,61 @@ cdef class JobCore(DueEntry):
         cdef ZoneTable zone
         cdef int64_t run_us
         if run_time is None:
-            self.advance(no_time_us(), no_time_us(), None)
+            self.advance(never_us(), never_us(), None)
             return
         zone = self.zone()
         run_us = to_us_c(run_time, zone)
         self.advance(run_us, run_us, None if datetime_tzinfo(run_time) is zone.tzinfo else run_time)
 
     cdef int advance(self, int64_t run_us, int64_t nominal_us, object run_time) except -1:
+        """Set the times. It can't fail."""
         self.run_us = run_us
         self.due_nominal_us = nominal_us
-        self.run_dt = run_time
+        return self.set_shown_dt(run_time)
+
+    cdef object shown_dt(self):
+        """The datetime to show when the trigger's zone would not give it; None: it does."""
+        return (<_Rare>self.run_dt).run_dt if self.flags & HAS_EXTRAS else self.run_dt
+
+    cdef int set_shown_dt(self, object run_time) except -1:
+        if self.flags & HAS_EXTRAS:
+            (<_Rare>self.run_dt).run_dt = run_time
+        else:
+            self.run_dt = run_time
         return 0
+
+    @property
+    def _extras(self):
+        """Options that few jobs have, by name, or `None`. Replaced, never changed."""
+        return (<_Rare>self.run_dt).extras if self.flags & HAS_EXTRAS else None
+
+    @_extras.setter
+    def _extras(self, extras):
+        cdef _Rare rare
+        cdef object run_time = self.shown_dt()
+        if extras:
+            quiet = _quiet.issuperset(extras)  # it may run anything, so it comes first
+            rare = _Rare.__new__(_Rare)
+            rare.run_dt, rare.extras = self.shown_dt(), extras
+            self.run_dt = rare
+            self.flags = (self.flags & ~<uint32_t>WATCHED) | HAS_EXTRAS | (0 if quiet else WATCHED)
+        else:
+            self.flags &= ~<uint32_t>(HAS_EXTRAS | WATCHED)
+            self.run_dt = run_time
+        track(self)
 
     def _advance(self, run_at_us, nominal_us, run_time=None):
         """Set both times, and the datetime to show when the trigger's zone would not give it."""
-        cdef int64_t run_us = no_time_us() if run_at_us is None else key_us(run_at_us)
-        self.advance(run_us, no_time_us() if nominal_us is None else nominal_us, run_time)
+        cdef int64_t run_us = never_us() if run_at_us is None else key_us(run_at_us)
+        self.advance(run_us, never_us() if nominal_us is None else nominal_us, run_time)
 
     cdef ZoneTable zone(self):
         if isinstance(self.trigger_, TriggerCore):
             return (<TriggerCore>self.trigger_).zone
-        return self._foreign_zone()
+        zone = self._foreign_zone()
+        if not isinstance(zone, ZoneTable):  # a subclass may say anything; None would be asked like a zone
+            raise TypeError(f"_foreign_zone() must give a ZoneTable, not {type(zone).__name__}")
+        return <ZoneTable>zone
 
     def _fill(
         self, scheduler, id, func, func_ref, name, args, kwargs, trigger, executor, grace=..., coalesce=...,
@@ -316,14 +365,20 @@ def set_first_times(jobs, int64_t now_us):
     cdef int64_t now = max(min_us(), min(now_us, max_us()))
     cdef int64_t fire_us = never_us()
     for job in jobs:
+        if job.flags & WATCHED:
+            left.append(job)
+            continue
         if job.trigger_ is not last:
             given(job.trigger_, "trigger")
             if not native(job.trigger_) or (<TriggerCore>job.trigger_).jitter_us:
                 left.append(job)
                 continue
             last = job.trigger_
-            fire_us = (<TriggerCore>last).next_us(never_us(), now)  # never_us() is no_time_us()
-        job.advance(fire_us, fire_us, None)
+            fire_us = ask_next(<TriggerCore>last, never_us(), now)
+        if fire_us == never_us():
+            left.append(job)
+        else:
+            job.advance(fire_us, fire_us, None)
     return left
 
 
@@ -385,7 +440,7 @@ cdef bint plain_function(object func):
 
 cdef bint leads_nowhere(JobCore job):
     """Whether the collector may skip this job: a plain function, atomic arguments, a trigger of the engine."""
-    if job.kwargs_ is not None or not plain_trigger(job.trigger_) or not plain_function(job.func_):
+    if job.flags & HAS_EXTRAS or job.kwargs_ is not None or not plain_trigger(job.trigger_) or not plain_function(job.func_):
         return False
     return type(job.args_) is tuple and all_atomic(<tuple>job.args_)
 

@@ -1,27 +1,34 @@
 """Jobs made of specs that are like known ones.
 
-Twin of `rapscheduler._reference.job_drafts`, which states the contract; the layout is in job_drafts.pxd.
+The contract is stated here: the twin, `rapscheduler._reference.job_drafts`, knows no specs. The layout is in
+job_drafts.pxd.
 """
 
 cimport cython
-from cpython.dict cimport PyDict_CheckExact, PyDict_GetItem, PyDict_Next
+from cpython.dict cimport PyDict_CheckExact, PyDict_GetItemWithError, PyDict_Next
 from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
-from cpython.ref cimport Py_INCREF
-from cpython.tuple cimport PyTuple_CheckExact, PyTuple_New, PyTuple_SET_ITEM
+from cpython.tuple cimport PyTuple_CheckExact, PyTuple_New
 from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport int64_t, uint64_t
 
+from rapscheduler._engine._instants cimport never_us
 from rapscheduler._engine.cron cimport CronCore
 from rapscheduler._engine.cron_text cimport alike_c
-from rapscheduler._engine.due_index cimport no_time_us, unset_us
+from rapscheduler._engine.due_index cimport unset_us
 from rapscheduler._engine.job_core cimport JobCore, hide
 
 cdef extern from *:
     """
     #define rap_new(cls, arguments) (((PyTypeObject *)(cls))->tp_new((PyTypeObject *)(cls), (arguments), NULL))
+    #define rap_give(tuple, i, item) PyTuple_SET_ITEM((tuple), (i), (item))
     """
     object rap_new(object cls, object arguments)  # an instance whose __init__ has not been called
+    void rap_give(tuple key, Py_ssize_t i, PyObject *item)  # hands the reference over
+
+cdef extern from "Python.h":
+    void Py_INCREF(PyObject *)
+    void Py_DECREF(PyObject *)
 
 cdef tuple _NOTHING = ()
 
@@ -35,33 +42,62 @@ cdef inline bint plain(object value):
     return value is None or PyUnicode_CheckExact(value) or PyLong_CheckExact(value)
 
 
-cdef tuple trigger_key(dict spec):
-    """What a spec says about its trigger; None: too much, or values that are not plain."""
+cdef Py_ssize_t hold_items(dict spec, PyObject **items) noexcept:
+    """Names and values of what a spec says about its trigger, each held; how many. -1: too much, or not plain."""
     cdef PyObject *name
     cdef PyObject *value
-    cdef PyObject *items[2 * MOST_ITEMS]
-    cdef Py_ssize_t position = 0, count = 0, i
-    cdef tuple key
+    cdef Py_ssize_t position = 0, count = 0
     while PyDict_Next(spec, &position, &name, &value):
-        if not PyUnicode_CheckExact(<object>name):
-            return None
-        if <str>name in ("func", "args", "id", "name", "kwargs"):
+        if PyUnicode_CheckExact(<object>name) and <str>name in ("func", "args", "id", "name", "kwargs"):
             continue
-        if count == 2 * MOST_ITEMS or not plain(<object>value):
-            return None
+        if not PyUnicode_CheckExact(<object>name) or count == 2 * MOST_ITEMS or not plain(<object>value):
+            let_go(items, count)
+            return -1
         items[count], items[count + 1] = name, value
+        Py_INCREF(name)
+        Py_INCREF(value)
         count += 2
-    if count == 0:
-        return _NOTHING
-    key = PyTuple_New(count)
+    return count
+
+
+cdef void let_go(PyObject **items, Py_ssize_t count) noexcept:
+    cdef Py_ssize_t i
     for i in range(count):
-        Py_INCREF(<object>items[i])
-        PyTuple_SET_ITEM(key, i, <object>items[i])
+        Py_DECREF(items[i])
+
+
+cdef tuple trigger_key(dict spec):
+    """What a spec says about its trigger; None: too much, or values that are not plain."""
+    cdef PyObject *items[2 * MOST_ITEMS]
+    cdef Py_ssize_t count = hold_items(spec, items)
+    cdef Py_ssize_t i
+    cdef tuple key
+    if count <= 0:
+        return _NOTHING if count == 0 else None
+    try:
+        key = PyTuple_New(count)  # may run the collector, and with it code that empties the spec
+    except BaseException:
+        let_go(items, count)
+        raise
+    for i in range(count):
+        rap_give(key, i, items[i])
     return key
 
 
 cdef class KnownDrafts:
-    """Makes jobs of specs that are like known ones; see the reference twin."""
+    """Makes jobs of specs (dicts of ``add_job``'s arguments) in which there is nothing that must be looked at.
+
+    Each job is the one that `_scheduling.drafts` makes of its spec; the reference twin leaves all of them to it.
+
+    A spec is known when its callable is (by identity), its positional arguments are a tuple of a length which that
+    callable was found to take, it has no keyword arguments, its id and name are texts if it has them, and a trigger
+    was made of all its other items before. That trigger is made again; so only triggers of which the same items make
+    the same one may be learned. Items of a trigger are remembered if they are `None`, int or str, which nothing else
+    is equal to, and are not found in another order.
+
+    `func`: the callable of specs that name none (`None`: such a spec is not known); `args`: the positional arguments of
+    specs that have none; `trigger`: that of specs that say nothing about it (`None`: one is made for each).
+    """
 
     def __init__(self, kind, scheduler, new_id, func=None, args=None, trigger=None):
         if not (isinstance(kind, type) and issubclass(kind, JobCore)):
@@ -71,7 +107,10 @@ cdef class KnownDrafts:
         self.callees, self.triggers = {}, {}
 
     def learn(self, spec, given, facts, arg_count, trigger=None):
-        """Remember a callable, that it takes so many arguments, and the trigger that was made of a spec."""
+        """Remember a callable, that it takes so many arguments, and the trigger that was made of a spec.
+
+        `facts`: callable, reference, name, executor, and the last three arguments of `JobCore._fill`.
+        """
         cdef _Callee known = self.callee(given)
         if known is None:
             known = _Callee.__new__(_Callee)
@@ -92,7 +131,7 @@ cdef class KnownDrafts:
     cdef _Callee callee(self, object func):
         cdef PyObject *found
         if self.last is None or self.last.given is not func:
-            found = PyDict_GetItem(self.callees, id(func))
+            found = PyDict_GetItemWithError(self.callees, id(func))
             if found == NULL:
                 return None
             self.last = <_Callee>found
@@ -137,11 +176,11 @@ cdef class KnownDrafts:
         if not key and self.trigger is not None:
             trigger = self.trigger
         else:
-            found = PyDict_GetItem(self.triggers, key)
+            found = PyDict_GetItemWithError(self.triggers, key)
             if found == NULL:
                 return None
             trigger = alike_c(<CronCore>found)
-        job = <JobCore>rap_new(self.kind, _NOTHING)
+        job = <JobCore?>rap_new(self.kind, _NOTHING)
         job.scheduler_ = self.scheduler
         job.id_ = job_id if job_id else self.new_id()
         job.func_, job.func_ref_, job.args_ = known.func, known.func_ref, args
@@ -178,9 +217,9 @@ def set_store_alias(list jobs not None, alias):
 @cython.nonecheck(True)
 def earliest_us(list jobs not None):
     """When the first of the jobs is due; None: no one is."""
-    cdef int64_t earliest = no_time_us()
+    cdef int64_t earliest = never_us()
     cdef JobCore job
     for job in jobs:
         if job.run_us != unset_us() and job.run_us < earliest:
             earliest = job.run_us
-    return None if earliest == no_time_us() else earliest
+    return None if earliest == never_us() else earliest

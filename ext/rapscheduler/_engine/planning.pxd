@@ -1,8 +1,19 @@
-# What the loop makes of jobs. Times are int64 microseconds; no_time_us() is "none".
+# What the loop makes of jobs. Times are int64 microseconds; never_us() is "none".
 cimport cython
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
+from rapscheduler._engine._instants cimport SECOND_US
 from rapscheduler._engine.trigger cimport TriggerCore
+
+cdef inline bint late(int64_t run_us, int64_t now_us, object grace_s) except -1:
+    """The misfire rule: see `is_late` of the reference twin."""
+    if grace_s is None:
+        return False
+    # unsigned: the way between two instants of int64 may be longer than an int64
+    if now_us < run_us:
+        return -<object>(<uint64_t>run_us - <uint64_t>now_us) > grace_s * SECOND_US
+    return <uint64_t>now_us - <uint64_t>run_us > grace_s * SECOND_US
+
 
 @cython.no_gc  # nothing that a job reaches holds one
 @cython.final
@@ -37,3 +48,5 @@ cdef class Plan:
     cdef readonly list changes
     cdef readonly list foreign
     cdef readonly list skipped
+    cdef readonly list backlogs
+    cdef readonly list watched

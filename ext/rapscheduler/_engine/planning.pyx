@@ -10,12 +10,12 @@ cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 
+from rapscheduler._engine._instants cimport SECOND_US, never_us
 from rapscheduler._engine.datetimes cimport from_us_c
-from rapscheduler._engine.due_index cimport no_time_us, rap_prefetch, unset_us
-from rapscheduler._engine.job_core cimport COALESCE, HAS_COALESCE, UNSET, JobCore, given, native
-from rapscheduler._engine.trigger cimport TriggerCore, never_us
+from rapscheduler._engine.due_index cimport rap_prefetch, unset_us
+from rapscheduler._engine.job_core cimport COALESCE, HAS_COALESCE, UNSET, WATCHED, JobCore, given, native
+from rapscheduler._engine.trigger cimport TriggerCore, ask_next, asked_latest, asked_next, exact, share_of
 
-import random
 
 MISSED_TOLD = 1000
 
@@ -25,11 +25,16 @@ cdef extern from "Python.h":
     Py_ssize_t PyTuple_GET_SIZE(object items)
 
 cdef inline object time_or_none(int64_t us):
-    return None if us == no_time_us() or us == unset_us() else us
+    return None if us == never_us() or us == unset_us() else us
 
 
 cdef inline int64_t us_or_never(object us) except? -1:
-    return no_time_us() if us is None else us
+    return never_us() if us is None else us
+
+
+def is_late(int64_t run_us, int64_t now_us, grace_s):
+    """The misfire rule; see the reference twin."""
+    return late(run_us, now_us, grace_s)
 
 
 @cython.freelist(4096)
@@ -94,7 +99,7 @@ cdef class Submission:
         cdef int64_t previous_us = self.chain_us
         while True:
             yield run_us
-            run_us = self.trigger.next_us(previous_us, self.found_us)
+            run_us = ask_next(self.trigger, previous_us, self.found_us)
             if run_us <= previous_us or run_us > self.last_us:
                 return
             previous_us = run_us
@@ -124,9 +129,18 @@ cdef class Plan:
         self.changes = []
         self.foreign = []
         self.skipped = []
+        self.backlogs = []
+        self.watched = []
 
 
-def plan_due(jobs, now_us, draw=random.random):
+def _by_chance():
+    """A number in [0, 1), of the generator that programs seed. Loaded when one asks: few triggers have a jitter."""
+    from random import random
+
+    return random()
+
+
+def plan_due(jobs, now_us, draw=_by_chance):
     """Decide what to run and what comes next, for jobs that are due at `now_us`; see the reference twin."""
     cdef Plan plan = Plan()
     cdef int64_t now = now_us
@@ -139,7 +153,7 @@ def plan_due(jobs, now_us, draw=random.random):
         if job.run_us > now or job.run_us == unset_us():
             continue
         given(job.trigger_, "trigger")
-        if native(job.trigger_) and (<TriggerCore>job.trigger_).zone.failure is None:
+        if native(job.trigger_):
             plan_one(plan, job, now, draw)
         else:
             plan.foreign.append(job)
@@ -186,8 +200,8 @@ cdef inline void fetch_ahead(list due, Py_ssize_t i) noexcept:
 
 
 cdef int plan_one(Plan plan, JobCore job, int64_t now, object draw) except -1:
-    cdef TriggerCore trigger = job.trigger_
-    cdef int64_t first_us = job.run_us if job.due_nominal_us == no_time_us() else job.due_nominal_us
+    cdef TriggerCore trigger = held(job.trigger_)
+    cdef int64_t first_us = job.run_us if job.due_nominal_us == never_us() else job.due_nominal_us
     cdef int64_t last_us = first_us
     cdef int64_t next_us, dispatch_us
     cdef Submission submission = Submission.__new__(Submission)
@@ -195,55 +209,59 @@ cdef int plan_one(Plan plan, JobCore job, int64_t now, object draw) except -1:
     submission.job = change.job = job
     submission.alias = job._jobstore_alias
     submission.found_us = now
-    submission.first_us = job.run_us
+    submission.first_us = change.expect_us = job.run_us
     if not job.flags & HAS_COALESCE:
         raise AttributeError("coalesce")
     if job.flags & COALESCE:
-        last_us = trigger.latest_us(first_us, now)
+        last_us = asked_latest(trigger, first_us, now)
         if last_us == never_us() or last_us <= first_us:
             last_us = first_us
         else:
             submission.first_us = last_us
-        next_us = trigger.next_us(last_us, now)
+        next_us = asked_next(trigger, last_us, now)
     else:
-        next_us = trigger.next_us(last_us, now)
+        next_us = asked_next(trigger, last_us, now)
         if next_us <= now and next_us > last_us:
-            last_us = trigger.latest_us(first_us, now)
-            set_chain(plan, submission, first_us, last_us)
-            next_us = trigger.next_us(last_us, now)
-    if trigger.zone.failure is not None:
-        plan.foreign.append(job)
-        return 0
-    change.expect_us = job.run_us
+            last_us = asked_latest(trigger, first_us, now)
+            set_chain(plan, submission, trigger, first_us, last_us)
+            next_us = asked_next(trigger, last_us, now)
     change.remove = next_us == never_us()
     dispatch_us = next_us
     if not change.remove and trigger.jitter_us:
         dispatch_us = delayed(trigger, next_us, draw)
     change.run_us = dispatch_us
     change.due_nominal_us = next_us
+    if submission.trigger is not None:
+        plan.backlogs.append(submission)
+    if job.flags & WATCHED:
+        plan.watched.append(submission)
     plan.submissions.append(submission)
     plan.changes.append(change)
     return 0
 
 
-cdef int set_chain(Plan plan, Submission submission, int64_t first_us, int64_t last_us) except -1:
+cdef inline TriggerCore held(TriggerCore trigger):
+    """The trigger to ask: a copy, where its zone is a probed one, whose tzinfo may change the trigger meanwhile."""
+    return trigger if trigger.zone.source is None else trigger.copied()
+
+
+cdef int set_chain(
+    Plan plan, Submission submission, TriggerCore trigger, int64_t first_us, int64_t last_us
+) except -1:
     """Several run times are due, for a job that runs for each; of the long missed ones only the latest are kept."""
     cdef JobCore job = submission.job
-    cdef TriggerCore trigger = job.trigger_
-    cdef object grace_us = given(job.misfire_grace_time_, "misfire_grace_time")
+    cdef object grace_s = given(job.misfire_grace_time_, "misfire_grace_time")
     cdef int64_t kept_us, skipped_us
     cdef int i
     submission.trigger, submission.chain_us, submission.last_us = trigger, first_us, last_us
-    if grace_us is not None:
-        grace_us = int(grace_us * 1_000_000)
-    if grace_us is None or submission.found_us - submission.first_us <= grace_us:
+    if not late(submission.first_us, submission.found_us, grace_s):
         return 0
-    kept_us = submission.found_us - <int64_t>grace_us
+    kept_us = max(first_us, min(submission.found_us, exact(submission.found_us - int(grace_s * SECOND_US))))
     for i in range(MISSED_TOLD):
-        kept_us = trigger.latest_us(first_us, kept_us - 1)
+        kept_us = asked_latest(trigger, first_us, kept_us - 1)
         if kept_us == never_us() or kept_us <= first_us:
             return 0
-    skipped_us = trigger.latest_us(first_us, kept_us - 1)
+    skipped_us = asked_latest(trigger, first_us, kept_us - 1)
     if skipped_us == never_us() or skipped_us <= first_us:
         skipped_us = submission.first_us
     plan.skipped.append((submission, submission.first_us, skipped_us))
@@ -252,36 +270,35 @@ cdef int set_chain(Plan plan, Submission submission, int64_t first_us, int64_t l
 
 
 cdef int64_t delayed(TriggerCore trigger, int64_t nominal_us, object draw) except? -1:
-    cdef double share = draw()
+    cdef double share = share_of(trigger, draw)
+    if not 0 <= share <= 1:
+        raise ValueError(f"draw() must give a number from 0 to 1, not {share}")
     cdef int64_t dispatch_us = nominal_us + <int64_t>(share * trigger.jitter_us)
     return max(nominal_us, min(dispatch_us, trigger.last_us))
 
 
-def dispatch_at_us(TriggerCore trigger not None, int64_t nominal_us, draw=random.random):
+def dispatch_at_us(TriggerCore trigger not None, int64_t nominal_us, draw=_by_chance):
     """When a run with this nominal time is due: jitter added, never beyond the trigger's end."""
     return delayed(trigger, nominal_us, draw) if trigger.jitter_us else nominal_us
 
 
 def split_by_executor(list submissions not None, list changes not None):
     """Group submissions and their changes by the alias of the job's executor, in order."""
-    cdef Py_ssize_t i
     cdef Submission submission
     cdef dict groups = {}
-    cdef object alias, last = None
-    cdef list group_submissions, group_changes
+    cdef object alias
     if len(submissions) != len(changes):
         raise ValueError("every submission needs its change")
     if one_executor(submissions):
         alias = (<Submission>submissions[0]).job.executor
         return {alias: (submissions, changes)}
-    for i in range(len(submissions)):
-        submission = submissions[i]
+    for submission, change in zip(list(submissions), list(changes)):  # copies: a job, an alias may do anything
         alias = submission.job.executor
         group = groups.get(alias)
         if group is None:
             group = groups[alias] = ([], [])
         group[0].append(submission)
-        group[1].append(changes[i])
+        group[1].append(change)
     return groups
 
 

@@ -13,6 +13,8 @@
 # the zone dies.
 from libc.stdint cimport int32_t, int64_t
 
+from rapscheduler._engine._words cimport rap_hint, rap_newest
+
 cdef enum:
     UNIQUE = 0
     GAP = 1
@@ -44,24 +46,25 @@ cdef class ZoneTable:
     cdef readonly object tzinfo
     cdef readonly bint plain  # datetime(..., tzinfo=self.tzinfo, fold=) is right; else go through tzinfo.fromutc
     cdef readonly object source  # probed zones: cover(utc_s) -> (starts, offsets, end_s, cycle); else None
-    cdef readonly str failure  # what went wrong while probing, else None
     cdef ZoneBlock *block
     cdef object __weakref__
-    cdef int set_block(self, tuple known) except -1
+    cdef ZoneBlock *set_block(self, tuple known) except NULL
 
 
-cdef void zone_search(ZoneTable zone, int64_t utc_s, ZoneRange *out) noexcept nogil
-cdef void zone_local(ZoneTable zone, int64_t wall_s, LocalTime *out) noexcept nogil
+# The caller holds the zone for as long as these run: the tzinfo of a probed one may do anything while it is asked, drop
+# the object that had the zone and raise. What it raises comes out of here.
+cdef int zone_search(ZoneTable zone, int64_t utc_s, ZoneRange *out) except -1 nogil
+cdef int zone_local(ZoneTable zone, int64_t wall_s, LocalTime *out) except -1 nogil
 
 
-cdef inline void zone_find(ZoneTable zone, int64_t utc_s, ZoneRange *out) noexcept nogil:
+cdef inline int zone_find(ZoneTable zone, int64_t utc_s, ZoneRange *out) except -1 nogil:
     """The range of constant offset around an instant; a few loads when it is the same range as last time."""
-    cdef ZoneBlock *block = zone.block
-    cdef Py_ssize_t i = block.last
+    cdef ZoneBlock *block = <ZoneBlock *>rap_newest(&zone.block)
+    cdef Py_ssize_t i = rap_hint(&block.last)
     if block.start_s[i] <= utc_s < block.start_s[i + 1]:
         out.lo_s = block.start_s[i]
         out.hi_s = block.start_s[i + 1]
         out.offset_s = block.offset_s[i]
         out.before_s = block.offset_s[i - 1] if i > 0 else out.offset_s
-    else:
-        zone_search(zone, utc_s, out)
+        return 0
+    return zone_search(zone, utc_s, out)

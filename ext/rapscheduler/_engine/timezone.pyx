@@ -11,6 +11,7 @@ from itertools import pairwise
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 
+from rapscheduler._engine._words cimport rap_hint, rap_newest, rap_publish, rap_set_hint
 from rapscheduler._engine.calendar cimport (
     CivilDate,
     civil_from_days_c,
@@ -79,40 +80,20 @@ cdef class ZoneTable:
         table.set_block(tuple(source.cover(utc_s)))
         return table
 
-    cdef int set_block(self, tuple known) except -1:
-        """``known``: starts, offsets, end, cycle flag."""
-        cdef list start_s = list(known[0])
-        cdef list offset_s = list(known[1])
-        cdef int64_t end_s = known[2]
-        cdef Py_ssize_t count = len(start_s)
-        cdef Py_ssize_t i
-        cdef int64_t low = MAX_OFFSET_S
-        cdef int64_t high = -MAX_OFFSET_S
-        if count != len(offset_s) or not count:
-            raise ValueError("a zone needs as many starts as offsets, and one at least")
-        check_increasing([*start_s, end_s])
-        for i in range(count):
-            check_offset(offset_s[i])
-            low = min(low, <int64_t>offset_s[i])
-            high = max(high, <int64_t>offset_s[i])
-        cdef ZoneBlock *block = <ZoneBlock *>malloc(
-            sizeof(ZoneBlock) + (count + 1) * sizeof(int64_t) + count * sizeof(int32_t)
-        )
-        if block == NULL:
-            raise MemoryError()
-        block.count = count
-        block.last = block.other = count - 1
-        block.cycle = known[3]
-        block.spread_s = UNKNOWN_SPREAD_S if self.source is not None else <int32_t>(high - low)
-        block.start_s = <int64_t *>(block + 1)
-        block.offset_s = <int32_t *>(block.start_s + count + 1)
+    cdef ZoneBlock *set_block(self, tuple known) except NULL:
+        """``known``: starts, offsets, end, cycle flag. The block made of them, which now is the zone's."""
+        starts, offsets, end, cycles = known
+        cdef list start_s = list(starts)
+        cdef list offset_s = list(offsets)
+        cdef int64_t end_s = end
+        cdef bint cycle = cycles
+        cdef ZoneBlock *block = new_block(start_s, offset_s, end_s)
+        block.cycle = cycle
+        if self.source is not None:
+            block.spread_s = UNKNOWN_SPREAD_S
         block.older = self.block
-        block.start_s[count] = end_s
-        for i in range(count):
-            block.start_s[i] = <int64_t>start_s[i]
-            block.offset_s[i] = <int32_t>offset_s[i]
-        self.block = block
-        return 0
+        rap_publish(&self.block, block)
+        return block
 
     def range_at(self, int64_t utc_s):
         """``(lo_s, hi_s, offset_s)``: the range of one offset around an instant."""
@@ -161,20 +142,61 @@ cdef ZoneTable new_table(type cls, object tzinfo, bint plain, object source):
     return table
 
 
-cdef void grow(ZoneTable zone, int64_t utc_s) noexcept with gil:
-    """Let the source probe as far as ``utc_s``. What goes wrong is kept, and raised by the next conversion."""
-    if zone.failure is not None:
-        return
+cdef ZoneBlock *new_block(list start_s, list offset_s, int64_t end_s) except NULL:
+    """A block of these, checked as C has them: what says of itself that it is small enough need not be."""
+    cdef Py_ssize_t count = len(start_s)
+    if count != len(offset_s) or not count:
+        raise ValueError("a zone needs as many starts as offsets, and one at least")
+    cdef ZoneBlock *block = <ZoneBlock *>malloc(
+        sizeof(ZoneBlock) + (count + 1) * sizeof(int64_t) + count * sizeof(int32_t)
+    )
+    if block == NULL:
+        raise MemoryError()
+    block.count = count
+    block.last = block.other = count - 1
+    block.cycle = False
+    block.start_s = <int64_t *>(block + 1)
+    block.offset_s = <int32_t *>(block.start_s + count + 1)
     try:
-        zone.set_block(tuple(zone.source.cover(utc_s)))
-    except Exception as error:
-        zone.failure = str(error)
+        fill_block(block, start_s, offset_s, end_s)
+    except BaseException:
+        free(block)
+        raise
+    return block
+
+
+cdef int fill_block(ZoneBlock *block, list start_s, list offset_s, int64_t end_s) except -1:
+    cdef Py_ssize_t i
+    cdef int64_t offset
+    cdef int64_t low = MAX_OFFSET_S
+    cdef int64_t high = -MAX_OFFSET_S
+    for i in range(block.count):
+        block.start_s[i] = <int64_t>start_s[i]
+        offset = <int64_t>offset_s[i]
+        check_offset(offset)
+        block.offset_s[i] = <int32_t>offset
+        low = min(low, offset)
+        high = max(high, offset)
+    block.start_s[block.count] = end_s
+    for i in range(block.count):
+        if block.start_s[i] >= block.start_s[i + 1]:
+            raise ValueError("the transitions of a zone must be strictly increasing")
+    block.spread_s = <int32_t>(high - low)
+    return 0
+
+
+cdef ZoneBlock *grow(ZoneTable zone, int64_t utc_s) except NULL with gil:
+    """Let the source probe as far as ``utc_s``; the block of what it says. What goes wrong is the caller's.
+
+    The block is handed on, because another thread may put one in its place that knows less.
+    """
+    return zone.set_block(tuple(zone.source.cover(utc_s)))
 
 
 cdef inline Py_ssize_t near_hints(ZoneBlock *block, int64_t utc_s) noexcept nogil:
     """The index of an instant in the range found before the last one, or near the last; -1 when it isn't."""
-    cdef Py_ssize_t last = block.last
-    cdef Py_ssize_t other = block.other
+    cdef Py_ssize_t last = rap_hint(&block.last)
+    cdef Py_ssize_t other = rap_hint(&block.other)
     if block.start_s[other] <= utc_s < block.start_s[other + 1]:
         return other
     if last + 2 < block.count and block.start_s[last + 1] <= utc_s < block.start_s[last + 3]:
@@ -184,22 +206,21 @@ cdef inline Py_ssize_t near_hints(ZoneBlock *block, int64_t utc_s) noexcept nogi
     return -1
 
 
-cdef void zone_search(ZoneTable zone, int64_t utc_s, ZoneRange *out) noexcept nogil:
+cdef int zone_search(ZoneTable zone, int64_t utc_s, ZoneRange *out) except -1 nogil:
     """``zone_find`` in full: by bisection, with the endless rule and the probing of foreign zones."""
-    cdef ZoneBlock *block = zone.block
+    cdef ZoneBlock *block = <ZoneBlock *>rap_newest(&zone.block)
     cdef int64_t shift_s = 0
     cdef Py_ssize_t low, size, half
     if zone.source is not None and (
         utc_s < block.start_s[0] or (utc_s >= block.start_s[block.count] and not block.cycle)
     ):
-        grow(zone, utc_s)
-        block = zone.block
+        block = grow(zone, utc_s)
     cdef int64_t end_s = block.start_s[block.count]
     if utc_s >= end_s and block.cycle:
         shift_s = ((utc_s - end_s) // C_CYCLE_S + 1) * C_CYCLE_S
     elif utc_s >= end_s or utc_s < block.start_s[0]:
         outside(block, utc_s, out)
-        return
+        return 0
     low = near_hints(block, utc_s - shift_s)
     if low < 0:
         low, size = 0, block.count
@@ -207,16 +228,17 @@ cdef void zone_search(ZoneTable zone, int64_t utc_s, ZoneRange *out) noexcept no
             half = size >> 1
             low = low + half if block.start_s[low + half] <= utc_s - shift_s else low
             size -= half
-    block.other = block.last
-    block.last = low
+    rap_set_hint(&block.other, rap_hint(&block.last))
+    rap_set_hint(&block.last, low)
     out.lo_s = block.start_s[low] + shift_s
     out.hi_s = block.start_s[low + 1] + shift_s
     out.offset_s = block.offset_s[low]
     out.before_s = block.offset_s[low - 1] if low > 0 else out.offset_s
+    return 0
 
 
 cdef void outside(ZoneBlock *block, int64_t utc_s, ZoneRange *out) noexcept nogil:
-    """Beyond all knowledge (an instant no datetime has, or a tzinfo that failed): the nearest offset goes on."""
+    """Beyond all knowledge (an instant that no datetime has): the nearest offset goes on."""
     if utc_s < block.start_s[0]:
         out.lo_s = min(C_LO_S, utc_s)
         out.hi_s = block.start_s[0]
@@ -228,19 +250,19 @@ cdef void outside(ZoneBlock *block, int64_t utc_s, ZoneRange *out) noexcept nogi
     out.before_s = out.offset_s
 
 
-cdef void zone_local(ZoneTable zone, int64_t wall_s, LocalTime *out) noexcept nogil:
+cdef int zone_local(ZoneTable zone, int64_t wall_s, LocalTime *out) except -1 nogil:
     """The instants of a wall time. The usual case, far from both ends of the last range, takes a few loads."""
-    cdef ZoneBlock *block = zone.block
-    cdef Py_ssize_t i = block.last
+    cdef ZoneBlock *block = <ZoneBlock *>rap_newest(&zone.block)
+    cdef Py_ssize_t i = rap_hint(&block.last)
     cdef int64_t utc_s = wall_s - block.offset_s[i]
     if block.start_s[i] + block.spread_s <= utc_s < block.start_s[i + 1] - block.spread_s:
         out.kind = UNIQUE
         out.first_utc_s = out.second_utc_s = utc_s
-        return
-    local_search(zone, wall_s, out)
+        return 0
+    return local_search(zone, wall_s, out)
 
 
-cdef void local_search(ZoneTable zone, int64_t wall_s, LocalTime *out) noexcept nogil:
+cdef int local_search(ZoneTable zone, int64_t wall_s, LocalTime *out) except -1 nogil:
     cdef ZoneRange here
     cdef int64_t utc_s
     cdef int32_t before_s
@@ -264,6 +286,7 @@ cdef void local_search(ZoneTable zone, int64_t wall_s, LocalTime *out) noexcept 
         zone_find(zone, here.hi_s, &here)
     if found:
         out.kind = FOLD if found > 1 else UNIQUE
+    return 0
 
 
 cdef int check_offset(object offset_s) except -1:
@@ -287,16 +310,18 @@ cdef tuple merged(list utc_s, list offset_s, object footer):
     rule = parse_footer(footer) if footer else None
     cdef list starts = [C_LO_S]
     cdef list offsets = [offset_s[0]]
+    last_s = C_LO_S  # the rule holds from here on, also when nothing changes here: slim files end with such a transition
     for at_s, offset in zip(utc_s, offset_s[1:]):
         if at_s > C_MAX_S:
-            break
+            return starts, offsets, C_HI_S, False
         if at_s < C_MIN_S:
             offsets[len(offsets) - 1] = offset
         else:
             append(starts, offsets, at_s, offset)
+            last_s = at_s
     if rule is None:
         return starts, offsets, C_HI_S, False
-    return with_rule(starts, offsets, rule)
+    return with_rule(starts, offsets, last_s, rule)
 
 
 cdef int append(list starts, list offsets, object at_s, object offset_s) except -1:
@@ -306,9 +331,8 @@ cdef int append(list starts, list offsets, object at_s, object offset_s) except 
     return 0
 
 
-cdef tuple with_rule(list starts, list offsets, Rule rule):
+cdef tuple with_rule(list starts, list offsets, int64_t last_s, Rule rule):
     """Go on with the POSIX rule after the last transition; without any transition it holds at all times."""
-    cdef int64_t last_s = starts[len(starts) - 1]
     cdef CivilDate date
     date.year = 1
     if last_s != C_LO_S:
@@ -318,9 +342,11 @@ cdef tuple with_rule(list starts, list offsets, Rule rule):
     for at_s, offset in changes:
         if at_s <= last_s:
             state = offset
-    if len(starts) == 1 and changes:
+    if last_s == C_LO_S and changes:
         state = rule.std_s if changes[0][1] != rule.std_s else rule.dst_s
-    if state != offsets[len(offsets) - 1]:
+    if <int64_t>starts[len(starts) - 1] != last_s:
+        append(starts, offsets, last_s, state)
+    elif state != offsets[len(offsets) - 1]:
         offsets[len(offsets) - 1] = state
         if len(offsets) > 1 and offsets[len(offsets) - 2] == state:
             del starts[len(starts) - 1]

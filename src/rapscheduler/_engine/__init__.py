@@ -31,6 +31,7 @@ ROOMS = (
     "job_core",
     "planning",
     "job_table",
+    "desk",
     "running",
     "job_drafts",
 )
@@ -89,6 +90,27 @@ def _open_rooms(name: str) -> None:
             ) from error
         sys.modules[f"{__name__}.{room}"] = module
         globals()[room] = module
+
+
+def _seen_by_freezers() -> None:
+    """Never called. Tools that freeze programs follow the imports they see: they find the reference engine by these."""
+    from rapscheduler._reference import (  # noqa: F401
+        calendar,
+        calendar_interval,
+        cron,
+        cron_text,
+        datetimes,
+        desk,
+        due_index,
+        interval,
+        job_core,
+        job_drafts,
+        job_table,
+        planning,
+        running,
+        timezone,
+        trigger,
+    )
 
 
 NAME = _choose()

@@ -9,6 +9,10 @@ transitions), ``walker`` and ``plain`` (the rule, said as plainly as possible), 
 ``others`` (triggers, their calls and the right answers), ``peers`` (other schedulers), ``campaign`` (counting,
 shrinking), ``command`` (processes, progress, the report). The first five must not import the engine: they were written
 from the rule alone.
+
+For rules of time that change: ``zonefiles`` (releases of the tz database, made-up rules), ``wishes`` (jobs, and
+when each has to run), ``rules`` (the same on real schedulers and stores), ``stores``. The first two must not import
+the engine.
 """
 
 from __future__ import annotations

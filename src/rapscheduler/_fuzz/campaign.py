@@ -8,53 +8,19 @@ takes the numbers ``p, p + n, …``.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from .groups import Call, CronGroup, Group, ask
 from .others import draw_group
 from .peers import Difference, Peer, PeerCheck
+from .tally import Disagreement, Tally
 
 PEER_EVERY = 8
 TWIN_EVERY = 3  # the slow twin, where the walker knows the answer; else always
 PEER_INSTANTS = 3
 MOST_SHRINKS = 400
-
-
-@dataclass
-class Disagreement:
-    """A wrong answer: who said what, what is right, and a line that shows it again."""
-
-    group_number: int
-    who: str
-    said: str
-    right: str
-    line: str
-
-
-@dataclass
-class Tally:
-    """What was examined. Tallies of several processes are added up."""
-
-    cases: int = 0
-    groups: int = 0
-    crossed: int = 0
-    zones: set[str] = field(default_factory=set)
-    kinds: Counter[str] = field(default_factory=Counter)
-    peers: Counter[tuple[str, str]] = field(default_factory=Counter)
-    disagreements: list[Disagreement] = field(default_factory=list)
-
-    def add(self, other: Tally) -> None:
-        self.cases += other.cases
-        self.groups += other.groups
-        self.crossed += other.crossed
-        self.zones |= other.zones
-        self.kinds.update(other.kinds)
-        self.peers.update(other.peers)
-        self.disagreements += other.disagreements
 
 
 def group_of(seed: int, number: int) -> tuple[Group, Random]:
@@ -130,7 +96,7 @@ def line_of(group: Group, call: Call, right: str) -> str:
 def _examine_peers(tally: Tally, number: int, group: CronGroup, peers: list[Peer]) -> None:
     """Put some of the instants to the other schedulers; a difference outside the named classes is a disagreement."""
     dialect = group.question.schedule.dialect
-    asked = [peer for peer in peers if dialect in peer.dialects]
+    asked = [peer for peer in peers if dialect in peer.dialects and group.question.left_out is None]
     check = PeerCheck(group.question) if asked else None
     for peer in asked:
         for now_us in group.question.instants[:PEER_INSTANTS]:

@@ -19,8 +19,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .campaign import Disagreement, Tally, work
+from . import campaign, rules
 from .peers import installed_peers
+from .stores import places_of
+from .tally import Disagreement, Tally
+from .zonefiles import installed_releases
 
 REPORT_EVERY_S = 0.5
 LINE_EVERY_S = 10.0
@@ -35,6 +38,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", type=int, default=None, help="stop after about this many cases")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same cases (default: 1)")
     parser.add_argument("--processes", type=int, default=1, help="worker processes (default: 1)")
+    parser.add_argument(
+        "--group",
+        choices=("triggers", "rules"),
+        default="triggers",
+        help="what is fuzzed: fire times of triggers, or stored jobs under rules of time that change",
+    )
+    parser.add_argument(
+        "--stores",
+        default="memory,sqlite",
+        help="where the jobs of rules are stored: memory, sqlite, redis, redis:PORT, URLs of SQLAlchemy; by commas",
+    )
+    parser.add_argument(
+        "--ways",
+        default=",".join(rules.WAYS),
+        help="how the change of rules comes; by commas, one that is named twice is drawn twice as often (default: all)",
+    )
+    parser.add_argument(
+        "--tzdata",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="for rules: a folder of zone files of another release, beside those of the machine and of tzdata",
+    )
     parser.add_argument("--report", type=Path, default=None, help="write the figures to this file, as JSON")
 
 
@@ -51,8 +78,12 @@ def run(options: argparse.Namespace) -> int:
     """Run a campaign with parsed options; returns the exit code."""
     from .. import _engine
 
-    peers, missing = installed_peers()
+    peers, missing = installed_peers() if options.group == "triggers" else ([], [])
     oracles = ["the walker", "the reference twin", *(f"{peer.name} {peer.version}" for peer in peers)]
+    if options.group == "rules":
+        names = ", ".join(release.name for release in installed_releases(options.tzdata))
+        oracles = ["the walker and zoneinfo"]
+        print(f"rules of {names}, and made-up ones · stores: {options.stores}")
     print(f"engine: {_engine.NAME} · seed {options.seed} · oracles: {', '.join(oracles)}")
     if missing:
         print(f"not installed, so not asked: {', '.join(missing)} (pip install {' '.join(missing)})")
@@ -60,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     show = _progress(minutes, options.cases)
     began_s = time.monotonic()
     try:
-        tally = _run_workers(options.seed, max(1, options.processes), options.cases, minutes, show)
+        tally = _run_workers(options, minutes, show)
     finally:
         show.close()
     took_s = time.monotonic() - began_s
@@ -73,13 +104,15 @@ def run(options: argparse.Namespace) -> int:
 # --- workers --------------------------------------------------------------------------------------
 
 
-def _run_workers(seed: int, parts: int, cases: int | None, minutes: float | None, show: _Progress) -> Tally:
+def _run_workers(options: argparse.Namespace, minutes: float | None, show: _Progress) -> Tally:
+    seed, parts, cases = options.seed, max(1, options.processes), options.cases
+    what = (options.group, options.stores.split(","), options.ways.split(","), options.tzdata)
     context = multiprocessing.get_context("spawn")
     results: Any = context.Queue()
     at = [context.Value("q", part, lock=False) for part in range(parts)]
     share = None if cases is None else -(-cases // parts)
     seconds = None if minutes is None else minutes * 60
-    arguments = [(seed, part, parts, share, seconds, results, at[part]) for part in range(parts)]
+    arguments = [(what, seed, part, parts, share, seconds, results, at[part]) for part in range(parts)]
     workers = [context.Process(target=_work, args=each, daemon=True) for each in arguments]
     for worker in workers:
         worker.start()
@@ -92,7 +125,9 @@ def _run_workers(seed: int, parts: int, cases: int | None, minutes: float | None
                     worker.join()
                     _gather(results, total, show, wait=False)
                     if worker.exitcode:
-                        total.disagreements.append(_crash(seed, at[index].value, worker.exitcode))
+                        total.disagreements.append(
+                            _crash(options.group, seed, at[index].value, worker.exitcode)
+                        )
             alive = [index for index, worker in enumerate(workers) if worker.is_alive()]
             workers, at = [workers[index] for index in alive], [at[index] for index in alive]
     except KeyboardInterrupt:
@@ -114,20 +149,34 @@ def _gather(results: Any, total: Tally, show: _Progress, wait: bool = True) -> N
     show.update(total)
 
 
-def _crash(seed: int, number: int, exitcode: int) -> Disagreement:
-    line = f"# python -c 'from rapscheduler._fuzz.campaign import examine; examine({seed}, {number}, [])'"
+def _crash(group: str, seed: int, number: int, exitcode: int) -> Disagreement:
+    rest = ", [])" if group == "triggers" else ", places_of([…]), installed_releases())"
+    room = "campaign" if group == "triggers" else "rules"
+    line = f"# python -c 'from rapscheduler._fuzz.{room} import examine; examine({seed}, {number}{rest}'"
     return Disagreement(number, "the worker process", f"ended with exit code {exitcode}", "an answer", line)
 
 
 def _work(
-    seed: int, part: int, parts: int, cases: int | None, seconds: float | None, results: Any, at: Any
+    what: tuple[str, list[str], list[str], list[Path]],
+    seed: int,
+    part: int,
+    parts: int,
+    cases: int | None,
+    seconds: float | None,
+    results: Any,
+    at: Any,
 ) -> None:
     """In a worker: examine groups, send a tally twice a second."""
-    peers, _ = installed_peers()
     until_s = None if seconds is None else time.monotonic() + seconds
+    group, stores, ways, folders = what
+    if group == "rules":
+        releases = installed_releases(folders)
+        found = rules.work(seed, part, parts, cases, until_s, places_of(stores), releases, ways)
+    else:
+        found = campaign.work(seed, part, parts, cases, until_s, installed_peers()[0])
     waiting, sent_s = Tally(), time.monotonic()
     parent = os.getppid()
-    for number, tally in work(seed, part, parts, cases, until_s, peers):
+    for number, tally in found:
         at.value = number + parts
         waiting.add(tally)
         if os.getppid() != parent:

@@ -9,10 +9,11 @@ schedule that never comes near a transition shows nothing about it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
+from .leftouts import LeftOut, draw_left_out
 from .schedule import ANY, HIGH, LOW, Field, Schedule, Term, one
 from .walker import Walker
 from .zones import DAY, EPOCH, LAST_S, ODD_ZONES, ZoneView, every_zone, zone_view
@@ -35,13 +36,17 @@ class Question:
     end_us: int | None
     instants: tuple[int, ...]
     crossed: int = 0
+    left_out: LeftOut | None = None
 
     @property
     def view(self) -> ZoneView:
         return zone_view(self.zone)
 
     def fires(self) -> list[int]:
-        return Walker(self.schedule, self.view, self.dst).fires(self.lo_s, self.hi_s)
+        fires = Walker(self.schedule, self.view, self.dst).fires(self.lo_s, self.hi_s)
+        if self.left_out is None:
+            return fires
+        return [fire for fire in fires if not self.left_out.has(self.view.local(fire))]
 
 
 def draw_zone(random: Random) -> str:
@@ -247,6 +252,17 @@ def draw_question(random: Random, zone: str | None = None, asked: int = 16) -> Q
     start_us, end_us = _draw_bounds(random, pool)
     instants = tuple(sorted(random.choice(pool) for _ in range(asked)))
     return Question(schedule, key, dst, lo_s, hi_s, start_us, end_us, instants, len(edges))
+
+
+def with_left_out(random: Random, question: Question) -> Question:
+    """The question, sometimes with days or times of day that its trigger leaves out."""
+    walls = [question.view.local(us // 1_000_000) for us in question.instants]
+    left_out = draw_left_out(random, walls)
+    if left_out is None:
+        return question
+    drawn = replace(question, left_out=left_out)
+    # One that leaves nothing is looked for through half a century by each question: a second each for the twin.
+    return drawn if drawn.fires() else question
 
 
 def _draw_aim(random: Random, view: ZoneView, middle: int) -> datetime:

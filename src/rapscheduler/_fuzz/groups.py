@@ -12,6 +12,7 @@ method takes those.
 from __future__ import annotations
 
 import array
+import warnings
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from typing import Any, Protocol
 
 from .._reference import cron as reference_cron
 from .._reference import timezone as reference_timezone
+from ..errors import CrontabWarning
 from .draw import Question
 from .schedule import HIGH, LOW, Schedule, Term
 from .walker import Window
@@ -125,6 +127,8 @@ class CronGroup:
             options.append(f"start_date={_datetime_code(asked.start_us)}")
         if asked.end_us is not None:
             options.append(f"end_date={_datetime_code(asked.end_us)}")
+        if asked.left_out is not None:
+            options += [f"{name}={value!r}" for name, value in asked.left_out.arguments().items()]
         if asked.schedule.dialect == "fields":
             return f"CronTrigger({', '.join([*_argument_texts(asked.schedule), *options])})"
         line = asked.schedule.expression()
@@ -152,6 +156,7 @@ class CronGroup:
         table = reference_zone(asked.zone)
         spec = reference_cron.CronSpec.of(**spec_numbers(asked.schedule), dst=asked.dst)
         twin = reference_cron.CronCore(spec, table, asked.start_us, asked.end_us)
+        twin.skips = None if asked.left_out is None else asked.left_out.skips()
         return {"rapscheduler": public_cron(asked), "twin": twin}
 
     def knows(self, call: Call) -> bool:
@@ -202,10 +207,15 @@ def public_cron(asked: Question) -> Any:
     for name, us in (("start_date", asked.start_us), ("end_date", asked.end_us)):
         if us is not None:
             options[name] = EPOCH + timedelta(microseconds=us)
+    if asked.left_out is not None:
+        options |= asked.left_out.arguments()
     if asked.schedule.dialect == "fields":
         arguments: dict[str, Any] = {**asked.schedule.arguments(), **options}
         return CronTrigger(**arguments)
-    return CronTrigger.from_crontab(asked.schedule.expression(), dialect=asked.schedule.dialect, **options)
+    with warnings.catch_warnings():  # drawn lines wrap around as they like
+        warnings.simplefilter("ignore", CrontabWarning)
+        dialect: Any = asked.schedule.dialect
+        return CronTrigger.from_crontab(asked.schedule.expression(), dialect=dialect, **options)
 
 
 def _argument_texts(schedule: Schedule) -> list[str]:
@@ -283,6 +293,11 @@ def _add_day_bits(numbers: dict[str, Any], term: Term) -> None:
 
 def simpler_questions(asked: Question) -> Iterator[Question]:
     """The same question with less: without a bound, without a field or term, in a plainer dst mode or zone."""
+    if asked.left_out is not None:
+        yield replace(asked, left_out=None)
+        for name in ("weekdays", "spans", "windows"):
+            if getattr(asked.left_out, name):
+                yield replace(asked, left_out=replace(asked.left_out, **{name: ()}))
     if asked.start_us is not None:
         yield replace(asked, start_us=None)
     if asked.end_us is not None:

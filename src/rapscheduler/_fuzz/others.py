@@ -11,7 +11,7 @@ from datetime import time, timedelta
 from random import Random
 from typing import Any
 
-from .draw import Question, draw_middle, draw_question, draw_zone
+from .draw import Question, draw_middle, draw_question, draw_zone, with_left_out
 from .groups import Call, CronGroup, Group, expected_datetime, moment, public_cron, reference_zone
 from .plain import LAST_US, CalendarInterval, Interval
 from .walker import Walker, Window
@@ -36,7 +36,7 @@ def draw_group(random: Random) -> Group:
     """Mostly cron, the others now and then."""
     kind = random.random()
     if kind < 0.8:
-        return CronGroup(draw_question(random))
+        return CronGroup(with_left_out(random, draw_question(random)))
     if kind < 0.86:
         return draw_interval(random)
     if kind < 0.93:

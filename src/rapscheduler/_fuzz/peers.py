@@ -28,7 +28,7 @@ CLASSES = {
     "fires-where-nothing-matches": "the wall time at the peer's instant does not match the fields, near a transition",
     "second-pass": "the peer fires in both passes of a fold, as `dst='both'` does",
     "no-shift": "the peer skips what `dst='shift'` runs after the gap",
-    "shift": "the peer runs a skipped time after the gap, as `dst='shift'` does (Debian cron's rule)",
+    "shift": "the peer runs a skipped time after the gap, as `dst='shift'` does",
     "gap-skips": "the peer misses a matching wall time after, or on the day of, a gap",
     "fold-skips": "the peer misses a matching wall time in or after a fold",
     "gap-fires-early": "the peer reckons with the offset before a gap and is early",

@@ -21,6 +21,7 @@ from __future__ import annotations
 import calendar
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import lru_cache
 
 FIELDS = ("year", "month", "day", "week", "day_of_week", "hour", "minute", "second")
 LOW = {"year": 1970, "month": 1, "day": 1, "week": 1, "day_of_week": 0, "hour": 0, "minute": 0, "second": 0}
@@ -93,13 +94,10 @@ class Schedule:
 
     def times(self) -> tuple[list[int], list[int], list[int]]:
         """The hours, minutes and seconds of a matching day."""
-        found = []
-        for name in ("hour", "minute", "second"):
-            terms = self.effective(name)
-            found.append(
-                [value for value in range(HIGH[name] + 1) if any(_holds(t, value, name) for t in terms)]
-            )
-        return found[0], found[1], found[2]
+        hours, minutes, seconds = (
+            list(_contained(self.effective(name), name)) for name in ("hour", "minute", "second")
+        )
+        return hours, minutes, seconds
 
     def on_date(self, day: date) -> bool:
         """Do all the date fields match this civil date?"""
@@ -159,6 +157,12 @@ class Schedule:
         if self.dialect != "fields":
             return f"{self.dialect}: {self.expression()}"
         return ", ".join(f"{name}={text!r}" for name, text in self.arguments().items())
+
+
+@lru_cache(4096)
+def _contained(terms: Field, name: str) -> tuple[int, ...]:
+    """The values of a field that counts from 0; asked for every day that is walked."""
+    return tuple(value for value in range(HIGH[name] + 1) if any(_holds(t, value, name) for t in terms))
 
 
 def _holds(term: Term, value: int, name: str) -> bool:

@@ -92,11 +92,11 @@ class Walker:
         found = []
         before = self.view.pieces(day - 1)[-1][2]
         for lo, hi, offset in self.view.pieces(day):
-            fires = [wall - offset for wall in self._walls(lo + offset, hi + offset)]
+            fires = [wall - offset for wall in self.walls(lo + offset, hi + offset)]
             if self.dst != "both" and not self.rhythm:
                 fires = [fire for fire in fires if not self._second_pass(fire)]
             gap = self.dst == "shift" and offset > before and not self.rhythm
-            if gap and fires[:1] != [lo] and self._walls(lo + before, lo + offset):
+            if gap and fires[:1] != [lo] and self.walls(lo + before, lo + offset):
                 fires.insert(0, lo)
             found += fires
             before = offset
@@ -105,7 +105,7 @@ class Walker:
     def _second_pass(self, utc_s: int) -> bool:
         return self.view.local(utc_s).fold == 1
 
-    def _walls(self, lo_wall: int, hi_wall: int) -> list[int]:
+    def walls(self, lo_wall: int, hi_wall: int) -> list[int]:
         """Matching wall times in ``[lo_wall, hi_wall)``, in order."""
         found = []
         for number in range(lo_wall // DAY, (hi_wall - 1) // DAY + 1):

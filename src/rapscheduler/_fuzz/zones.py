@@ -98,9 +98,9 @@ class ZoneView:
     def transitions(self) -> list[int]:
         """Instants where the offset changes: all from 1970 to 2050, and a few of the far future, up to 9998."""
         if self._transitions is None:
-            found = self._changes(1970, 2050)
+            found = self.transitions_of(1970, 2050)
             for year in (2100, 2399, 2400, 3000, 5001, 9996, 9998):
-                found += self._changes(year, year + 1)
+                found += self.transitions_of(year, year + 1)
             self._transitions = found
         return self._transitions
 
@@ -115,7 +115,8 @@ class ZoneView:
                 before = offset
         return found
 
-    def _changes(self, first_year: int, last_year: int) -> list[int]:
+    def transitions_of(self, first_year: int, last_year: int) -> list[int]:
+        """Instants where the offset changes, from the start of one year to that of another."""
         lo = int((datetime(first_year, 1, 1, tzinfo=timezone.utc) - EPOCH).total_seconds())
         hi = int((datetime(last_year, 1, 1, tzinfo=timezone.utc) - EPOCH).total_seconds())
         found = []

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from rapscheduler._reference._instants import MAX_US, MIN_US, SECOND_US
 from rapscheduler._reference.calendar import (
     MAX_DAYS,
     MIN_DAYS,
@@ -27,7 +28,7 @@ from rapscheduler._reference.calendar import (
     weekday,
 )
 from rapscheduler._reference.timezone import ZoneTable
-from rapscheduler._reference.trigger import MAX_US, MIN_US, TriggerCore
+from rapscheduler._reference.trigger import TriggerCore
 
 ALL_SECONDS = (1 << 60) - 1
 ALL_HOURS = (1 << 24) - 1
@@ -36,10 +37,9 @@ ALL_MONTHS = (1 << 13) - 2
 ALL_WEEKS = (1 << 54) - 2
 ALL_WEEKDAYS = (1 << 7) - 1
 
-_SECOND_US = 1_000_000
 _DAY_S = 86_400
-_MIN_S = MIN_US // _SECOND_US
-_MAX_S = MAX_US // _SECOND_US
+_MIN_S = MIN_US // SECOND_US
+_MAX_S = MAX_US // SECOND_US
 _MIN_WALL_S = _MIN_S
 _MAX_WALL_S = _MAX_S
 _LAST_YEAR = 9999
@@ -429,15 +429,15 @@ class CronCore(TriggerCore):
     def _next_us(self, previous_us: int | None, now_us: int) -> int | None:
         from_us = now_us if previous_us is None or now_us < previous_us else previous_us + 1
         from_us = max(from_us, self._first_us)
-        fire_s = _next_fire_s(self.spec, self.zone, -(-from_us // _SECOND_US), self._last_us // _SECOND_US)
-        return None if fire_s is None else fire_s * _SECOND_US
+        fire_s = _next_fire_s(self.spec, self.zone, -(-from_us // SECOND_US), self._last_us // SECOND_US)
+        return None if fire_s is None else fire_s * SECOND_US
 
     def _before_us(self, t_us: int) -> int | None:
         until_us = min(t_us - 1, self._last_us)
         fire_s = _last_fire_s(
             self.spec,
             self.zone,
-            until_us // _SECOND_US,
-            -(-self._first_us // _SECOND_US),
+            until_us // SECOND_US,
+            -(-self._first_us // SECOND_US),
         )
-        return None if fire_s is None else fire_s * _SECOND_US
+        return None if fire_s is None else fire_s * SECOND_US

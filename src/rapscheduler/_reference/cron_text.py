@@ -109,24 +109,46 @@ class TextTable:
         self.known: tuple[dict[str, Any], ...] = tuple({} for _ in range(_FIELDS))
         self._schedules: dict[tuple[Any, ...], Any] = {}
 
-    def of_known(self, *values: Any) -> Any:
-        """The schedule of known fields, given as texts or None; None: one of the fields is not known.
-
-        `values`: the eight fields, `day_or_weekday`, `dst`.
-        """
-        given = values[:_FIELDS]
+    def of_known(
+        self,
+        year: Any,
+        month: Any,
+        day: Any,
+        week: Any,
+        day_of_week: Any,
+        hour: Any,
+        minute: Any,
+        second: Any,
+        day_or_weekday: Any,
+        dst: Any,
+    ) -> Any:
+        """The schedule of known fields, given as texts or None; None: one of the fields is not known."""
+        given = (year, month, day, week, day_of_week, hour, minute, second)
         lowest = max((i for i in range(_FIELDS) if given[i] is not None), default=_FIELDS)
         parts = [
             self._part(i, value) if value is not None else self._stars[i] if i < lowest else self._minima[i]
             for i, value in enumerate(given)
         ]
-        return None if None in parts else self._kind(parts, *values[_FIELDS:])
+        return None if None in parts else self._kind(parts, day_or_weekday, dst)
 
     def _part(self, index: int, value: Any) -> Any:
         return self.known[index].get(value) if type(value) is str else None
 
-    def find(self, *values: Any) -> Any:
+    def find(
+        self,
+        year: Any,
+        month: Any,
+        day: Any,
+        week: Any,
+        day_of_week: Any,
+        hour: Any,
+        minute: Any,
+        second: Any,
+        day_or_weekday: Any,
+        dst: Any,
+    ) -> Any:
         """The schedule kept under these very values; None: there is none."""
+        values = (year, month, day, week, day_of_week, hour, minute, second, day_or_weekday, dst)
         return self._schedules.get(values) if _exact(values) else None
 
     def keep(self, schedule: ScheduleText, *values: Any) -> None:
@@ -156,5 +178,6 @@ def alike(trigger: CronCore) -> Any:
     cls = type(trigger)
     made = cls.__new__(cls)
     CronCore.__init__(made, trigger.spec, trigger.zone, trigger.start_us, trigger.end_us, trigger.jitter_us)
+    made.skips = trigger.skips
     made._text = trigger._text
     return made

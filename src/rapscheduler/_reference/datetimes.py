@@ -29,10 +29,17 @@ def to_us(dt: datetime, zone: ZoneTable) -> int:
     wall_us = (wall - _EPOCH) // _US
     offset = dt.utcoffset()
     if offset is not None:
+        if not isinstance(offset, timedelta):  # a subclass of datetime may say anything
+            raise TypeError(
+                f"utcoffset() of {type(dt).__name__} gave {type(offset).__name__}, not a timedelta or None"
+            )
+        if not timedelta(days=-1) <= offset < timedelta(days=1):
+            raise ValueError(
+                f"utcoffset() of {type(dt).__name__} gave {offset}, which is not less than a day"
+            )
         return wall_us - offset // _US
     wall_s, us = divmod(wall_us, 1_000_000)
     _, first_s, second_s = zone.local(wall_s)
-    _check(zone)
     return (second_s if dt.fold else first_s) * 1_000_000 + us
 
 
@@ -41,7 +48,6 @@ def from_us(us: int, zone: ZoneTable) -> datetime:
     us = index(us)
     utc_s, rest_us = divmod(us, 1_000_000)
     offset_s = zone.offset_at(utc_s)
-    _check(zone)
     try:
         if not zone.plain:
             utc = _EPOCH + timedelta(seconds=utc_s, microseconds=rest_us)
@@ -61,8 +67,3 @@ def from_us_many(us: Iterable[int], zone: ZoneTable) -> list[datetime]:
 def now_us() -> int:
     """Microseconds since the epoch, as `datetime.datetime.now` says; who replaces that class or method, is asked."""
     return to_us(_datetime.datetime.now(timezone.utc), _UTC_TABLE)
-
-
-def _check(zone: ZoneTable) -> None:
-    if zone.failure is not None:
-        raise ValueError(zone.failure)

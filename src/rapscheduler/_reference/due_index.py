@@ -10,15 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from threading import RLock
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from sortedcontainers import SortedList
 
+from rapscheduler._locks import KeptLock
+from rapscheduler._reference._instants import NEVER_US
+
+Self = TypeVar("Self", bound="DueEntry")
+Entry = TypeVar("Entry", bound="DueEntry")
+F = TypeVar("F", bound=Callable[..., Any])
+
 UNSET = -(2**63)  # run_at_us of an entry that never had a time (a job not yet scheduled)
-NEVER = 2**63 - 1  # run_at_us of an entry without a time (a paused job)
 MIN_KEY = UNSET + 1
-MAX_KEY = NEVER - 1
+MAX_KEY = NEVER_US - 1
 
 
 def _key_us(run_at_us: Any) -> int:
@@ -27,9 +32,6 @@ def _key_us(run_at_us: Any) -> int:
     if not MIN_KEY <= run_at_us <= MAX_KEY:
         raise OverflowError(f"run_at_us={run_at_us} does not fit into 64 bits")
     return run_at_us
-
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _atomic(method: F) -> F:
@@ -51,7 +53,7 @@ class DueEntry:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls: type[Self], *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
         self._run_us = UNSET
         self._key = None
@@ -63,14 +65,14 @@ class DueEntry:
     @property
     def run_at_us(self) -> int | None:
         """When it is due, or `None`."""
-        return None if self._run_us in (UNSET, NEVER) else self._run_us
+        return None if self._run_us in (UNSET, NEVER_US) else self._run_us
 
     @run_at_us.setter
     def run_at_us(self, run_at_us: int | None) -> None:
-        self._run_us = NEVER if run_at_us is None else _key_us(run_at_us)
+        self._run_us = NEVER_US if run_at_us is None else _key_us(run_at_us)
 
 
-class DueIndex:
+class DueIndex(Generic[Entry]):
     """A priority queue of entries. An entry is in one index at most, and once.
 
     Invariant: `_keys` holds exactly the keys that its entries remember; ties grow with every push and update.
@@ -81,15 +83,15 @@ class DueIndex:
     def __init__(self) -> None:
         self._keys: SortedList = SortedList()
         self._tie = 0
-        self._lock = RLock()
+        self._lock = KeptLock()
 
-    def _insert(self, entry: DueEntry, key_us: int) -> None:
+    def _insert(self, entry: Entry, key_us: int) -> None:
         self._tie += 1
         entry._key = (key_us, self._tie, entry)
         self._keys.add(entry._key)
 
     @_atomic
-    def push(self, entry: DueEntry, run_at_us: int) -> None:
+    def push(self, entry: Entry, run_at_us: int) -> None:
         """Put an entry in. ValueError: it is in an index already (use `update`)."""
         key_us = _key_us(run_at_us)
         if entry._key is not None:
@@ -97,14 +99,14 @@ class DueIndex:
         self._insert(entry, key_us)
 
     @_atomic
-    def update(self, entry: DueEntry, run_at_us: int) -> None:
+    def update(self, entry: Entry, run_at_us: int) -> None:
         """Move an entry, or put it in when it is not there."""
         key_us = _key_us(run_at_us)
         self.discard(entry)
         self.push(entry, key_us)
 
     @_atomic
-    def discard(self, entry: DueEntry) -> bool:
+    def discard(self, entry: Entry) -> bool:
         """Take an entry out; `False` when it was not there."""
         if entry not in self:
             return False
@@ -113,7 +115,7 @@ class DueIndex:
         return True
 
     @_atomic
-    def peek(self) -> tuple[int, DueEntry] | None:
+    def peek(self) -> tuple[int, Entry] | None:
         """The earliest `(run_at_us, entry)`, or `None`."""
         if not self._keys:
             return None
@@ -121,12 +123,12 @@ class DueIndex:
         return key_us, entry
 
     @_atomic
-    def pop_due(self, now_us: int, limit: int) -> list[DueEntry]:
+    def pop_due(self, now_us: int, limit: int) -> list[Entry]:
         """Take out, in order, at most `limit` entries due at `now_us` or before."""
         now_us = max(MIN_KEY, min(now_us, MAX_KEY))
-        due: list[DueEntry] = []
+        due: list[Entry] = []
         while self._keys and len(due) < limit and self._keys[0][0] <= now_us:
-            entry: DueEntry = self._keys.pop(0)[2]
+            entry: Entry = self._keys.pop(0)[2]
             entry._key = None
             due.append(entry)
         return due

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 from weakref import ref
 
+from rapscheduler._reference._instants import NEVER_US
 from rapscheduler._reference.datetimes import from_us, to_us
-from rapscheduler._reference.due_index import NEVER, UNSET, DueEntry
+from rapscheduler._reference.due_index import UNSET, DueEntry
 from rapscheduler._reference.timezone import ZoneTable
 from rapscheduler._reference.trigger import TriggerCore
 
+_QUIET = frozenset(("metadata", "on_lost", "owner", "tags"))  # extras that don't concern runs
 UTC_ZONE = ZoneTable.fixed(0, timezone.utc)
+Self = TypeVar("Self", bound="JobCore")
 
 
 def utc_us(moment: datetime) -> int:
@@ -26,10 +29,15 @@ def utc_us(moment: datetime) -> int:
     return to_us(moment, UTC_ZONE)
 
 
+def _not_set(name: str) -> str:
+    """What to say of a value that comes with the scheduler's start."""
+    return f"{name} is not set yet: a pending job gets it when its scheduler starts"
+
+
 class JobCore(DueEntry):
     """The values of a job. A value that was never set raises AttributeError when read.
 
-    Data: `_run_us` (from DueEntry) and `_nominal_us` are int64 with UNSET and NEVER; `_run_dt` is the datetime that
+    Data: `_run_us` (from DueEntry) and `_nominal_us` are int64 with UNSET and NEVER_US; `_run_dt` is the datetime that
     a user or a third-party trigger gave, kept when the trigger's zone would not give it back. `_held` is the scheduler,
     or a weak reference to it.
     """
@@ -40,6 +48,9 @@ class JobCore(DueEntry):
         "_held",
         "_jobstore_alias",
         "_kwargs",
+        "_max_instances",
+        "_misfire_grace_time",
+        "_more",
         "_nominal_us",
         "_run_dt",
         "args",
@@ -47,8 +58,6 @@ class JobCore(DueEntry):
         "func",
         "func_ref",
         "id",
-        "max_instances",
-        "misfire_grace_time",
         "name",
         "trigger",
     )
@@ -60,22 +69,33 @@ class JobCore(DueEntry):
     args: Any
     trigger: Any
     executor: str
-    misfire_grace_time: int | None
+    _misfire_grace_time: int | None
     _coalesce: bool
-    max_instances: int
+    _max_instances: int
     _held: Any
     _jobstore_alias: str | None
     _run_dt: datetime | None
     _nominal_us: int
     _kwargs: Any
+    _more: Any
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls: type[Self], *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
-        self._nominal_us = NEVER
+        self._nominal_us = NEVER_US
         self._run_dt = None
         self._held = None
         self._jobstore_alias = None
+        self._more = None
         return self
+
+    @property
+    def _extras(self) -> Any:
+        """Options that few jobs have, by name, or `None`. Replaced, never changed."""
+        return self._more
+
+    @_extras.setter
+    def _extras(self, extras: Any) -> None:
+        self._more = extras or None
 
     @property
     def _scheduler(self) -> Any:
@@ -92,11 +112,35 @@ class JobCore(DueEntry):
         try:
             return self._coalesce
         except AttributeError:
-            raise AttributeError("coalesce") from None
+            raise AttributeError(_not_set("coalesce")) from None
 
     @coalesce.setter
     def coalesce(self, coalesce: Any) -> None:
         self._coalesce = bool(coalesce)
+
+    @property
+    def misfire_grace_time(self) -> int | None:
+        """How many seconds late a run may start; `None`: any."""
+        try:
+            return self._misfire_grace_time
+        except AttributeError:
+            raise AttributeError(_not_set("misfire_grace_time")) from None
+
+    @misfire_grace_time.setter
+    def misfire_grace_time(self, grace_s: int | None) -> None:
+        self._misfire_grace_time = grace_s
+
+    @property
+    def max_instances(self) -> int:
+        """How many runs of the job may be under way at once."""
+        try:
+            return self._max_instances
+        except AttributeError:
+            raise AttributeError(_not_set("max_instances")) from None
+
+    @max_instances.setter
+    def max_instances(self, most: int) -> None:
+        self._max_instances = most
 
     @property
     def kwargs(self) -> Any:
@@ -110,7 +154,7 @@ class JobCore(DueEntry):
     @property
     def run_at_us(self) -> int | None:
         """When the job is due (nominal time + jitter), or `None`: paused or not yet scheduled."""
-        return None if self._run_us in (UNSET, NEVER) else self._run_us
+        return None if self._run_us in (UNSET, NEVER_US) else self._run_us
 
     @run_at_us.setter
     def run_at_us(self, run_at_us: int | None) -> None:
@@ -120,18 +164,18 @@ class JobCore(DueEntry):
     @property
     def nominal_us(self) -> int | None:
         """What the trigger said, or `None` when it is not known (then `run_at_us` serves)."""
-        return None if self._nominal_us == NEVER else self._nominal_us
+        return None if self._nominal_us == NEVER_US else self._nominal_us
 
     @nominal_us.setter
     def nominal_us(self, nominal_us: int | None) -> None:
-        self._nominal_us = NEVER if nominal_us is None else nominal_us
+        self._nominal_us = NEVER_US if nominal_us is None else nominal_us
 
     @property
     def next_run_time(self) -> datetime | None:
         """When the job is due, as an aware datetime; `None`: paused. AttributeError: not yet scheduled."""
         if self._run_us == UNSET:
-            raise AttributeError("next_run_time")
-        if self._run_us == NEVER:
+            raise AttributeError(_not_set("next_run_time"))
+        if self._run_us == NEVER_US:
             return None
         return self._run_dt or from_us(self._run_us, self._zone())
 
@@ -206,18 +250,25 @@ class JobCore(DueEntry):
 def set_first_times(jobs: Iterable[JobCore], now_us: int) -> list[JobCore]:
     """Set when jobs run first from `now_us` on, where the engine may ask the trigger and no chance (jitter) is in it.
 
-    Returns the other jobs. Neighbours with the same trigger cost one look at it.
+    Returns the other jobs, those with options that few have, and those that never run.
+    Neighbours with the same trigger cost one look at it.
     """
     left: list[JobCore] = []
     last: Any = None
     fire_us: int | None = None
     for job in jobs:
+        if not _QUIET.issuperset(job._extras or ()):
+            left.append(job)
+            continue
         if job.trigger is not last:
             if not is_native(job.trigger) or job.trigger.jitter_us:
                 left.append(job)
                 continue
             last, fire_us = job.trigger, job.trigger.next_fire_us(None, now_us)
-        job._advance(fire_us, fire_us)
+        if fire_us is None:
+            left.append(job)
+        else:
+            job._advance(fire_us, fire_us)
     return left
 
 

@@ -4,22 +4,35 @@ Here: `Submission` (a run on its way to an executor), `Change` (what a store is 
 clock, lock, store or log). Not here: third-party triggers (`rapscheduler._scheduling.planning`), stores, running.
 
 The next nominal time follows from the nominal one, so that jitter never accumulates.
+
+A job whose trigger has no next time: after a run it is removed (here and `_scheduling.foreign`); added or rescheduled
+it is kept, paused, and told of (`_scheduling.never`); resumed it is removed (`_scheduling.changing`).
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from rapscheduler._reference._instants import NEVER_US, SECOND_US
 from rapscheduler._reference.datetimes import from_us
-from rapscheduler._reference.due_index import NEVER
-from rapscheduler._reference.job_core import JobCore, is_native
-from rapscheduler._reference.trigger import TriggerCore
+from rapscheduler._reference.job_core import _QUIET, JobCore, is_native
+from rapscheduler._reference.trigger import TriggerCore, share_of
 
 MISSED_TOLD = 1000  # of the run times that a job missed, at most so many are told one by one: the latest
-_SECOND_US = 1_000_000
+
+
+def _by_chance() -> float:
+    """A number in [0, 1), of the generator that programs seed. Loaded when one asks: few triggers have a jitter."""
+    from random import random
+
+    return random()
+
+
+def is_late(run_us: int, now_us: int, grace_s: int | None) -> bool:
+    """The misfire rule: whether it is too late at `now_us` to begin a run; a grace of `None` has no end."""
+    return grace_s is not None and now_us - run_us > grace_s * SECOND_US
 
 
 class Change:
@@ -101,9 +114,10 @@ class Submission:
 
     def times_us(self) -> Iterator[int]:
         """Go through the run times, each found when it is asked for."""
-        return iter(self._times_us) if self._trigger is None else self._chain(self._trigger)
+        return iter(self._times_us) if self._trigger is None else self._chain()
 
-    def _chain(self, trigger: TriggerCore) -> Iterator[int]:
+    def _chain(self) -> Iterator[int]:
+        trigger: Any = self._trigger
         run_us, previous_us = self._first_us, self._chain_us
         while True:
             yield run_us
@@ -133,19 +147,22 @@ class Plan:
 
     `submissions[i]` and `changes[i]` belong together: submit the one, then write the other. `foreign`: jobs whose
     trigger the engine does not know; `_scheduling.planning` decides about them. `skipped`: `(submission, first
-    run time, last run time)` of what was missed so often that it is left out (see `MISSED_TOLD`).
+    run time, last run time)` of what was missed so often that it is left out (see `MISSED_TOLD`). `backlogs`: the
+    submissions that are chains of run times; `watched`: those of jobs with options that concern their runs.
     """
 
-    __slots__ = ("changes", "foreign", "skipped", "submissions")
+    __slots__ = ("backlogs", "changes", "foreign", "skipped", "submissions", "watched")
 
     def __init__(self) -> None:
         self.submissions: list[Submission] = []
         self.changes: list[Change] = []
         self.foreign: list[JobCore] = []
         self.skipped: list[tuple[Submission, int, int]] = []
+        self.backlogs: list[Submission] = []
+        self.watched: list[Submission] = []
 
 
-def plan_due(jobs: Iterable[JobCore], now_us: int, draw: Callable[[], float] = random.random) -> Plan:
+def plan_due(jobs: Iterable[JobCore], now_us: int, draw: Callable[[], float] = _by_chance) -> Plan:
     """Decide what to run and what comes next, for jobs that are due at `now_us`.
 
     A job that coalesces runs once, for its latest missed time; others run for each, except that of the run times whose
@@ -160,12 +177,17 @@ def plan_due(jobs: Iterable[JobCore], now_us: int, draw: Callable[[], float] = r
         if not is_native(job.trigger):
             plan.foreign.append(job)
             continue
-        submission = Submission(job, (job.run_at_us,), now_us)
+        found_us = job.run_at_us
+        submission = Submission(job, (found_us,), now_us)
         nominal_us = _set_due_times(plan, submission)
         next_us = job.trigger.next_fire_us(nominal_us, now_us)
         dispatch_us = None if next_us is None else dispatch_at_us(job.trigger, next_us, draw)
+        if submission._trigger is not None:
+            plan.backlogs.append(submission)
+        if not _QUIET.issuperset(job._extras or ()):
+            plan.watched.append(submission)
         plan.submissions.append(submission)
-        plan.changes.append(Change(job, job.run_at_us, dispatch_us, next_us, remove=next_us is None))
+        plan.changes.append(Change(job, found_us, dispatch_us, next_us, remove=next_us is None))
     return plan
 
 
@@ -173,7 +195,7 @@ def _set_due_times(plan: Plan, submission: Submission) -> int:
     """Set the run times that are due; the nominal time of the last one."""
     job, now_us = submission.job, submission.found_us
     run_at_us, trigger = job._run_us, job.trigger
-    first_us: int = run_at_us if job._nominal_us == NEVER else job._nominal_us
+    first_us: int = run_at_us if job._nominal_us == NEVER_US else job._nominal_us
     latest_us: int | None = trigger.latest_fire_us(first_us, now_us)
     if latest_us is None or latest_us <= first_us:
         return first_us
@@ -195,9 +217,9 @@ def _set_due_times(plan: Plan, submission: Submission) -> int:
 def _first_told(job: JobCore, first_us: int, now_us: int) -> int | None:
     """Of the run times whose grace is over: the first that is told by itself. None: all are."""
     grace_s = job.misfire_grace_time
-    if grace_s is None or now_us - job._run_us <= int(grace_s * _SECOND_US):
+    if grace_s is None or not is_late(job._run_us, now_us, grace_s):
         return None
-    kept_us = now_us - int(grace_s * _SECOND_US)
+    kept_us = now_us - int(grace_s * SECOND_US)
     for _ in range(MISSED_TOLD):
         before_us: int | None = job.trigger.latest_fire_us(first_us, kept_us - 1)
         if before_us is None or before_us <= first_us:
@@ -206,11 +228,14 @@ def _first_told(job: JobCore, first_us: int, now_us: int) -> int | None:
     return kept_us
 
 
-def dispatch_at_us(trigger: TriggerCore, nominal_us: int, draw: Callable[[], float] = random.random) -> int:
+def dispatch_at_us(trigger: TriggerCore, nominal_us: int, draw: Callable[[], float] = _by_chance) -> int:
     """When a run with this nominal time is due: jitter added, never beyond the trigger's end."""
     if not trigger.jitter_us:
         return nominal_us
-    dispatch_us = nominal_us + int(draw() * trigger.jitter_us)
+    share = share_of(trigger, draw)
+    if not 0 <= share <= 1:
+        raise ValueError(f"draw() must give a number from 0 to 1, not {float(share)}")
+    dispatch_us = nominal_us + int(share * trigger.jitter_us)
     return dispatch_us if trigger.end_us is None else max(nominal_us, min(dispatch_us, trigger.end_us))
 
 

@@ -1,7 +1,8 @@
 """Zone tables: the whole rule of a time zone as plain lists, from TZif data, given transitions or probing.
 
 What lives here: ``ZoneTable``, the reader of TZif (RFC 9636, versions 1 to 4) and of its POSIX footer.
-What must not: files, names of zones, ``zoneinfo`` and datetimes.
+What must not: files, names of zones, ``zoneinfo`` and datetimes; what a trigger does at a gap or a fold (``cron``,
+``calendar_interval``).
 
 Approach: every source becomes one list of (start, offset). The endless rule of a POSIX footer is written out
 for a little more than 400 years, one Gregorian cycle, after which instants are shifted back by whole cycles.
@@ -46,7 +47,6 @@ class ZoneTable:
         "_cycle",
         "_offset_s",
         "_start_s",
-        "failure",
         "plain",
         "source",
         "tzinfo",
@@ -56,7 +56,6 @@ class ZoneTable:
         self.tzinfo = tzinfo
         self.plain = plain
         self.source = source
-        self.failure: str | None = None
         self._start_s = [LO_S, HI_S]
         self._offset_s = [0]
         self._cycle = False
@@ -104,14 +103,10 @@ class ZoneTable:
         self._start_s, self._offset_s, self._cycle = bounds, list(offset_s), cycle
 
     def _grow_to(self, utc_s: int) -> None:
-        """Let the source probe as far as ``utc_s``. What goes wrong is raised by the next conversion."""
+        """Let the source probe as far as ``utc_s``; what its tzinfo raises is the caller's."""
         known = utc_s >= self._start_s[0] and (utc_s < self._start_s[-1] or self._cycle)
-        if known or self.failure is not None or self.source is None:
-            return
-        try:
+        if not known and self.source is not None:
             self._set(*self.source.cover(utc_s))
-        except Exception as error:  # a foreign tzinfo may raise anything
-            self.failure = str(error)
 
     def range_at(self, utc_s: int) -> tuple[int, int, int]:
         """``(lo_s, hi_s, offset_s)``: the range of one offset around an instant."""
@@ -185,16 +180,18 @@ def _block(
         raise ValueError("the transitions of a zone must be strictly increasing")
     rule = parse_footer(footer) if footer else None
     starts, offsets = [LO_S], [offset_s[0]]
+    last_s = LO_S  # the rule holds from here on, also when nothing changes here: slim files end with such a transition
     for at_s, offset in zip(utc_s, offset_s[1:], strict=True):
         if at_s > _MAX_S:
-            break
+            return starts, offsets, HI_S, False
         if at_s < _MIN_S:
             offsets[-1] = offset
         else:
             _append(starts, offsets, at_s, offset)
+            last_s = at_s
     if rule is None:
         return starts, offsets, HI_S, False
-    return _with_rule(starts, offsets, rule)
+    return _with_rule(starts, offsets, last_s, rule)
 
 
 def _append(starts: list[int], offsets: list[int], at_s: int, offset_s: int) -> None:
@@ -203,18 +200,21 @@ def _append(starts: list[int], offsets: list[int], at_s: int, offset_s: int) -> 
         offsets.append(offset_s)
 
 
-def _with_rule(starts: list[int], offsets: list[int], rule: Rule) -> tuple[list[int], list[int], int, bool]:
+def _with_rule(
+    starts: list[int], offsets: list[int], last_s: int, rule: Rule
+) -> tuple[list[int], list[int], int, bool]:
     """Go on with the POSIX rule after the last transition; without any transition it holds at all times."""
-    last_s = starts[-1]
     first_year = 1 if last_s == LO_S else calendar.civil_from_days(last_s // 86400)[0]
     changes = rule.changes(first_year - 1, first_year + 403)
     state = rule.std_s
     for at_s, offset in changes:
         if at_s <= last_s:
             state = offset
-    if len(starts) == 1 and changes:
+    if last_s == LO_S and changes:
         state = rule.std_s if changes[0][1] != rule.std_s else rule.dst_s
-    if state != offsets[-1]:
+    if starts[-1] != last_s:
+        _append(starts, offsets, last_s, state)
+    elif state != offsets[-1]:
         offsets[-1] = state
         if len(offsets) > 1 and offsets[-2] == state:
             del starts[-1], offsets[-1]

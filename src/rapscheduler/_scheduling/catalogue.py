@@ -6,25 +6,27 @@ What must not: changes of one job (``changing``), when jobs run (``planning``, `
 (``jobstores``).
 
 Locks: changes to a job (read, modify, write back) hold ``_jobstores_lock``, so that two threads can't lose each
-other's change; the loop never takes that lock. A store that is not one of ours is only called under its own lock
-(``guard``), because APScheduler promises its stores that calls do not overlap. Listeners are called without locks.
+other's change; the loop never takes that lock. A store is called under the lock of its shelf, because APScheduler
+promises its stores that calls do not overlap; the lock of ours does nothing. Listeners are called without locks.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import groupby
 from logging import INFO
 from typing import TYPE_CHECKING, Any
 
-from rapscheduler._collector import collector_paused
 from rapscheduler._engine.job_core import set_first_times
 from rapscheduler._engine.job_drafts import complete_jobs, earliest_us, set_store_alias
+from rapscheduler._quoting import one_line, said
+from rapscheduler._scheduling.counter import tell_removed
 from rapscheduler._scheduling.dispatcher import RUN_EVENTS
 from rapscheduler._scheduling.drafts import KEEP, Pending, Place, checked_defaults, draft_many
+from rapscheduler._scheduling.lifecycle import STATE_RUNNING, STATE_STOPPED
 from rapscheduler._scheduling.planning import first_run
-from rapscheduler._scheduling.storing import guard, own_stores, replace_and_keep
+from rapscheduler._scheduling.storing import replace_and_keep
 from rapscheduler.errors import ConflictingIdError, JobLookupError
 from rapscheduler.events import (
     EVENT_ALL_JOBS_REMOVED,
@@ -38,17 +40,29 @@ from rapscheduler.events import (
 from rapscheduler.job import Job
 
 if TYPE_CHECKING:
-    from rapscheduler.schedulers.base import BaseScheduler
+    from rapscheduler._scheduling.ports import Scheduler
+    from rapscheduler._scheduling.shelf import Shelf
 
-STOPPED, RUNNING = 0, 1
 LATER_EVENTS = RUN_EVENTS | EVENT_JOB_MODIFIED | EVENT_JOB_REMOVED | EVENT_JOB_PARKED  # they follow "added"
+
+
+def shelf_of(scheduler: Scheduler, alias: str) -> Shelf:
+    """The store with this alias, as the scheduler's class finds it. KeyError: there is none."""
+    return scheduler._shelves.of(alias, scheduler._lookup_jobstore(alias))
+
+
+def shelves_of(scheduler: Scheduler, alias: str | None) -> tuple[Shelf, ...]:
+    """The store with this alias, if there is one, or (`None`) every store."""
+    shelves = scheduler._shelves.all()
+    return shelves if alias is None else tuple(shelf for shelf in shelves if shelf.alias == alias)
+
 
 # Adding
 
 
-def enter(scheduler: BaseScheduler, job: Job, alias: str, replace_existing: Any) -> None:
+def enter(scheduler: Scheduler, job: Job, alias: str, replace_existing: Any) -> None:
     """Schedule a new job, or let it wait for the start of the scheduler."""
-    if scheduler.state == STOPPED and _postpone(scheduler, [(job, alias, replace_existing)]):
+    if scheduler._lifecycle.state == STATE_STOPPED and _postpone(scheduler, [(job, alias, replace_existing)]):
         scheduler._logger.info(
             "Adding job tentatively -- it will be properly scheduled when the scheduler starts"
         )
@@ -56,7 +70,7 @@ def enter(scheduler: BaseScheduler, job: Job, alias: str, replace_existing: Any)
         scheduler._real_add_job(job, alias, replace_existing)
 
 
-def _postpone(scheduler: BaseScheduler, drafts: list[Pending]) -> bool:
+def _postpone(scheduler: Scheduler, drafts: list[Pending]) -> bool:
     """Let new jobs wait for the start; False when the scheduler has started in the meantime.
 
     A store that is there already says now what it will not be able to write.
@@ -66,78 +80,95 @@ def _postpone(scheduler: BaseScheduler, drafts: list[Pending]) -> bool:
         if check is not None:
             check(job)
     with scheduler._jobstores_lock:
-        if scheduler.state != STOPPED:
+        if scheduler._lifecycle.state != STATE_STOPPED:
             return False
         scheduler._pending_jobs.extend(drafts)
         return True
 
 
-def complete(scheduler: BaseScheduler, job: Job) -> None:
-    """Give a job the defaults for what nobody set, and its first run time."""
+def complete(scheduler: Scheduler, job: Job) -> Collection[Job]:
+    """Give a job the defaults for what nobody set, and its first run time; returned if it never runs."""
     if job._complete(*checked_defaults(scheduler._job_defaults)):
-        schedule_first(scheduler, (job,))
+        return schedule_first(scheduler, (job,))
+    return ()
 
 
-def schedule_first(scheduler: BaseScheduler, jobs: Iterable[Job]) -> None:
-    """Set when jobs run for the first time, all seen from one instant; one that never does is paused."""
+def schedule_first(scheduler: Scheduler, jobs: Iterable[Job]) -> list[Job]:
+    """Set when jobs run for the first time, all seen from one instant; returns those that never do: they are paused."""
     now_us = scheduler._clock.now_us()
-    for job in set_first_times(jobs, now_us):
-        job._advance(*first_run(job.trigger, now_us, scheduler.timezone))
+    left: list[Any] = set_first_times(jobs, now_us)
+    never: list[Any] = []
+    for job in left:
+        at_once = job._extras is not None and job._take_extra("start_immediately")
+        times = (now_us, now_us, None) if at_once else first_run(job.trigger, now_us, scheduler.timezone)
+        job._advance(*times)
+        never += [job] if times[0] is None else []
+    return never
 
 
-def schedule(scheduler: BaseScheduler, job: Job, alias: str, replace_existing: Any) -> None:
+def schedule(scheduler: Scheduler, job: Job, alias: str, replace_existing: Any) -> None:
     """Put a new job into its store, tell the listeners, and wake the loop when this job is next."""
-    store = scheduler._lookup_jobstore(alias)
-    complete(scheduler, job)
+    shelf = shelf_of(scheduler, alias)
+    never = complete(scheduler, job)
+    if job.executor not in scheduler._executors:
+        from rapscheduler._scheduling.never import warn_of_executor
+
+        warn_of_executor(scheduler, job)
     if scheduler._wants(EVENT_JOB_ADDED):
         with scheduler._dispatcher.announcing((job.id,), LATER_EVENTS):
-            _insert(scheduler, store, job, alias, replace_existing)
+            _insert(shelf, job, replace_existing)
             scheduler._dispatch_event(JobEvent(EVENT_JOB_ADDED, job.id, alias))
     else:
-        _insert(scheduler, store, job, alias, replace_existing)
+        _insert(shelf, job, replace_existing)
     if scheduler._logger.isEnabledFor(INFO):
-        scheduler._logger.info('Added job "%s" to job store "%s"', job.name, alias)
+        scheduler._logger.info('Added job "%s" to job store "%s"', one_line(job.name), alias)
+    if never:
+        from rapscheduler._scheduling.never import tell_never
+
+        tell_never(scheduler, never)
     scheduler._wake_for(job.run_at_us)
 
 
-def _insert(scheduler: BaseScheduler, store: Any, job: Job, alias: str, replace_existing: Any) -> None:
-    before, job._jobstore_alias = job._jobstore_alias, alias  # first: the loop may take the job at once
+def _insert(shelf: Shelf, job: Job, replace_existing: Any) -> None:
+    before, job._jobstore_alias = job._jobstore_alias, shelf.alias  # first: the loop may take the job at once
     try:
-        if not replace_existing and own_stores[type(store)]:
-            store.add_job(job)
+        if not replace_existing and shelf.overlaps:
+            shelf.store.add_job(job)
         else:
-            with guard(scheduler, store):
-                _insert_or_replace(store, job, replace_existing)
+            with shelf.lock:
+                _insert_or_replace(shelf, job, replace_existing)
     except BaseException:
         job._jobstore_alias = before
         raise
 
 
-def _insert_or_replace(store: Any, job: Job, replace_existing: Any) -> None:
+def _insert_or_replace(shelf: Shelf, job: Job, replace_existing: Any) -> None:
     try:
-        store.add_job(job)
+        shelf.store.add_job(job)
     except ConflictingIdError:
         if not replace_existing:
             raise
         if replace_existing == KEEP:
-            replace_and_keep(store, job)
+            replace_and_keep(shelf, job)
         else:
-            store.update_job(job)
+            shelf.store.update_job(job)
 
 
 def add_many(
-    scheduler: BaseScheduler, specs: Iterable[Mapping[str, Any]], shared: Mapping[str, Any]
+    scheduler: Scheduler, specs: Iterable[Mapping[str, Any]], shared: Mapping[str, Any]
 ) -> list[Job]:
     """Draft all the jobs, then store them with one call per job store; nothing is stored when a draft fails."""
+    from rapscheduler._collector import collector_paused
+
     with collector_paused(len(specs) if isinstance(specs, (list, tuple)) else 0):  # no iterator of the user's
         jobs, places = draft_many(scheduler, specs, shared)
     enter_many(scheduler, jobs, places)
     return jobs
 
 
-def enter_many(scheduler: BaseScheduler, jobs: list[Job], places: list[Place]) -> None:
+def enter_many(scheduler: Scheduler, jobs: list[Job], places: list[Place]) -> None:
     """Schedule new jobs, or let them wait for the start of the scheduler."""
-    if scheduler.state == STOPPED and _postpone(
+    if scheduler._lifecycle.state == STATE_STOPPED and _postpone(
         scheduler, [(job, *place) for job, place in zip(jobs, places, strict=True)]
     ):
         scheduler._logger.info(
@@ -148,7 +179,7 @@ def enter_many(scheduler: BaseScheduler, jobs: list[Job], places: list[Place]) -
         schedule_many(scheduler, jobs, places)
 
 
-def schedule_many(scheduler: BaseScheduler, jobs: Iterable[Job], places: Iterable[Place]) -> None:
+def schedule_many(scheduler: Scheduler, jobs: Iterable[Job], places: Iterable[Place]) -> None:
     """Store many new jobs, one call per job store; jobs that may replace others go one by one, in their turn."""
     jobs, places = list(jobs), list(places)
     if places and not places[0][1] and places.count(places[0]) == len(places) == len(jobs):
@@ -166,7 +197,7 @@ def _replaces(draft: tuple[Job, Place]) -> bool:
     return bool(draft[1][1])
 
 
-def _schedule_new(scheduler: BaseScheduler, drafts: Iterable[tuple[Job, Place]]) -> None:
+def _schedule_new(scheduler: Scheduler, drafts: Iterable[tuple[Job, Place]]) -> None:
     """Store jobs that replace none."""
     groups: dict[str, list[Job] | None] = {}
     for job, (alias, _) in drafts:
@@ -182,12 +213,13 @@ def _schedule_new(scheduler: BaseScheduler, drafts: Iterable[tuple[Job, Place]])
             _schedule_group(scheduler, alias, jobs)
 
 
-def _adds_in_groups(scheduler: BaseScheduler, alias: str) -> bool:
-    store = scheduler._lookup_jobstore(alias)
-    return scheduler._adds_in_groups and hasattr(store, "_add_jobs")
+def _adds_in_groups(scheduler: Scheduler, alias: str) -> bool:
+    """Whether many jobs may go to a store in one call: not when somebody wants to see each."""
+    shelf = shelf_of(scheduler, alias)
+    return shelf.calls is shelf.store and not scheduler._is_hooked("_real_add_job")
 
 
-def _schedule_at(scheduler: BaseScheduler, alias: str, jobs: list[Job]) -> None:
+def _schedule_at(scheduler: Scheduler, alias: str, jobs: list[Job]) -> None:
     """Store jobs that replace none, all in one store."""
     if _adds_in_groups(scheduler, alias):
         _schedule_group(scheduler, alias, jobs)
@@ -196,33 +228,37 @@ def _schedule_at(scheduler: BaseScheduler, alias: str, jobs: list[Job]) -> None:
             scheduler._real_add_job(job, alias, False)
 
 
-def _schedule_group(scheduler: BaseScheduler, alias: str, jobs: list[Job]) -> None:
-    store = scheduler._lookup_jobstore(alias)
-    schedule_first(scheduler, complete_jobs(jobs, *checked_defaults(scheduler._job_defaults)))
+def _schedule_group(scheduler: Scheduler, alias: str, jobs: list[Job]) -> None:
+    shelf = shelf_of(scheduler, alias)
+    never = schedule_first(scheduler, complete_jobs(jobs, *checked_defaults(scheduler._job_defaults)))
     if scheduler._wants(EVENT_JOB_ADDED):
         with scheduler._dispatcher.announcing([job.id for job in jobs], LATER_EVENTS):
-            _insert_many(scheduler, store, jobs, alias)
+            _insert_many(shelf, jobs)
             for job in jobs:
                 scheduler._dispatch_event(JobEvent(EVENT_JOB_ADDED, job.id, alias))
     else:
-        _insert_many(scheduler, store, jobs, alias)
+        _insert_many(shelf, jobs)
     if scheduler._logger.isEnabledFor(INFO):
         for job in jobs:
-            scheduler._logger.info('Added job "%s" to job store "%s"', job.name, alias)
+            scheduler._logger.info('Added job "%s" to job store "%s"', one_line(job.name), alias)
+    if never:
+        from rapscheduler._scheduling.never import tell_never
+
+        tell_never(scheduler, never)
     scheduler._wake_for(earliest_us(jobs))
 
 
-def _insert_many(scheduler: BaseScheduler, store: Any, jobs: list[Job], alias: str) -> None:
-    set_store_alias(jobs, alias)  # first: the loop may take the jobs at once
+def _insert_many(shelf: Shelf, jobs: list[Job]) -> None:
+    set_store_alias(jobs, shelf.alias)  # first: the loop may take the jobs at once
     try:
-        with guard(scheduler, store):
-            store._add_jobs(jobs)
+        with shelf.lock:
+            shelf.calls._add_jobs(jobs)
     except BaseException:
         set_store_alias(jobs, None)
         raise
 
 
-def enter_pending(scheduler: BaseScheduler, begin: Callable[[], None]) -> None:
+def enter_pending(scheduler: Scheduler, begin: Callable[[], None]) -> None:
     """Schedule what waited for the start, and call ``begin``, with the locks held, when nothing waits any more.
 
     Jobs may be added meanwhile, and wait too. On an error (an id is taken) all of them wait as before: what was stored
@@ -231,7 +267,7 @@ def enter_pending(scheduler: BaseScheduler, begin: Callable[[], None]) -> None:
     entered: list[Pending] = []
     try:
         while True:
-            with scheduler._state_lock, scheduler._jobstores_lock:
+            with scheduler._lifecycle.lock, scheduler._jobstores_lock:
                 pending = list(scheduler._pending_jobs)
                 if not pending:
                     begin()
@@ -252,7 +288,7 @@ def enter_pending(scheduler: BaseScheduler, begin: Callable[[], None]) -> None:
         raise
 
 
-def _take_back(scheduler: BaseScheduler, waiting: list[Pending]) -> None:
+def _take_back(scheduler: Scheduler, waiting: list[Pending]) -> None:
     """Remove jobs from their stores that wait again; one that replaced another stays, and does so again."""
     for job, alias, replace_existing in waiting:
         if job._jobstore_alias is None:
@@ -261,15 +297,15 @@ def _take_back(scheduler: BaseScheduler, waiting: list[Pending]) -> None:
         if replace_existing:
             continue
         try:
-            store = scheduler._lookup_jobstore(alias)
-            with guard(scheduler, store):
-                store.remove_job(job.id)
+            shelf = shelf_of(scheduler, alias)
+            with shelf.lock:
+                shelf.store.remove_job(job.id)
         except Exception as exc:
             scheduler._logger.error(
                 'Job "%s" can\'t be taken back from job store "%s" after a failed start: %s',
-                job.id,
+                one_line(job.id),
                 alias,
-                exc,
+                said(exc),
             )
         else:
             scheduler._dispatch_event(JobEvent(EVENT_JOB_REMOVED, job.id, alias))
@@ -278,92 +314,102 @@ def _take_back(scheduler: BaseScheduler, waiting: list[Pending]) -> None:
 # Looking up and removing
 
 
-def find(scheduler: BaseScheduler, job_id: str, alias: str | None) -> tuple[Job, str | None]:
+def find(scheduler: Scheduler, job_id: str, alias: str | None) -> tuple[Job, str | None]:
     """A job and the alias of its store (``None``: it is pending). JobLookupError: there is none."""
-    if scheduler.state == STOPPED:
+    if scheduler._lifecycle.state == STATE_STOPPED:
         for job, pending_alias, _ in list(scheduler._pending_jobs):
             if job.id == job_id and alias in (None, pending_alias):
                 return job, None
     else:
         found: Job | None
-        for store_alias, store in tuple(scheduler._jobstores.items()):
-            if alias is None or alias == store_alias:
-                if own_stores[type(store)]:
-                    found = store.lookup_job(job_id)
+        for shelf in scheduler._shelves.all():
+            if alias is None or alias == shelf.alias:
+                if shelf.overlaps:
+                    found = shelf.store.lookup_job(job_id)
                 else:
-                    with guard(scheduler, store):
-                        found = store.lookup_job(job_id)
+                    with shelf.lock:
+                        found = shelf.store.lookup_job(job_id)
                 if found is not None:
-                    return found, store_alias
+                    return found, shelf.alias
     raise JobLookupError(job_id)
 
 
-def remove(scheduler: BaseScheduler, job_id: str, alias: str | None) -> None:
+def pending_place(scheduler: Scheduler, job: Job) -> str | None:
+    """The alias of the store that a pending job is for."""
+    return next((alias for pending, alias, _ in list(scheduler._pending_jobs) if pending is job), None)
+
+
+def remove(scheduler: Scheduler, job_id: str, alias: str | None) -> None:
     """Remove a job from the first store that has it."""
     with scheduler._jobstores_lock:
-        found_in = _remove_from_stores(scheduler, job_id, alias)
-    if scheduler._wants(EVENT_JOB_REMOVED):
-        scheduler._dispatch_event(JobEvent(EVENT_JOB_REMOVED, job_id, found_in))
-    scheduler._logger.info("Removed job %s", job_id)
+        try:
+            found_in = _remove_from_stores(scheduler, job_id, alias)
+        except BaseException:  # also of a job that is gone because its schedule is over
+            scheduler._backlogs.cancel(job_id, alias)
+            raise
+    tell_removed(scheduler, job_id, alias, found_in)
 
 
-def _remove_from_stores(scheduler: BaseScheduler, job_id: str, alias: str | None) -> str:
-    if scheduler.state == STOPPED:
+def _remove_from_stores(scheduler: Scheduler, job_id: str, alias: str | None) -> str:
+    if scheduler._lifecycle.state == STATE_STOPPED:
         for position, (job, pending_alias, _) in enumerate(scheduler._pending_jobs):
             if job.id == job_id and alias in (None, pending_alias):
                 del scheduler._pending_jobs[position]
                 return pending_alias
     else:
-        for store_alias, store in list(scheduler._jobstores.items()):
-            if alias not in (None, store_alias):
-                continue
+        for shelf in shelves_of(scheduler, alias):
             try:
-                if own_stores[type(store)]:
-                    store.remove_job(job_id)
-                else:
-                    with guard(scheduler, store):
-                        store.remove_job(job_id)
-                return store_alias
+                with shelf.lock:
+                    shelf.store.remove_job(job_id)
+                return shelf.alias
             except JobLookupError:
                 continue
     raise JobLookupError(job_id)
 
 
-def remove_all(scheduler: BaseScheduler, alias: str | None) -> None:
+def remove_all(scheduler: Scheduler, alias: str | None) -> None:
     """Remove every job of one store, or of all."""
     with scheduler._jobstores_lock:
-        if scheduler.state == STOPPED:
+        if scheduler._lifecycle.state == STATE_STOPPED:
             pending = scheduler._pending_jobs
             pending[:] = [entry for entry in pending if alias is not None and entry[1] != alias]
         else:
-            for store_alias, store in list(scheduler._jobstores.items()):
-                if alias in (None, store_alias):
-                    with guard(scheduler, store):
-                        store.remove_all_jobs()
+            for shelf in shelves_of(scheduler, alias):
+                with shelf.lock:
+                    shelf.store.remove_all_jobs()
+                scheduler._backlogs.cancel(alias=shelf.alias)
     scheduler._dispatch_event(SchedulerEvent(EVENT_ALL_JOBS_REMOVED, alias))
 
 
 # Listing
 
 
-def list_jobs(scheduler: BaseScheduler, alias: str | None) -> list[Job]:
+def list_jobs(scheduler: Scheduler, alias: str | None) -> list[Job]:
     """The jobs of one store or of all, in each by next run time with paused ones last."""
-    if scheduler.state == STOPPED:
+    if scheduler._lifecycle.state == STATE_STOPPED:
         return [
             job for job, pending_alias, _ in list(scheduler._pending_jobs) if alias in (None, pending_alias)
         ]
     jobs: list[Job] = []
-    for store_alias, store in list(scheduler._jobstores.items()):
-        if alias in (None, store_alias):
-            with guard(scheduler, store):
-                jobs.extend(store.get_all_jobs())
+    for shelf in shelves_of(scheduler, alias):
+        with shelf.lock:
+            jobs.extend(shelf.store.get_all_jobs())
+    if alias is not None and alias not in scheduler._jobstores:
+        from rapscheduler._advice import nearest
+
+        known = nearest(alias, scheduler._jobstores) or f"; there are: {', '.join(scheduler._jobstores)}"
+        scheduler._logger.warning("There is no job store %r to list jobs of%s", alias, known)
     return jobs
 
 
-def print_jobs(scheduler: BaseScheduler, alias: str | None, out: Any) -> None:
+def print_jobs(scheduler: Scheduler, alias: str | None, out: Any) -> None:
     """Write a list of jobs, store by store, as text."""
     out = out or sys.stdout
-    if scheduler.state == STOPPED:
+    if not hasattr(out, "write"):
+        raise TypeError(
+            f"out={out!r} can't be written to; give a file opened for text, or nothing for standard output"
+        )
+    if scheduler._lifecycle.state == STATE_STOPPED:
         print("Pending jobs:", file=out)
         _print_lines(list_jobs(scheduler, alias), "No pending jobs", out)
         return
@@ -374,33 +420,31 @@ def print_jobs(scheduler: BaseScheduler, alias: str | None, out: Any) -> None:
 
 
 def _print_lines(jobs: list[Job], none: str, out: Any) -> None:
-    for line in map(str, jobs) if jobs else (none,):
+    for line in [f"{job} [id: {job.id}]" for job in jobs] or [none]:
         print(f"    {line}", file=out)
 
 
 # Parked jobs
 
 
-def parked(scheduler: BaseScheduler, alias: str | None) -> list[Any]:
+def parked(scheduler: Scheduler, alias: str | None) -> list[Any]:
     """What was set aside, in one store or in all."""
     found: list[Any] = []
-    for store_alias, store in list(scheduler._jobstores.items()):
-        if alias in (None, store_alias) and hasattr(store, "_get_parked"):
-            with guard(scheduler, store):
-                found.extend(store._get_parked())
+    for shelf in shelves_of(scheduler, alias):
+        with shelf.lock:
+            found.extend(shelf.calls._get_parked())
     return found
 
 
-def resume_parked(scheduler: BaseScheduler, job_id: str | None, alias: str | None) -> list[str]:
+def resume_parked(scheduler: Scheduler, job_id: str | None, alias: str | None) -> list[str]:
     """Try parked jobs again: one, or all; returns their ids. JobLookupError: ``job_id`` is not parked."""
     wanted_ids = None if job_id is None else [job_id]
     resumed: list[str] = []
-    for store_alias, store in list(scheduler._jobstores.items()):
-        if alias in (None, store_alias) and hasattr(store, "_unpark"):
-            with guard(scheduler, store):
-                resumed.extend(store._unpark(wanted_ids))
+    for shelf in shelves_of(scheduler, alias):
+        with shelf.lock:
+            resumed.extend(shelf.calls._unpark(wanted_ids))
     if job_id is not None and not resumed:
         raise JobLookupError(job_id)
-    if resumed and scheduler.state == RUNNING:
+    if resumed and scheduler._lifecycle.state == STATE_RUNNING:
         scheduler.wakeup()
     return resumed

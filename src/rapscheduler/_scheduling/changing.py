@@ -6,25 +6,32 @@ What must not: which values a job may have (``job``), how jobs are kept (``jobst
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.job_core import is_native
+from rapscheduler._instants import moment
+from rapscheduler._scheduling.catalogue import pending_place, shelf_of
+from rapscheduler._scheduling.drafts import check_reference
+from rapscheduler._scheduling.lifecycle import STATE_STOPPED
 from rapscheduler._scheduling.planning import first_run
-from rapscheduler._scheduling.storing import CHANGE_ROUNDS, guard, lost_too_often, own_stores, update_if
+from rapscheduler._scheduling.storing import CHANGE_ROUNDS, lost_too_often
 from rapscheduler.events import EVENT_JOB_MODIFIED, JobEvent
 from rapscheduler.job import Job
 
 if TYPE_CHECKING:
+    from rapscheduler._scheduling.ports import Scheduler
     from rapscheduler.jobstores.base import Times
-    from rapscheduler.schedulers.base import BaseScheduler
 
 
-def modify(scheduler: BaseScheduler, job_id: str, alias: str | None, changes: dict[str, Any]) -> Job:
+def modify(scheduler: Scheduler, job_id: str, alias: str | None, changes: dict[str, Any]) -> Job:
     """Change a job and write it back."""
     with scheduler._jobstores_lock:
         for _ in range(CHANGE_ROUNDS):
             job, found_in = scheduler._lookup_job(job_id, alias)
             due_us = job.run_at_us
+            if isinstance(changes.get("func"), str):
+                check_reference(scheduler, found_in or pending_place(scheduler, job), changes["func"])
             job._take_over(changes)
             if "args" in changes:
                 changes["args"] = job.args  # an iterator can't be read a second time
@@ -32,28 +39,51 @@ def modify(scheduler: BaseScheduler, job_id: str, alias: str | None, changes: di
                 break
         else:
             raise lost_too_often(job_id)
+    if changes.get("next_run_time", job) is None:
+        scheduler._backlogs.cancel(job.id, found_in)
+    if (
+        "executor" in changes
+        and scheduler._lifecycle.state != STATE_STOPPED
+        and job.executor not in scheduler._executors
+    ):
+        from rapscheduler._scheduling.never import warn_of_executor
+
+        warn_of_executor(scheduler, job)
     _tell_modified(scheduler, job, found_in)
     return job
 
 
-def reschedule(scheduler: BaseScheduler, job_id: str, alias: str | None, trigger: Any) -> Job:
+def reschedule(scheduler: Scheduler, job_id: str, alias: str | None, trigger: Any) -> Job:
     """Give a job another trigger and the next run time that follows from it."""
+    if scheduler._is_hooked("modify_job"):
+        run_us = first_times(scheduler, trigger)[0]
+        return scheduler.modify_job(job_id, alias, trigger=trigger, next_run_time=_as_moment(run_us))
     change = {"trigger": trigger}
     with scheduler._jobstores_lock:
         for _ in range(CHANGE_ROUNDS):
             job, found_in = scheduler._lookup_job(job_id, alias)
             due_us = job.run_at_us
             job._take_over(change)
-            if _moved(scheduler, found_in, job, due_us, first_times(scheduler, trigger)):
+            times = first_times(scheduler, job.trigger)
+            if _moved(scheduler, found_in, job, due_us, times):
                 break
         else:
             raise lost_too_often(job_id)
     _tell_modified(scheduler, job, found_in)
+    if times[0] is None:
+        from rapscheduler._scheduling.never import tell_never
+
+        tell_never(scheduler, (job,))
     return job
 
 
-def resume(scheduler: BaseScheduler, job_id: str, alias: str | None) -> Job | None:
+def resume(scheduler: Scheduler, job_id: str, alias: str | None) -> Job | None:
     """Let a paused job run again; it is removed when its trigger has no further fire time."""
+    if scheduler._is_hooked("modify_job"):
+        job, found_in = scheduler._lookup_job(job_id, alias)
+        run_us = first_times(scheduler, job.trigger)[0]
+        if run_us is not None:
+            return scheduler.modify_job(job_id, found_in, next_run_time=moment(run_us))
     with scheduler._jobstores_lock:
         for _ in range(CHANGE_ROUNDS):
             job, found_in = scheduler._lookup_job(job_id, alias)
@@ -70,7 +100,7 @@ def resume(scheduler: BaseScheduler, job_id: str, alias: str | None) -> Job | No
     return job
 
 
-def _moved(scheduler: BaseScheduler, alias: str | None, job: Job, due_us: int | None, times: Times) -> bool:
+def _moved(scheduler: Scheduler, alias: str | None, job: Job, due_us: int | None, times: Times) -> bool:
     """Give a job other times, and write it back unless it is pending (``alias`` is None)."""
     if alias is None:
         job._advance(*times)
@@ -78,27 +108,32 @@ def _moved(scheduler: BaseScheduler, alias: str | None, job: Job, due_us: int | 
     return _written(scheduler, alias, job, due_us, times)
 
 
-def _written(scheduler: BaseScheduler, alias: str, job: Job, due_us: int | None, times: Times | None) -> bool:
+def _written(scheduler: Scheduler, alias: str, job: Job, due_us: int | None, times: Times | None) -> bool:
     """Write a job back, if it still is due when it was; ``times`` are set then.
 
     The loop, or another process, may have run it and moved it on meanwhile, and the old time must not come back: then
     the caller has to look it up and change it again.
     """
-    store = scheduler._lookup_jobstore(alias)
-    if own_stores[type(store)]:
-        written: bool = store._update_if(job, due_us, times)
-        return written
-    with guard(scheduler, store):
-        return update_if(store, job, due_us, times)
+    shelf = shelf_of(scheduler, alias)
+    if shelf.overlaps:
+        written: bool = shelf.calls._update_if(job, due_us, times)
+    else:
+        with shelf.lock:
+            written = shelf.calls._update_if(job, due_us, times)
+    return written
 
 
-def _tell_modified(scheduler: BaseScheduler, job: Job, alias: str | None) -> None:
+def _tell_modified(scheduler: Scheduler, job: Job, alias: str | None) -> None:
     if scheduler._wants(EVENT_JOB_MODIFIED):
         scheduler._dispatch_event(JobEvent(EVENT_JOB_MODIFIED, job.id, alias))
     scheduler._wake_for(job.run_at_us)
 
 
-def first_times(scheduler: BaseScheduler, trigger: Any) -> Times:
+def _as_moment(run_us: int | None) -> datetime | None:
+    return None if run_us is None else moment(run_us)
+
+
+def first_times(scheduler: Scheduler, trigger: Any) -> Times:
     """When a job runs for the first time under ``trigger``; no run time: it never does."""
     now_us = scheduler._clock.now_us()
     if is_native(trigger) and not trigger.jitter_us:

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rapscheduler._scheduling import last_writes
+from rapscheduler._scheduling.forks import look_for_fork
+from rapscheduler._scheduling.lifecycle import STATE_STOPPED
 from rapscheduler._scheduling.plugins import fits
 from rapscheduler.events import (
     EVENT_EXECUTOR_ADDED,
@@ -19,10 +22,10 @@ from rapscheduler.events import (
     EVENT_JOBSTORE_REMOVED,
     SchedulerEvent,
 )
-from rapscheduler.util import maybe_ref, nearest
+from rapscheduler.util import maybe_ref
 
 if TYPE_CHECKING:
-    from rapscheduler.schedulers.base import BaseScheduler
+    from rapscheduler._scheduling.ports import Scheduler
 
 
 class Kind(NamedTuple):
@@ -63,14 +66,19 @@ JOBSTORE = Kind(
 )
 
 
-def from_settings(scheduler: BaseScheduler, kind: Kind, alias: str, value: Any) -> Any:
+def from_settings(scheduler: Scheduler, kind: Kind, alias: str, value: Any) -> Any:
     """The component a section of the settings describes: an instance, or a mapping with ``type`` or ``class``."""
     if not isinstance(value, type) and fits(kind.plugin, value):
         return value
     if not isinstance(value, Mapping):
         raise TypeError(
             f"Expected {kind.words} instance or dict for {kind.section}[{alias!r}], "
-            f"got {type(value).__name__} instead: {value!r}"
+            f"got {type(value).__name__} instead: {value!r}; "
+            + (
+                f"write {{'type': {value!r}}}"
+                if isinstance(value, str)
+                else f"give an object, or a dict such as {{'type': {kind.example!r}}}"
+            )
         )
     options = dict(value)
     plugin, cls = options.pop("type", None), options.pop("class", None)
@@ -91,29 +99,68 @@ def _own_twin(cls: Any) -> Any:
     return maybe_ref(cls)
 
 
-def create(scheduler: BaseScheduler, kind: Kind, given: Any, options: dict[str, Any]) -> Any:
+def create(scheduler: Scheduler, kind: Kind, given: Any, options: dict[str, Any]) -> Any:
     """The component given to ``add_executor`` or ``add_jobstore``: an instance or the alias of a plugin."""
     if isinstance(given, str):
         return scheduler._create_plugin_instance(kind.plugin, given, options)
     if isinstance(given, type) or not fits(kind.plugin, given):
+        other = JOBSTORE if kind is EXECUTOR else EXECUTOR
+        cure = f"give an object or the alias of a plugin, such as {kind.example!r}"
+        if isinstance(given, type):
+            cure = f"this is the class: give an object, {given.__name__}(…)"
+        elif fits(other.plugin, given):
+            cure = f"this is {other.article} {other.words}: call add_{other.plugin}()"
         raise TypeError(
             f"Expected {kind.article} {kind.words} instance or a string, got {type(given).__name__} instead: "
-            f"{given!r}; give an object or the alias of a plugin, such as {kind.example!r}"
+            f"{given!r}; {cure}"
         )
     return given
 
 
-def add(scheduler: BaseScheduler, kind: Kind, given: Any, alias: str, options: dict[str, Any]) -> None:
+def add(scheduler: Scheduler, kind: Kind, given: Any, alias: str, options: dict[str, Any]) -> None:
     """Put a component into its table; start it first when the scheduler runs."""
+    look_for_fork(scheduler)
     table: dict[str, Any] = getattr(scheduler, kind.table)
     _refuse_taken(kind, table, alias)
     component = create(scheduler, kind, given, options)
-    if scheduler.state != 0:  # STATE_STOPPED
+    if scheduler._lifecycle.state != STATE_STOPPED:
         component.start(scheduler, alias)
+        opened(scheduler, alias, component)
     with getattr(scheduler, kind.lock):
         _refuse_taken(kind, table, alias)
         table[alias] = component
     scheduler._dispatch_event(SchedulerEvent(kind.added, alias))
+
+
+def opened(scheduler: Scheduler, alias: str, component: Any) -> None:
+    """A component was started: the jobs of a store that keeps the rules of time zones follow those in force, and a
+    store that is shared is joined.
+
+    What its passes need is imported here, by whoever starts it: a child that is forked while the loop imports something
+    for the first time would wait for that import for ever.
+    """
+    if hasattr(component, "get_due_jobs") and not getattr(component, "answers_at_once", False):
+        from rapscheduler._scheduling import hangs, presence  # noqa: F401
+    if hasattr(component, "_read_rules"):
+        from rapscheduler._scheduling import rules_of_time
+
+        rules_of_time.opened(scheduler, alias, component)
+    if getattr(component, "_shared", None) is not None:
+        from rapscheduler._scheduling import keeper
+
+        keeper.open_claims(scheduler, alias, component)
+
+
+def closing(component: Any) -> None:
+    """A component is about to be shut down: a store that is shared is left, and that it is used is not noted there."""
+    if getattr(component, "_present", None) is not None:
+        from rapscheduler._scheduling import presence
+
+        presence.leave(component)
+    if getattr(component, "_claims", None) is not None:
+        from rapscheduler._scheduling import keeper
+
+        keeper.close_claims(component)
 
 
 def _refuse_taken(kind: Kind, table: dict[str, Any], alias: str) -> None:
@@ -124,21 +171,29 @@ def _refuse_taken(kind: Kind, table: dict[str, Any], alias: str) -> None:
         )
 
 
-def remove(scheduler: BaseScheduler, kind: Kind, alias: str, shutdown: bool) -> None:
+def remove(scheduler: Scheduler, kind: Kind, alias: str, shutdown: bool) -> None:
     """Take a component out of its table and, if asked, shut it down."""
+    look_for_fork(scheduler)
     with getattr(scheduler, kind.lock):
-        component = look_up(scheduler, kind, alias)
+        component = (scheduler._lookup_jobstore if kind is JOBSTORE else scheduler._lookup_executor)(alias)
+        shelf = scheduler._shelves.of(alias, component) if kind is JOBSTORE else None
         del getattr(scheduler, kind.table)[alias]
+    if shelf is not None:
+        scheduler._backlogs.close(alias)
+        last_writes.put_back(scheduler, None, shelf)
+        closing(component)
     if shutdown:
         component.shutdown()
     scheduler._dispatch_event(SchedulerEvent(kind.removed, alias))
 
 
-def look_up(scheduler: BaseScheduler, kind: Kind, alias: Any) -> Any:
+def look_up(scheduler: Scheduler, kind: Kind, alias: Any) -> Any:
     """The component with this alias. KeyError: none has it."""
     table: dict[str, Any] = getattr(scheduler, kind.table)
     try:
         return table[alias]
     except KeyError:
+        from rapscheduler._advice import nearest
+
         known = nearest(alias, table) or f"; there are: {', '.join(map(str, table)) or 'none'}"
         raise KeyError(f"No such {kind.words}: {alias}{known}") from None

@@ -14,34 +14,47 @@ from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from typing import Any, NamedTuple
 
+from rapscheduler._clock import Clock
+from rapscheduler._zones import get_localzone
 from rapscheduler.errors import SettingTypeError
-from rapscheduler.util import asbool, asint, astimezone, logger_name, maybe_ref, nearest
+from rapscheduler.util import asbool, asint, astimezone, logger_name, maybe_ref
 
 DEFAULT_PREFIX = "apscheduler."
 OWN_PREFIX = "rapscheduler."
 RETRY_INTERVAL_S = 10.0
 KNOWN_SETTINGS = (
+    "clock",
     "daemon",
     "event_loop",
     "executors",
+    "groups",
+    "history",
     "job_defaults",
     "jobstore_retry_interval",
     "jobstores",
+    "leader",
+    "leader_callback",
+    "limits",
     "logger",
     "timezone",
 )
+_SECTIONS = ("executors", "job_defaults", "jobstores")  # those that `read_core` leaves where they are
 KNOWN_JOB_DEFAULTS = ("coalesce", "max_instances", "misfire_grace_time")
 
 
 class CoreSettings(NamedTuple):
     """What every scheduler is configured with. ``job_defaults`` always has the three keys."""
 
-    logger: logging.Logger
+    logger: Any
+    clock: Clock | None
     timezone: tzinfo
     jobstore_retry_interval_s: float
     job_defaults: dict[str, Any]
     executors: Mapping[str, Any]
     jobstores: Mapping[str, Any]
+    history: Any = None
+    groups: Mapping[str, int] = {}
+    limits: Mapping[str, str] = {}
 
 
 def nested(gconfig: Mapping[str, Any], prefix: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,38 +94,65 @@ def _must_map(name: str, value: Any) -> Mapping[str, Any]:
     return value
 
 
-def read_core(config: dict[str, Any]) -> CoreSettings:
+def read_core(config: dict[str, Any], get_localzone: Callable[[], tzinfo] = get_localzone) -> CoreSettings:
     """Take the settings of the base scheduler out of ``config`` and check them."""
     logger = _logger(config.pop("logger", None))
     settings = CoreSettings(
         logger=logger,
-        timezone=astimezone(config.pop("timezone", None)) or local_timezone(),
-        jobstore_retry_interval_s=_converted(
-            "jobstore_retry_interval", float, config.pop("jobstore_retry_interval", RETRY_INTERVAL_S)
+        clock=_clock(config.pop("clock", None)),
+        timezone=astimezone(config.pop("timezone", None)) or _local_timezone(get_localzone),
+        jobstore_retry_interval_s=_seconds(
+            "jobstore_retry_interval", config.pop("jobstore_retry_interval", RETRY_INTERVAL_S)
         ),
         job_defaults=_job_defaults(config.get("job_defaults", {}), logger),
         executors=_must_map("executors", config.get("executors", {})),
         jobstores=_must_map("jobstores", config.get("jobstores", {})),
+        history=config.pop("history", None),
+        groups=_groups(config.pop("groups", {})),
+        limits=_must_map("limits", config.pop("limits", {})),
     )
-    for name in config:
-        if name not in KNOWN_SETTINGS and (cure := nearest(name, KNOWN_SETTINGS)):
-            logger.warning("The setting %r is not known to this scheduler%s", name, cure)
+    unknown = sorted(name for name in config if name not in _SECTIONS)
+    if unknown:
+        from rapscheduler._advice import nearest
+
+        named = ", ".join(f"{name!r}{nearest(name, KNOWN_SETTINGS)}" for name in unknown)
+        logger.warning("Settings that this scheduler does not know, and ignores: %s", named)
     return settings
 
 
-def _logger(value: Any) -> logging.Logger:
+def _clock(value: Any) -> Clock | None:
+    if value is None or isinstance(value, Clock):
+        return value
+    raise TypeError(
+        f"clock={value!r} is no Clock: give an instance of a subclass of rapscheduler.testing.Clock, such as "
+        "VirtualClock(start)"
+    )
+
+
+def _logger(value: Any) -> Any:
     if isinstance(value, str) and ":" not in value:
         raise ValueError(
             f'Invalid reference {value!r} for logger: give a Logger or a text like "module:name"'
         )
-    logger: logging.Logger = maybe_ref(value) or logging.getLogger(logger_name("scheduler"))
-    return logger
+    logger: Any = maybe_ref(value) or logging.getLogger(logger_name("scheduler"))
+    if hasattr(logger, "isEnabledFor") and hasattr(logger, "log"):  # a Logger, or a LoggerAdapter
+        return logger
+    from rapscheduler._scheduling.plain_logger import PlainLogger
+
+    if all(callable(getattr(logger, name, None)) for name in PlainLogger.NEEDED):
+        return PlainLogger(logger)
+    raise TypeError(
+        f"logger={value!r} is no logger: give a logging.Logger, a reference to one such as 'module:name', or an object "
+        f"with the methods {', '.join(PlainLogger.NEEDED)}"
+    )
 
 
-def _job_defaults(given: Any, logger: logging.Logger) -> dict[str, Any]:
+def _job_defaults(given: Any, logger: Any) -> dict[str, Any]:
     _must_map("job_defaults", given)
     for name in given:
         if name not in KNOWN_JOB_DEFAULTS:
+            from rapscheduler._advice import nearest
+
             logger.warning("The job default %r is ignored%s", name, nearest(name, KNOWN_JOB_DEFAULTS))
     return {
         name: _converted(f"job_defaults[{name!r}]", convert, given.get(name, default))
@@ -124,6 +164,27 @@ def _job_defaults(given: Any, logger: logging.Logger) -> dict[str, Any]:
     }
 
 
+def _groups(given: Any) -> dict[str, int]:
+    """How many runs the jobs of each group may have under way together."""
+    groups: dict[str, int] = {}
+    for group, most in _must_map("groups", given).items():
+        name = f"groups[{group!r}]"
+        groups[group] = _converted(name, asint, most)
+        if isinstance(most, bool) or not groups[group] or groups[group] < 1:
+            raise ValueError(
+                f"{name}={most!r} makes no sense; give how many runs may be under way, 1 or more"
+            )
+    return groups
+
+
+def _seconds(name: str, value: Any) -> float:
+    """A length of time that somebody can wait."""
+    seconds: float = _converted(name, float, value)
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"{name}={value!r} makes no sense; give a number of seconds, 0 or more")
+    return seconds
+
+
 def _converted(name: str, convert: Callable[[Any], Any], value: Any) -> Any:
     """A setting as what it must be; the message of a text that is none names the setting."""
     try:
@@ -133,10 +194,8 @@ def _converted(name: str, convert: Callable[[Any], Any], value: Any) -> Any:
         raise type(exc)(f"{exc} ({name}={value!r}; give {what})") from None
 
 
-def local_timezone() -> tzinfo:
+def _local_timezone(get_localzone: Callable[[], tzinfo]) -> tzinfo:
     """The zone of this machine. ZoneInfoNotFoundError and others of tzlocal are passed on with the cure."""
-    from tzlocal import get_localzone
-
     try:
         return get_localzone()
     except Exception as exc:

@@ -35,35 +35,57 @@ Listener = Callable[[Any], Any]
 class Dispatcher:
     """Listeners with their masks.
 
-    Data: `listeners` is replaced, never changed in place, so telling needs no lock; `mask` is the or of all masks;
-    `_held` maps the id of a job that is being announced to the announcement that its events wait for.
+    Data: `listeners` as they were added; `mask` is the or of all masks; `_by_code`, who wants which code: it is made
+    when such an event comes, and forgotten with every change of the list, so telling needs no lock. `_held` maps
+    the id of a job that is being announced to the announcement that its events wait for.
     """
 
     def __init__(self, logger: Callable[[], logging.Logger]) -> None:
         self.listeners: list[tuple[Listener, int]] = []
         self.mask = 0
+        self._by_code: dict[int, tuple[Listener, ...]] = {}
+        self._asked = 0
         self._logger = logger
         self._lock = RLock()  # a signal handler may tell an event while this very thread holds it
         self._held: dict[str, _Hold] = {}
 
+    def leave_parent(self) -> None:
+        """In a forked child: the lock may have been held, and what is announced is told in the parent."""
+        self._lock = RLock()
+        self._held = {}
+
     def add(self, callback: Listener, mask: int = EVENT_ALL) -> None:
         """Add a listener for the codes in `mask`."""
         with self._lock:
-            self.listeners = [*self.listeners, (callback, mask)]
-            self._sum_masks()
+            self.listeners.append((callback, mask))
+            self.mask |= mask
+            self._by_code = {}
 
     def remove(self, callback: Listener) -> None:
         """Remove the first listener that is this callback, if there is one."""
         with self._lock:
             for i, (listener, _) in enumerate(self.listeners):
                 if listener == callback:
-                    self.listeners = self.listeners[:i] + self.listeners[i + 1 :]
+                    del self.listeners[i]
                     break
+            self._sum_masks()
+            self._by_code = {}
+
+    def _who_wants(self, code: int) -> tuple[Listener, ...]:
+        with self._lock:
+            found = tuple(callback for callback, mask in self.listeners if mask & code)
+            self._by_code[code] = found
+        return found
+
+    def ask(self, codes: int) -> None:
+        """Let events of these codes be made whether a listener wants them or not."""
+        with self._lock:
+            self._asked = codes
             self._sum_masks()
 
     def _sum_masks(self) -> None:
-        mask = 0
-        for _, wanted in self.listeners:
+        mask = self._asked
+        for wanted in {wanted for _, wanted in self.listeners}:
             mask |= wanted
         self.mask = mask
 
@@ -88,16 +110,14 @@ class Dispatcher:
     def tell(self, event: SchedulerEvent) -> None:
         """Tell an event at once."""
         code = event.code
-        if not self.mask & code:
-            return
-        for callback, mask in self.listeners:
-            if mask & code:
-                try:
-                    callback(event)
-                except BaseException as exc:  # a listener is user code: what it raises is data
-                    if isinstance(exc, KeyboardInterrupt) and current_thread() is main_thread():
-                        raise  # Ctrl-C means the program, not the listener
-                    self._logger().exception("Error notifying listener")
+        listeners = self._by_code.get(code)
+        for callback in self._who_wants(code) if listeners is None else listeners:
+            try:
+                callback(event)
+            except BaseException as exc:  # a listener is user code: what it raises is data
+                if isinstance(exc, KeyboardInterrupt) and current_thread() is main_thread():
+                    raise  # Ctrl-C means the program, not the listener
+                self._logger().exception("Error notifying listener")
 
     @contextmanager
     def announcing(self, job_ids: Iterable[str], codes: int) -> Iterator[None]:

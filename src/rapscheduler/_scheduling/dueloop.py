@@ -1,9 +1,11 @@
-"""The loop's one pass: fetch, plan, submit, store, tell, and say how long to sleep.
+"""The loop's one pass: fetch, plan, carry out, and say how long to sleep.
 
-Here: the order of things, batches, what happens when a part raises. Not here: rules (`planning`), threads, sleeping.
+Here: the order of things, batches, what happens when a store raises. Not here: rules (`planning`), what becomes of a
+batch (`batch`), threads, sleeping.
 
 No lock is held while a store, a trigger, an executor or a listener of the user's is called, except the lock under
-which stores of others are always called. A run is submitted before its next run time is written. What can go wrong:
+which stores are called whose calls must not overlap. What can go wrong:
+- a store hangs: another thread makes the passes over the others (`hangs`);
 - a store raises: it is left alone for `jobstore_retry_interval`, the others go on. Changes it did not take are kept and
   written before anything is taken from it again, so that no run is made twice while the process lives;
 - an executor raises: the run stays due and is tried again after the same interval;
@@ -13,74 +15,66 @@ which stores of others are always called. A run is submitted before its next run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from logging import DEBUG, ERROR, INFO
+from collections.abc import Callable, Sequence
+from logging import DEBUG
 from threading import Lock, get_ident
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._clock import SystemClock
-from rapscheduler._engine.planning import MISSED_TOLD, Change, Submission, split_by_executor
-from rapscheduler._scheduling.dispatcher import OUTCOMES
-from rapscheduler._scheduling.foreign import moment
-from rapscheduler._scheduling.health import health_of
+from rapscheduler._engine.desk import ELSEWHERE
+from rapscheduler._instants import SECOND_US, moment
+from rapscheduler._quoting import said
+from rapscheduler._scheduling import storing
+from rapscheduler._scheduling.batch import Batch
 from rapscheduler._scheduling.lifecycle import STATE_PAUSED, STATE_RUNNING
-from rapscheduler._scheduling.loopstate import StoreState
-from rapscheduler._scheduling.planning import BatchPlan, plan_batch
-from rapscheduler._scheduling.storing import gone_from, guard
-from rapscheduler.errors import (
-    InterpreterEndingError,
-    MaxInstancesReachedError,
-    UnrunnableJobError,
-    ends_program,
-)
-from rapscheduler.events import (
-    EVENT_JOB_MAX_INSTANCES,
-    EVENT_JOB_PARKED,
-    EVENT_JOB_REMOVED,
-    EVENT_JOB_SUBMITTED,
-    JobEvent,
-    JobParkedEvent,
-    JobSubmissionEvent,
-    SchedulerEvent,
-)
-from rapscheduler.jobstores.base import UnsettledError, park_reason
+from rapscheduler._scheduling.planning import plan_batch
+from rapscheduler._scheduling.ports import Scheduler
+from rapscheduler._scheduling.shelf import Shelf
+from rapscheduler._zones import rules_version
+from rapscheduler.errors import ends_program
 
 if TYPE_CHECKING:
-    from rapscheduler.schedulers.base import BaseScheduler
+    from rapscheduler._scheduling.hangs import Watch
 
-SECOND_US = 1_000_000
 BATCH = 4096  # jobs taken from a store at once, unless the store wants fewer
 STUCK_WAIT_S = 1.0  # before asking again a store that says "due" and gives nothing
-BREATH_S = (
-    0.001  # a pass that found something is followed by none sooner: a busy loop then runs jobs by the dozen
-)
+# A pass that found something is followed by none sooner: a busy loop then runs jobs by the dozen.
+BREATH_S = 0.001
 BUSY_WAIT_S = 0.05  # before asking again while another thread makes a pass
-PASS_S = (
-    5.0  # a pass ends after this time even if more is due, so that new stores and jumps of the clock are seen
-)
+# A pass ends after this time even if more is due, so that new stores and jumps of the clock are seen.
+PASS_S = 5.0
 WALK_S = 0.1  # then the walk through the missed times of a third-party trigger lets other jobs run
+LOOK_S = 0.1  # how often whoever waits for the end of a pass looks whether a store hangs in it
 JUMP_US = 1_000_000  # wall clock and monotonic clock may differ by this much between two passes
+
+
+class Figures:
+    """What the loop counts: passes, accepted runs, jumps of the clock; when the last pass began, on both clocks."""
+
+    __slots__ = ("clock_jumps", "last_pass_s", "last_pass_us", "passes", "submitted")
+
+    def __init__(self) -> None:
+        self.passes = self.submitted = self.clock_jumps = 0
+        self.last_pass_us: int | None = None
+        self.last_pass_s: float | None = None
 
 
 class DueLoop:
     """One pass after another over the stores of a scheduler; each pass in one thread at a time."""
 
-    def __init__(self, scheduler: BaseScheduler, batch: int = BATCH) -> None:
+    def __init__(self, scheduler: Scheduler, batch: int = BATCH) -> None:
         self._scheduler = scheduler
         self._batch = batch
+        self._rules = rules_version()
         self._slice_s = PASS_S
         self._lock = Lock()
         self.pass_ident: int | None = None  # the thread that makes a pass right now
-        self._states: dict[str, StoreState] = {}
-        self._missing: set[str] = (
-            set()
-        )  # executors that a pass found missing; they may come while it parks their jobs
-        self._passes = 0
-        self._submitted = 0
-        self._clock_jumps = 0
-        self._last_pass_us: int | None = None
-        self._last_pass_s: float | None = None
+        self.due_us: int | None = None  # when the first job is due, if the last pass found out just that
+        self.stuck: frozenset[int] = frozenset()  # threads that made one until a store hung
+        self._idle_watches: list[Watch] = []
+        self._watches: list[Watch] = []
+        self.figures = Figures()
 
     # The pass
 
@@ -97,7 +91,9 @@ class DueLoop:
             return BUSY_WAIT_S
         try:
             self.pass_ident = get_ident()
-            return self._pass()
+            wait_s = self._pass()
+            waiting = self._scheduler._backlogs.waiting
+            return self._sooner(wait_s, waiting.wait_s()) if waiting else wait_s
         except BaseException as exc:  # a clock or a logger of the user's; the loop goes on whatever happens
             if ends_program(exc):
                 raise
@@ -106,6 +102,13 @@ class DueLoop:
         finally:
             self.pass_ident = None
             self._lock.release()
+
+    def _sooner(self, wait_s: float | None, other_s: float | None) -> float | None:
+        """The shorter of two waits; `None`: neither ends by itself. The other one is that of runs that wait."""
+        if other_s is None or not self._is_open() or (wait_s is not None and wait_s <= other_s):
+            return wait_s
+        self.due_us = None
+        return other_s
 
     def wait_idle(self, timeout_s: float | None = None) -> bool:
         """Wait until no pass is under way; False when the time was not enough."""
@@ -117,439 +120,248 @@ class DueLoop:
     def _pass(self) -> float | None:
         scheduler = self._scheduler
         logger = scheduler._logger
-        if scheduler.state == STATE_PAUSED:
+        if scheduler._lifecycle.state == STATE_PAUSED:
             logger.debug("Scheduler is paused -- not processing jobs")
             return None
-        logger.debug("Looking for jobs to run")
-        self._note_time()
-        active = states = self._current_states()
-        for state in states:
-            state.took = False
+        debug = logger.isEnabledFor(DEBUG)
+        if debug:
+            logger.debug("Looking for jobs to run")
+        self.due_us, now_us = None, self._note_time()
+        leadership = scheduler._leadership
+        if leadership is not None and not leadership.may_run():
+            self.figures.passes += 1
+            stand_by_s: float | None = leadership.stand_by()
+            return stand_by_s
+        if scheduler._backlogs.waiting:
+            scheduler._backlogs.waiting.begin()
+        shelves = scheduler._shelves.all()
+        if len(shelves) == 1 and shelves[0].is_settled() and not debug and rules_version() == self._rules:
+            far_us = scheduler._desk.earliest()
+            if far_us is None or (far_us is not ELSEWHERE and far_us > now_us):  # nothing is due
+                self.figures.passes += 1
+                self.due_us = far_us
+                return None if far_us is None else (far_us - now_us) / SECOND_US
+        if all(shelf.answers_at_once for shelf in shelves):
+            return self._pass_over(shelves)
+        watch = self._watch()
+        try:
+            from rapscheduler._scheduling import presence  # memory has no use for it
+
+            return presence.keep(scheduler, shelves, self._pass_over(shelves))
+        finally:
+            watch.end()
+            scheduler._shelves.turn.watch = None
+            if watch in self._watches:
+                self._idle_watches.append(watch)
+
+    def _pass_over(self, shelves: tuple[Shelf, ...]) -> float | None:
+        scheduler = self._scheduler
+        if rules_version() != self._rules:
+            self._follow_rules()
+        active = shelves
+        for shelf in shelves:
+            shelf.took = False
+            shelf.look()
         end_s = monotonic() + self._slice_s
         while active and self._is_open():
-            active = [state for state in active if self._one_batch(state, end_s)]
+            active = tuple(shelf for shelf in active if self._one_batch(shelf, end_s))
             if active and monotonic() >= end_s:
                 break
             if active:
                 scheduler._let_run()
-        self._passes += 1
+        self.figures.passes += 1
         if not self._is_open():
             return None
-        return 0.0 if active else self._wait_s(states)
+        leadership = scheduler._leadership
+        if leadership is not None and not active and self.figures.last_pass_us is not None:
+            leadership.passed(self.figures.last_pass_us)
+        return 0.0 if active else self._wait_s(shelves)
+
+    # A store that hangs, see `hangs`
+
+    def _watch(self) -> Watch:
+        """A watch of this thread, for one pass."""
+        if self._idle_watches:
+            watch = self._idle_watches.pop()
+        else:
+            from rapscheduler._scheduling.hangs import Watch
+
+            watch = Watch(self._scheduler, self)
+            self._watches.append(watch)
+        self._scheduler._shelves.turn.watch = watch
+        watch.begin()
+        return watch
+
+    def give_up(self, watch: Watch) -> None:
+        """The pass of the thread that this watches is nobody's from now on."""
+        assert watch.ident is not None
+        self.stuck |= {watch.ident}
+        self._scheduler._shelves.turn.watch = self.pass_ident = None
+        self._lock.release()
+
+    def take_back(self, watch: Watch) -> None:
+        """Wait for the end of the pass that is under way: this thread goes on with its own."""
+        interrupt: BaseException | None = None
+        while True:  # whatever comes in between (Ctrl-C): who ends the pass gives the lock back
+            try:
+                self._lock.acquire()
+                break
+            except BaseException as exc:
+                interrupt = exc
+        self._scheduler._shelves.turn.watch = watch
+        self.pass_ident = get_ident()
+        self.stuck -= {get_ident()}
+        if interrupt is not None:
+            raise interrupt
+
+    def stop_watches(self) -> None:
+        """The scheduler stops: their threads may end."""
+        watches, self._watches, self._idle_watches = self._watches, [], []
+        for watch in watches:
+            watch.stop()
+
+    def wait_for(self, wait: Callable[[float | None], object], timeout_s: float | None) -> None:
+        """Let ``wait(seconds)`` wait for the end of a thread's pass, in vain when a store hangs in it."""
+        if not self._watches:
+            wait(timeout_s)
+            return
+        end_s = None if timeout_s is None else monotonic() + timeout_s
+        while not wait(LOOK_S if end_s is None else min(LOOK_S, max(0.0, end_s - monotonic()))):
+            if self.stuck or (end_s is not None and monotonic() >= end_s):
+                return
+
+    def _follow_rules(self) -> None:
+        """Zone files were read again: let the jobs follow."""
+        from rapscheduler._scheduling import rules_of_time
+
+        self._rules = rules_of_time.follow_changes(self._scheduler, self._rules)
 
     def _is_open(self) -> bool:
-        return self._scheduler.state == STATE_RUNNING
+        leadership = self._scheduler._leadership
+        running = self._scheduler._lifecycle.state == STATE_RUNNING
+        return running and (leadership is None or bool(leadership.holds()))
 
-    def _note_time(self) -> None:
-        """Remember when this pass was, and notice a wall clock that moved by itself since the last one."""
-        clock = self._scheduler._clock
+    def _note_time(self) -> int:
+        """Remember when this pass was, and notice a wall clock that moved by itself since the last one; the time."""
+        clock, figures = self._scheduler._clock, self.figures
         wall_us, steady_s = clock.now_us(), clock.monotonic()
-        if self._last_pass_us is not None and self._last_pass_s is not None:
-            jump_us = wall_us - self._last_pass_us - int((steady_s - self._last_pass_s) * SECOND_US)
-            if abs(jump_us) > JUMP_US:
-                self._clock_jumps += 1
+        before_us, before_s = figures.last_pass_us, figures.last_pass_s
+        if before_us is not None and before_s is not None:
+            jump_us = wall_us - before_us - int((steady_s - before_s) * SECOND_US)
+            if not -JUMP_US <= jump_us <= JUMP_US:
+                figures.clock_jumps += 1
                 self._scheduler._logger.info(
                     "The clock moved by %+.1f s (it was set, or the machine slept)", jump_us / SECOND_US
                 )
-        self._last_pass_us, self._last_pass_s = wall_us, steady_s
+        figures.last_pass_us, figures.last_pass_s = wall_us, steady_s
+        return wall_us
 
-    def _current_states(self) -> list[StoreState]:
-        """The state of every store the scheduler has now; a store that was replaced starts afresh."""
-        states: dict[str, StoreState] = {}
-        for alias, store in list(self._scheduler._jobstores.items()):
-            known = self._states.get(alias)
-            state = known if known is not None and known.store is store else StoreState(alias, store)
-            states[alias] = state
-        if self.pass_ident == get_ident():  # others only look: what the pass remembers must not get lost
-            self._states = states
-        return list(states.values())
-
-    def _one_batch(self, state: StoreState, end_s: float) -> bool:
-        """Fetch, plan, submit and settle one batch of a store. True: there may be more. `end_s`: of the pass."""
+    def _one_batch(self, shelf: Shelf, end_s: float) -> bool:
+        """Fetch, plan and carry out one batch of a store. True: there may be more. `end_s`: of the pass."""
         scheduler = self._scheduler
-        if state.retry_at_s is not None:
-            if scheduler._clock.monotonic() < state.retry_at_s:
-                return False
-            state.retry_at_s = None
-        if state.unsettled and not self._settle_again(state):
+        if shelf.hangs_since_us is not None:
             return False
-        now_us = scheduler._clock.now_us()
-        state.end_deferments(now_us, int(scheduler.jobstore_retry_interval * SECOND_US))
-        limit = min(self._batch, state.calls._due_batch or self._batch) + len(state.deferred)
-        jobs = self._take(state, now_us, limit)
+        if shelf.retry_at_s is not None:
+            if scheduler._clock.monotonic() < shelf.retry_at_s:
+                return False
+            shelf.retry_at_s = None
+        if shelf.unsettled and not storing.settle_again(scheduler, shelf):
+            return False
+        claims = shelf.calls._claims
+        now_us = scheduler._clock.now_us() if claims is None else claims.now_us()
+        shelf.end_deferments(now_us, int(scheduler.jobstore_retry_interval * SECOND_US))
+        limit = min(self._batch, shelf.calls._due_batch or self._batch) + len(shelf.deferred)
+        if claims is not None:
+            limit = claims.room(limit)
+        jobs = self._take(shelf, now_us, limit) if limit else ()
         if not jobs:
             return False
         more = len(jobs) >= limit
-        if state.deferred:
-            jobs = [job for job in jobs if not state.is_deferred(job)]
+        if shelf.deferred:
+            jobs = [job for job in jobs if not shelf.is_deferred(job)]
         walk_end_s = min(end_s, monotonic() + WALK_S)
-        batch = plan_batch(jobs, now_us, scheduler.timezone, state.walks, walk_end_s)
-        state.walks = {**state.walks, **batch.walks} if more else batch.walks
-        self._carry_out(state, batch, now_us)
-        progress = bool(batch.submissions or batch.parks or batch.walks)
-        state.took = state.took or progress
-        return (more and progress) or bool(batch.walks)
-
-    def _take(self, state: StoreState, now_us: int, limit: int) -> Sequence[Any]:
-        state.taken_at_us = now_us
+        plan = plan_batch(jobs, now_us, scheduler.timezone, shelf.walks, walk_end_s)
+        shelf.walks = {**shelf.walks, **plan.walks} if more else plan.walks
+        batch = (Batch if claims is None else _claimed_batch())(scheduler, shelf, plan, now_us)
         try:
-            with guard(self._scheduler, state.store):
-                jobs: Sequence[Any] = state.calls._take_due(now_us, limit)
+            batch.carry_out()
+        finally:
+            self.figures.submitted += batch.submitted
+        progress = bool(plan.submissions or plan.parks or plan.walks)
+        shelf.took = shelf.took or progress
+        return (more and progress) or bool(plan.walks)
+
+    def _take(self, shelf: Shelf, now_us: int, limit: int) -> Sequence[Any]:
+        shelf.taken_at_us = now_us
+        try:
+            with shelf.door:
+                calls, claims = shelf.calls, shelf.calls._claims
+                jobs: Sequence[Any] = (calls._take_due if claims is None else claims.take)(now_us, limit)
                 return jobs
         except BaseException as exc:
             if ends_program(exc):
                 raise
-            self._scheduler._logger.warning("Error getting due jobs from job store %r: %s", state.alias, exc)
-            self._back_off(state)
+            self._scheduler._logger.warning(
+                "Error getting due jobs from job store %r: %s", shelf.alias, said(exc)
+            )
+            storing.back_off(self._scheduler, shelf)
             return ()
-
-    def _back_off(self, state: StoreState) -> None:
-        state.retry_at_s = self._scheduler._clock.monotonic() + self._scheduler.jobstore_retry_interval
-
-    # Submitting
-
-    def _carry_out(self, state: StoreState, batch: BatchPlan, now_us: int) -> None:
-        """Submit a batch, settle it, tell it."""
-        events: list[SchedulerEvent] = []
-        changes: list[Change] = []
-        for park, error in batch.parks:
-            self._set_aside(state, [park], events, error)
-            changes.append(park)
-        dispatcher = self._scheduler._dispatcher
-        if not dispatcher.wants(EVENT_JOB_SUBMITTED):
-            self._submit_groups(state, batch, now_us, changes, events)
-            return
-        ids = [one.job.id for one in batch.submissions]
-        with dispatcher.announcing(ids, OUTCOMES):  # "executed" waits until "submitted" was told
-            self._submit_groups(state, batch, now_us, changes, events)
-
-    def _submit_groups(
-        self,
-        state: StoreState,
-        batch: BatchPlan,
-        now_us: int,
-        changes: list[Change],
-        events: list[SchedulerEvent],
-    ) -> None:
-        try:
-            for alias, group in split_by_executor(batch.submissions, batch.changes).items():
-                if not self._is_open():
-                    break  # what is left stays due
-                self._submit(state, alias, *group, now_us, events, changes)
-        finally:  # whatever was raised (a logger of the user's, Ctrl-C): what was submitted must not run again
-            if changes:
-                self._settle(state, changes)
-        if batch.skipped:
-            self._log_skipped(batch, changes)
-        while self._missing:
-            alias = self._missing.pop()
-            if alias in self._scheduler._executors:
-                self.executor_added(alias)
-        self.add_removals(state, changes, events)
-        for event in events:
-            self._scheduler._dispatch_event(event)
-
-    def _submit(
-        self,
-        state: StoreState,
-        executor_alias: str,
-        submissions: list[Submission],
-        changes: list[Change],
-        now_us: int,
-        events: list[SchedulerEvent],
-        settled: list[Change],
-    ) -> None:
-        """Hand the runs for one executor over; the changes that may be written now come into `settled`."""
-        try:
-            executor = self._scheduler._lookup_executor(executor_alias)
-            executor = self._scheduler._callable_here(executor)
-        except Exception:
-            reason = park_reason(
-                f'there is no executor "{executor_alias}"; add one with add_executor(), or modify_job(executor=…)'
-            )
-            parks = [
-                Change(one.job, change.expected_us, park=reason)
-                for one, change in _pairs(submissions, changes)
-            ]
-            settled += parks
-            if executor_alias not in self._scheduler._executors:
-                self._missing.add(executor_alias)
-            self._set_aside(state, parks, events)
-            return
-        failures = _submit_all(executor, submissions)
-        self._submitted += len(submissions) - len(failures)
-        if failures:
-            errors = {id(one): error for one, error in failures}
-            pairs = _pairs(submissions, changes)
-            first = len(settled)
-            settled += [change for one, change in pairs if id(one) not in errors]
-            self._after_failures(state, executor_alias, submissions, changes, errors, now_us, events, settled)
-            # Jobs of one instant keep their turn: what is written first is due first the next time.
-            turn = {change.job.id: i for i, change in enumerate(changes)}
-            settled[first:] = sorted(settled[first:], key=lambda change: turn[change.job.id])
-        else:
-            settled += changes
-        if self._scheduler._wants(EVENT_JOB_SUBMITTED):
-            refused = {id(one) for one, _ in failures}
-            events += [
-                JobSubmissionEvent(EVENT_JOB_SUBMITTED, one.job.id, state.alias, one.run_times)
-                for one in submissions
-                if id(one) not in refused
-            ]
-
-    def _after_failures(
-        self,
-        state: StoreState,
-        executor_alias: str,
-        submissions: list[Submission],
-        changes: list[Change],
-        errors: dict[int, Exception],
-        now_us: int,
-        events: list[SchedulerEvent],
-        settled: list[Change],
-    ) -> None:
-        """Sort out what an executor did not take: skipped, unrunnable, or to be tried again."""
-        again: list[Submission] = []
-        for one, change in _pairs(submissions, changes):
-            error = errors.get(id(one))
-            if isinstance(error, UnrunnableJobError):
-                change = Change(one.job, change.expected_us, park=park_reason(error))
-                self._set_aside(state, [change], events)
-            elif isinstance(error, MaxInstancesReachedError):
-                self._skip(state, one, events)
-            else:
-                if error is not None:
-                    again.append(one)
-                continue
-            settled.append(change)
-        if again and self._is_open():
-            self._defer(state, executor_alias, again, errors[id(again[0])], now_us)
-
-    def _skip(self, state: StoreState, one: Submission, events: list[SchedulerEvent]) -> None:
-        """As many runs of the job as allowed are under way: this one is left out, as in APScheduler."""
-        self._scheduler._logger.warning(
-            'Execution of job "%s" skipped: maximum number of running instances reached (%d)',
-            one.job,
-            one.job.max_instances,
-        )
-        if self._scheduler._wants(EVENT_JOB_MAX_INSTANCES):
-            events.append(JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, one.job.id, state.alias, one.run_times))
-
-    def _log_skipped(self, batch: BatchPlan, settled: list[Change]) -> None:
-        """Say which run times were missed so long ago, and so often, that they are not told one by one."""
-        jobs = {id(change.job) for change in settled if change.park is None}
-        for one, first_us, last_us in batch.skipped:
-            if id(one.job) in jobs:
-                self._scheduler._logger.warning(
-                    'Run times of job "%s" from %s to %s were missed, and only the latest %d missed ones are told '
-                    "one by one (nobody looked for due jobs at that time; coalesce=True runs once for all of them)",
-                    _text(one.job),
-                    moment(first_us, self._scheduler.timezone),
-                    moment(last_us, self._scheduler.timezone),
-                    MISSED_TOLD,
-                )
-
-    def _set_aside(
-        self,
-        state: StoreState,
-        parks: Iterable[Change],
-        events: list[SchedulerEvent],
-        error: BaseException | None = None,
-    ) -> None:
-        for park in parks:
-            self._scheduler._logger.error(
-                'Job "%s" was parked: %s', _text(park.job), park.park, exc_info=error
-            )
-            if self._scheduler._wants(EVENT_JOB_PARKED):
-                events.append(JobParkedEvent(EVENT_JOB_PARKED, park.job.id, state.alias, park.park or ""))
-
-    def _defer(
-        self, state: StoreState, executor_alias: str, again: list[Submission], error: Exception, now_us: int
-    ) -> None:
-        """Leave runs that could not be submitted due, and try them again later."""
-        retry_s = self._scheduler.jobstore_retry_interval
-        self._scheduler._logger.log(
-            DEBUG if isinstance(error, InterpreterEndingError) else ERROR,  # at the end nobody can help it
-            'Error submitting job "%s" to executor "%s"%s -- still due, trying again in %g s',
-            _text(again[0].job),
-            executor_alias,
-            f" (and {len(again) - 1} more jobs)" if len(again) > 1 else "",
-            retry_s,
-            exc_info=error,
-        )
-        until_us = now_us + int(retry_s * SECOND_US)
-        jobs = [one.job for one in again]
-        try:
-            with guard(self._scheduler, state.store):
-                kept = state.calls._defer(jobs, until_us)
-        except Exception:
-            kept = False
-        if not kept:
-            for job in jobs:
-                state.deferred[job.id] = (job.run_at_us, until_us)
-
-    # Settling
-
-    def _settle(self, state: StoreState, changes: list[Change]) -> bool:
-        """Write changes, those the store did not take before first. False: some are still not written."""
-        batch = [*state.unsettled.values(), *changes] if state.unsettled else changes
-        error = self.write(state, batch)
-        if error is None:
-            return True
-        self._back_off(state)
-        self._scheduler._logger.warning(
-            "Error updating %d jobs in job store %r: %s -- trying again in %g s, before any more of its jobs run",
-            len(state.unsettled),
-            state.alias,
-            error,
-            self._scheduler.jobstore_retry_interval,
-        )
-        return False
-
-    def write(self, state: StoreState, batch: list[Change]) -> BaseException | None:
-        """Write changes; what is left of them is `state.unsettled`, and the error says why."""
-        try:
-            with guard(self._scheduler, state.store):
-                state.calls._settle(batch)
-        except BaseException as exc:
-            if ends_program(exc):
-                raise
-            left = exc.unsettled if isinstance(exc, UnsettledError) else batch
-            state.unsettled = {change.job.id: change for change in left}
-            return exc.__cause__ or exc
-        state.unsettled = {}
-        return None
-
-    def _settle_again(self, state: StoreState) -> bool:
-        """Write what the store did not take before, and tell it. False: some still is not written."""
-        changes, events = list(state.unsettled.values()), list[SchedulerEvent]()
-        settled = self._settle(state, [])
-        self.add_removals(state, changes, events)
-        for event in events:
-            self._scheduler._dispatch_event(event)
-        return settled
-
-    def add_removals(self, state: StoreState, changes: list[Change], events: list[SchedulerEvent]) -> None:
-        """Jobs that will not run any more are gone from their store: log and tell it, if somebody wants to know.
-
-        The store is asked: a job that a user gave another time at this very moment is still there.
-        """
-        logger = self._scheduler._logger
-        wanted = self._scheduler._wants(EVENT_JOB_REMOVED)
-        if not wanted and not logger.isEnabledFor(INFO):
-            return
-        removed = [one.job.id for one in changes if one.remove and one.park is None]
-        for job_id in gone_from(self._scheduler, state, removed):
-            logger.info("Removed job %s", job_id)
-            if wanted:
-                events.append(JobEvent(EVENT_JOB_REMOVED, job_id, state.alias))
 
     # Sleeping
 
-    def _wait_s(self, states: Sequence[StoreState]) -> float | None:
+    def _wait_s(self, shelves: Sequence[Shelf]) -> float | None:
         """Seconds until a store has something due or is to be asked again."""
         clock, logger = self._scheduler._clock, self._scheduler._logger
         waits: list[float] = []
-        for state in states:
-            wait_s = self._store_wait_s(state)
+        for shelf in shelves:
+            wait_s = self._store_wait_s(shelf)
             if wait_s is not None:
                 waits.append(wait_s)
         if not waits:
             logger.debug("No jobs; waiting until a job is added")
             return None
         wait_s = max(0.0, min(waits))
-        if 0 < wait_s < BREATH_S and isinstance(clock, SystemClock) and any(state.took for state in states):
+        if 0 < wait_s < BREATH_S and isinstance(clock, SystemClock) and any(shelf.took for shelf in shelves):
             wait_s = BREATH_S
         if logger.isEnabledFor(DEBUG):
             wake_at = moment(clock.now_us() + int(wait_s * SECOND_US), self._scheduler.timezone)
             logger.debug("Next wakeup is due at %s (in %f seconds)", wake_at, wait_s)
         return wait_s
 
-    def _store_wait_s(self, state: StoreState) -> float | None:
+    def _store_wait_s(self, shelf: Shelf) -> float | None:
         clock = self._scheduler._clock
-        if state.retry_at_s is not None:
-            return state.retry_at_s - clock.monotonic()
+        if shelf.hangs_since_us is not None:
+            return None  # its answer goes on with a pass
+        if shelf.retry_at_s is not None:
+            return shelf.retry_at_s - clock.monotonic()
+        claims = shelf.calls._claims
+        wait_s: float | None
         try:
-            with guard(self._scheduler, state.store):
-                earliest_us: int | None = state.calls._earliest_us()
+            with shelf.door:
+                if claims is not None:
+                    wait_s = claims.wait_s(shelf.calls._earliest_us, shelf.taken_at_us, shelf.took)
+                    return wait_s
+                earliest_us: int | None = shelf.calls._earliest_us()
         except BaseException as exc:
             if ends_program(exc):
                 raise
             self._scheduler._logger.warning(
-                "Error getting the next run time from job store %r: %s", state.alias, exc
+                "Error getting the next run time from job store %r: %s", shelf.alias, said(exc)
             )
-            self._back_off(state)
+            storing.back_off(self._scheduler, shelf)
             return float(self._scheduler.jobstore_retry_interval)
         if earliest_us is None:
             return None
         wait_s = (earliest_us - clock.now_us()) / SECOND_US
-        if earliest_us <= state.taken_at_us and not state.took:
+        if earliest_us <= shelf.taken_at_us and not shelf.took:
             wait_s = STUCK_WAIT_S  # what is due there is not to be had now
-        if state.deferred:
-            retry_us = min(until_us for _, until_us in state.deferred.values())
+        if shelf.deferred:
+            retry_us = min(until_us for _, until_us in shelf.deferred.values())
             wait_s = min(wait_s, (retry_us - clock.now_us()) / SECOND_US)
         return wait_s
 
-    # For the scheduler
 
-    @property
-    def scheduler(self) -> BaseScheduler:
-        return self._scheduler
+def _claimed_batch() -> type[Batch]:
+    from rapscheduler._scheduling.claiming import ClaimedBatch  # few stores are shared
 
-    def states(self) -> list[StoreState]:
-        """What is remembered of the stores of the last pass."""
-        return list(self._states.values())
-
-    def executor_added(self, alias: str) -> None:
-        """Let the jobs that were parked for want of this executor be tried again."""
-        for state in self._current_states():
-            try:
-                with guard(self._scheduler, state.store):
-                    waiting = [
-                        parked.job_id
-                        for parked in state.calls._get_parked()
-                        if getattr(parked.job, "executor", None) == alias
-                        or f'no executor "{alias}"' in parked.reason
-                    ]
-                    if waiting:
-                        state.calls._unpark(waiting)
-            except Exception as exc:
-                self._scheduler._logger.warning(
-                    "Error looking for parked jobs in job store %r: %s -- call resume_parked() when it works again",
-                    state.alias,
-                    exc,
-                )
-
-    def health(self) -> dict[str, Any]:
-        """What the loop knows of itself, see `_scheduling.health`."""
-        return health_of(self)
-
-
-def _pairs(submissions: list[Submission], changes: list[Change]) -> Iterable[tuple[Submission, Change]]:
-    return zip(submissions, changes, strict=True)
-
-
-def _submit_all(executor: Any, submissions: list[Submission]) -> list[tuple[Submission, Exception]]:
-    """Submit a batch; an executor that only knows APScheduler's contract gets the jobs one by one."""
-    submit_batch = getattr(executor, "_submit_batch", None)
-    if submit_batch is not None:
-        try:
-            failures: list[tuple[Submission, Exception]] = submit_batch(submissions)
-            return failures
-        except Exception as exc:  # none was accepted
-            return [(one, exc) for one in submissions]
-    failed: list[tuple[Submission, Exception]] = []
-    for one in submissions:
-        try:
-            executor.submit_job(one.job, one.run_times)
-        except Exception as exc:
-            failed.append((one, exc))
-    return failed
-
-
-def _text(job: Any) -> str:
-    """A job as text, whatever its trigger's own text does."""
-    try:
-        return str(job)
-    except Exception:
-        return str(job.id)
+    return ClaimedBatch

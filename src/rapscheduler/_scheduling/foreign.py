@@ -11,24 +11,18 @@ run between two pieces.
 from __future__ import annotations
 
 from collections import deque
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime
 from itertools import count
 from time import monotonic
 from typing import Any
 
 from rapscheduler._engine.job_core import utc_us
-from rapscheduler._engine.planning import MISSED_TOLD, Change, Submission
+from rapscheduler._engine.planning import MISSED_TOLD, Change, Submission, is_late
+from rapscheduler._instants import moment
 from rapscheduler.triggers.base import BaseTrigger
 from rapscheduler.util import convert_to_datetime
 
 LEAST_STEPS = 16  # of a walk, however little time is left: it must come to an end
-SECOND_US = 1_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-
-def moment(time_us: int, zone: tzinfo) -> datetime:
-    """An instant as an aware datetime."""
-    return (_EPOCH + timedelta(microseconds=time_us)).astimezone(zone)
 
 
 def knows_nominal(trigger: Any) -> bool:
@@ -61,29 +55,30 @@ class Walk:
     """The way from the run time of a due job to its next one, as far as it was gone.
 
     Data: `_times` are the run times found, with their microseconds: the last one for a job that coalesces, else those
-    to be run and the latest `MISSED_TOLD` whose grace is over; `skipped_us` is the last one left out of them.
+    to be run and the latest `MISSED_TOLD` whose grace is over; `skipped_us` is the last one left out of them. `due_us`
+    is when the job was due, where the way begins.
     """
 
     __slots__ = (
-        "_expected_us",
         "_job",
         "_previous",
         "_previous_us",
         "_separate",
         "_times",
         "_trigger",
+        "due_us",
         "skipped_us",
     )
 
     def __init__(self, job: Any) -> None:
         self._job, self._trigger = job, job.trigger
-        self._expected_us = job.run_at_us
+        self.due_us = job.run_at_us
         self._separate = knows_nominal(job.trigger)
         run_time = job.next_run_time
         known = self._separate and job.nominal_us is not None
         self._previous = moment(job.nominal_us, run_time.tzinfo) if known else run_time
         self._previous_us = utc_us(self._previous)
-        self._times: deque[tuple[datetime, int]] = deque([(run_time, self._expected_us)])
+        self._times: deque[tuple[datetime, int]] = deque([(run_time, self.due_us)])
         self.skipped_us: int | None = None
 
     def is_of(self, job: Any) -> bool:
@@ -93,7 +88,7 @@ class Walk:
         """
         if job is self._job and job.trigger is not self._trigger:
             return False
-        return job.run_at_us == self._expected_us and type(job.trigger) is type(self._trigger)
+        return job.run_at_us == self.due_us and type(job.trigger) is type(self._trigger)
 
     def go_on(
         self, job: Any, now_us: int, now: datetime, end_s: float | None
@@ -108,7 +103,7 @@ class Walk:
                 return None
             nominal = ask(trigger, self._previous, now, separate)
             if nominal is None:
-                return self._submission(job, now_us), Change(job, self._expected_us, remove=True)
+                return self._submission(job, now_us), Change(job, self.due_us, remove=True)
             nominal_us = utc_us(nominal)
             if nominal_us <= self._previous_us:
                 raise ValueError(
@@ -117,7 +112,7 @@ class Walk:
                 )
             if nominal_us > now_us:
                 run_time = dispatch_time(trigger, nominal, now, separate)
-                change = Change(job, self._expected_us, utc_us(run_time), nominal_us, run_time=run_time)
+                change = Change(job, self.due_us, utc_us(run_time), nominal_us, run_time=run_time)
                 return self._submission(job, now_us), change
             self._previous, self._previous_us = nominal, nominal_us
             self._keep(job, nominal, nominal_us, now_us)
@@ -128,11 +123,12 @@ class Walk:
         if job.coalesce:
             times.clear()
         times.append((nominal, nominal_us))
-        grace_s = job.misfire_grace_time
-        if grace_s is None or len(times) <= MISSED_TOLD:
-            return
-        if now_us - times[MISSED_TOLD][1] > grace_s * SECOND_US:
+        if len(times) > MISSED_TOLD and is_late(times[MISSED_TOLD][1], now_us, job.misfire_grace_time):
             self.skipped_us = times.popleft()[1]
+
+    def has_several(self) -> bool:
+        """Whether it leads to more than one run time."""
+        return len(self._times) > 1
 
     def _submission(self, job: Any, now_us: int) -> Submission:
         run_times = [run_time for run_time, _ in self._times]

@@ -1,261 +1,183 @@
-"""Start, stop, pause: the states of a scheduler and what must happen between them.
+"""The states of a scheduler, and the one writer of them.
 
-What lives here: the order of things when a scheduler starts and stops. What must not: threads and event loops (each
-public scheduler brings its own), scheduling rules.
+What lives here: `Lifecycle`, which says what each call does in each state, and forks. What must not: components, event
+loops, listeners: `start_stop` starts and stops those, in the order that these states prescribe.
 
-States: STOPPED -> RUNNING | PAUSED -> STOPPED. ``_state_lock`` guards the change of state only; components are
-started and stopped, and listeners told, outside of it. While ``_stopping`` is true the state is STOPPED already and
-the components are not: no start is possible yet. While ``_starting`` is true the state still is STOPPED; a
-``shutdown()`` that comes then (from a listener, a signal or another thread) is remembered in ``_stop_asked`` and
-carried out at the end of the start.
+| state   | and      | `start()`       | `shutdown()`                    | `pause()`     | `resume()`    | new jobs |
+| ------- | -------- | --------------- | ------------------------------- | ------------- | ------------- | -------- |
+| STOPPED |          | STOPPED+starting| SchedulerNotRunningError        | as shutdown() | as shutdown() | wait     |
+| STOPPED | starting | already running | remembered; done after the start| as shutdown() | as shutdown() | wait     |
+| RUNNING |          | already running | STOPPED+stopping                | PAUSED        | nothing       | stored   |
+| PAUSED  |          | already running | STOPPED+stopping                | nothing       | RUNNING       | stored   |
+| STOPPED | stopping | already running | SchedulerNotRunningError        | as shutdown() | as shutdown() | wait     |
+
+`starting` ends with RUNNING or PAUSED (or STOPPED, when something raised); `stopping` ends when every component is
+closed. A shutdown in the middle of a pass is STOPPED+stopping at once; the pass ends, and whoever made it carries out
+the rest (`take_end`). In a child of a fork nothing of this is under way (`fork_seen`). The state stays as it was, so
+that changes still go to the stores; a `start()` is that of a stopped scheduler all the same.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-from functools import partial
-from threading import get_ident
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from os import getpid
+from typing import Any
 
-from rapscheduler._scheduling import catalogue, components, last_writes
-from rapscheduler.errors import SchedulerAlreadyRunningError, SchedulerNotRunningError, ShutdownTimeoutError
-from rapscheduler.events import (
-    EVENT_SCHEDULER_PAUSED,
-    EVENT_SCHEDULER_RESUMED,
-    EVENT_SCHEDULER_SHUTDOWN,
-    EVENT_SCHEDULER_STARTED,
-    SchedulerEvent,
-)
-from rapscheduler.util import TIMEOUT_MAX
-
-if TYPE_CHECKING:
-    from rapscheduler.schedulers.base import BaseScheduler
+from rapscheduler.errors import SchedulerAlreadyRunningError, SchedulerNotRunningError
+from rapscheduler.job import forget_ids_of_parent
 
 STATE_STOPPED = 0  #: constant indicating a scheduler's stopped state
 STATE_RUNNING = 1  #: constant indicating a scheduler's running state (started and processing jobs)
 STATE_PAUSED = 2  #: constant indicating a scheduler's paused state (started but not processing jobs)
 
-
-def start(scheduler: BaseScheduler, paused: bool) -> None:
-    """Start the components, schedule the pending jobs, change the state, tell the listeners."""
-    with scheduler._state_lock:
-        if scheduler.state == STATE_STOPPED:
-            leave_parent(scheduler)
-        if scheduler.state != STATE_STOPPED or scheduler._starting:
-            warn_if_forked(scheduler)
-            raise SchedulerAlreadyRunningError
-        if scheduler._is_stopping():  # it would close what starts here
-            raise SchedulerAlreadyRunningError("a shutdown is under way, and has to end first")
-        scheduler._check_uwsgi()
-        scheduler._prepare_loop()
-        scheduler._starting = True
-    started: list[Any] = []
-    try:
-        _start_components(scheduler, components.EXECUTOR, started)
-        _start_components(scheduler, components.JOBSTORE, started)
-        catalogue.enter_pending(scheduler, partial(_begin, scheduler, paused))
-    except BaseException:
-        for component in reversed(started):
-            _guarded(scheduler, repr(component), component.shutdown)
-        scheduler._starting = False
-        scheduler._stop_asked = None
-        raise
-    scheduler._logger.info("Scheduler started")
-    scheduler._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
-    asked, scheduler._stop_asked = scheduler._stop_asked, None
-    if asked is not None:
-        scheduler._logger.info("Scheduler was asked to shut down while it started")
-        if scheduler.state != STATE_STOPPED:
-            scheduler.shutdown(**asked)
-    elif scheduler.state == STATE_RUNNING:
-        scheduler.wakeup()
+#: how a shutdown was asked for: (wait, timeout in seconds)
+Ending = tuple[bool, float | None]
 
 
-def _begin(scheduler: BaseScheduler, paused: bool) -> None:
-    """Change the state; called with both locks held, when no job waits any more."""
-    scheduler.state = STATE_PAUSED if paused else STATE_RUNNING
-    try:
-        scheduler._start_loop()
-    except BaseException:
-        scheduler.state = STATE_STOPPED
-        raise
-    scheduler._starting = False
+class Lifecycle:
+    """Where a scheduler stands. Read `state` freely; it is changed by the methods, most of which want `lock` held.
 
-
-def _start_components(scheduler: BaseScheduler, kind: components.Kind, started: list[Any]) -> None:
-    table: dict[str, Any] = getattr(scheduler, kind.table)
-    if "default" not in table:
-        create = getattr(scheduler, f"_create_default_{kind.plugin}")
-        components.add(scheduler, kind, create(), "default", {})
-    for alias, component in list(table.items()):
-        component.start(scheduler, alias)
-        started.append(component)
-
-
-def shut_down(scheduler: BaseScheduler, wait: bool, timeout: float | None) -> bool:
-    """Stop looking for due jobs, then stop the executors, then the stores, whatever one of them raises.
-
-    Returns False when the stop was only noted: the scheduler is just starting, or a pass has to end first.
+    `starting`, `stopping`: see the table; `_asked`: the shutdown that came while it started; `_end`: the one that
+    waits for the end of a pass; `home_pid`: the process in which the scheduler was made or started; `seen_pid`: the
+    last one in which its fork was noticed; `noticing`: pid -> the thread that sees to it; `_warned`: of what it was
+    said that it leads to nothing in this child.
     """
-    timeout = _checked_timeout(timeout)
-    with scheduler._state_lock:
-        if scheduler._starting:
-            scheduler._stop_asked = {"wait": wait}
-            if timeout is not None:
-                scheduler._stop_asked["timeout"] = timeout
+
+    __slots__ = (
+        "_asked",
+        "_end",
+        "_warned",
+        "_warned_main",
+        "home_pid",
+        "lock",
+        "noticing",
+        "seen_pid",
+        "starting",
+        "state",
+        "stopping",
+    )
+
+    def __init__(self, lock: Any) -> None:
+        self.lock = lock
+        self.state = STATE_STOPPED
+        self.starting = self.stopping = False
+        self._asked: dict[str, Any] | None = None
+        self._end: Ending | None = None
+        self.home_pid = self.seen_pid = getpid()
+        self.noticing: dict[int, int] = {}
+        self._warned: set[str] = set()
+        self._warned_main = False
+        forget_ids_of_parent()
+
+    # Starting
+
+    def begin_start(self, stopping: bool) -> None:
+        """STOPPED becomes STOPPED+starting. `stopping`: a shutdown is still under way, as far as it is waited for."""
+        if self.state != STATE_STOPPED or self.starting:
+            raise SchedulerAlreadyRunningError
+        if stopping:  # it would close what starts here
+            raise SchedulerAlreadyRunningError("a shutdown is under way, and has to end first")
+        self.starting = True
+
+    def started(self, paused: bool) -> None:
+        """The components run: RUNNING or PAUSED."""
+        self.state = STATE_PAUSED if paused else STATE_RUNNING
+
+    def start_ended(self) -> None:
+        """What the start does under the lock is done."""
+        self.starting = False
+
+    def start_failed(self) -> None:
+        """Nothing was started after all."""
+        self.state = STATE_STOPPED
+        self.starting = False
+        self._asked = None
+
+    def take_asked(self) -> dict[str, Any] | None:
+        """The arguments of a shutdown that came during the start, which is to be made now."""
+        asked, self._asked = self._asked, None
+        return asked
+
+    # Stopping
+
+    def begin_stop(self, wait: bool, timeout: float | None) -> bool:
+        """RUNNING or PAUSED becomes STOPPED+stopping; False: the scheduler just starts, and will stop after that."""
+        if self.starting:
+            self._asked = {"wait": wait} if timeout is None else {"wait": wait, "timeout": timeout}
             return False
-        if scheduler.state == STATE_STOPPED:
+        self._check_running()
+        self.state = STATE_STOPPED
+        self.stopping = True
+        return True
+
+    def stop_after_pass(self, wait: bool, timeout: float | None) -> None:
+        """The rest of the shutdown has to wait until the pass that is under way has ended."""
+        self._end = (wait, timeout)
+
+    @property
+    def waits_for_pass(self) -> bool:
+        """Whether a shutdown waits for the end of a pass."""
+        return self._end is not None
+
+    def take_end(self) -> Ending | None:
+        """The shutdown that waited for the end of a pass; whoever takes it carries it out."""
+        end, self._end = self._end, None
+        return end
+
+    def stopped(self) -> None:
+        """Every component is closed."""
+        self.stopping = False
+
+    def forget_stop(self) -> None:
+        """A shutdown that waited for a pass of an event loop which is gone will never end."""
+        self._end, self.stopping = None, False
+
+    # Pausing
+
+    def pause(self) -> bool:
+        """RUNNING becomes PAUSED; False: it is already."""
+        return self._change(STATE_PAUSED)
+
+    def resume(self) -> bool:
+        """PAUSED becomes RUNNING; False: it is already."""
+        return self._change(STATE_RUNNING)
+
+    def _change(self, state: int) -> bool:
+        self._check_running()
+        changed, self.state = self.state != state, state
+        return changed
+
+    def _check_running(self) -> None:
+        if self.state == STATE_STOPPED:
             raise SchedulerNotRunningError
-        leave_parent(scheduler)
-        scheduler.state = STATE_STOPPED
-        scheduler._stopping = True
-        if scheduler._is_in_pass():
-            # A listener, a job run inline, or a signal handler in the middle of a pass: locks of the pass may be held
-            # by this very thread, so the rest has to wait until it has returned to `_process_jobs`.
-            scheduler._end_after_pass = (wait, timeout)
+
+    # Forks: a child inherits a scheduler that says it runs, but none of its threads.
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process is a child, by a fork, of the one in which the scheduler was made or started."""
+        return getpid() != self.home_pid
+
+    def to_be_warned(self, change: str) -> bool:
+        """Whether it has to be said, once per process and kind of change, that nothing runs jobs in this child."""
+        if change in self._warned:
             return False
-    stop_components(scheduler, wait, timeout)
-    return True
+        self._warned.add(change)
+        return True
 
+    def main_ended(self) -> bool:
+        """Whether it has to be said (once) that the main thread has ended, and no job runs any more."""
+        warned, self._warned_main = self._warned_main, True
+        return not warned
 
-def _checked_timeout(timeout: Any) -> float | None:
-    """Seconds that locks can wait; checked before anything is stopped."""
-    if timeout is None:
-        return None
-    if not isinstance(timeout, int | float) or timeout != timeout:
-        raise TypeError(f"timeout must be a number of seconds, or None to wait without end; got {timeout!r}")
-    return min(max(0.0, timeout), TIMEOUT_MAX)
+    def fork_seen(self, lock: Any) -> None:
+        """In a forked child: forget what was under way in the parent, for it never ends here."""
+        self.lock = lock
+        self.starting = self.stopping = False
+        self._asked = self._end = None
+        self._warned.clear()
+        forget_ids_of_parent()
 
-
-def stop_components(scheduler: BaseScheduler, wait: bool, timeout: float | None) -> None:
-    """The second half of a shutdown: the state is STOPPED, now everything else follows."""
-    try:
-        _stop_components(scheduler, wait, timeout)
-    finally:
-        scheduler._stopping = False
-    scheduler._logger.info("Scheduler has been shut down")
-    scheduler._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_SHUTDOWN))
-
-
-def _stop_components(scheduler: BaseScheduler, wait: bool, timeout: float | None) -> None:
-    deadline_s = None if timeout is None else monotonic() + timeout
-    _guarded(scheduler, "the loop", scheduler._stop_loop, timeout)
-    if timeout is not None and scheduler._loop.pass_ident not in (None, get_ident()):
-        scheduler._logger.warning(
-            "Shutting down the loop without waiting any longer: it was looking for due jobs still after %g s; "
-            "a job store, or a listener, takes that long",
-            timeout,
-        )
-    for alias, executor in list(scheduler._executors.items()):
-        executor = scheduler._callable_here(executor)
-        _guarded(scheduler, f'executor "{alias}"', _stop_executor, executor, wait, deadline_s)
-    left_s = None if deadline_s is None else max(0.0, deadline_s - monotonic())
-    _guarded(scheduler, "the loop", last_writes.settle_last, scheduler._loop, left_s)
-    for alias, store in list(scheduler._jobstores.items()):
-        _guarded(scheduler, f'job store "{alias}"', store.shutdown)
-
-
-def _stop_executor(executor: Any, wait: bool, deadline_s: float | None) -> None:
-    if deadline_s is None or not wait:
-        executor.shutdown(wait)
-        return
-    left_s = max(0.0, deadline_s - monotonic())
-    if _takes_timeout(executor):
-        executor.shutdown(wait, timeout=left_s)
-    else:
-        executor.shutdown(wait=left_s > 0)
-
-
-def _takes_timeout(executor: Any) -> bool:
-    from inspect import Parameter, signature
-
-    parameters = signature(executor.shutdown).parameters
-    return "timeout" in parameters or any(p.kind is Parameter.VAR_KEYWORD for p in parameters.values())
-
-
-def _guarded(scheduler: BaseScheduler, what: str, action: Any, *args: Any) -> None:
-    """One component that can't be stopped must not keep the others running."""
-    try:
-        action(*args)
-    except ShutdownTimeoutError as exc:
-        scheduler._logger.warning("Shutting down %s without waiting any longer: %s", what, exc)
-    except Exception:
-        scheduler._logger.exception("Error shutting down %s", what)
-
-
-def pause(scheduler: BaseScheduler) -> None:
-    with scheduler._state_lock:
-        if scheduler.state == STATE_STOPPED:
-            raise SchedulerNotRunningError
-        if scheduler.state == STATE_PAUSED:
-            return
-        scheduler.state = STATE_PAUSED
-    scheduler._logger.info("Paused scheduler job processing")
-    scheduler._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_PAUSED))
-
-
-def resume(scheduler: BaseScheduler) -> None:
-    with scheduler._state_lock:
-        if scheduler.state == STATE_STOPPED:
-            raise SchedulerNotRunningError
-        if scheduler.state == STATE_RUNNING:
-            return
-        scheduler.state = STATE_RUNNING
-    scheduler._logger.info("Resumed scheduler job processing")
-    scheduler._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_RESUMED))
-    scheduler.wakeup()
-
-
-def check_uwsgi() -> None:
-    """RuntimeError: this process is a uWSGI worker without threads, so nothing would ever run."""
-    if not getattr(sys.modules.get("uwsgi"), "has_threads", True):
-        raise RuntimeError(
-            "The scheduler seems to be running under uWSGI, but threads have been disabled. "
-            "Start uWSGI with the --enable-threads option, otherwise no job can run."
-        )
-
-
-# Forks. A child of os.fork() inherits a scheduler that says it runs, but none of its threads.
-
-_fork_count = 0
-
-
-def _after_fork_in_child() -> None:
-    global _fork_count
-    _fork_count += 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def fork_count() -> int:
-    """How many forks there are between this process and the one that imported this module."""
-    return _fork_count
-
-
-def forked(scheduler: BaseScheduler) -> bool:
-    """Whether this process is a child, by ``os.fork()``, of the one in which the scheduler was made or started."""
-    return scheduler._fork_count != _fork_count
-
-
-def warn_if_forked(scheduler: BaseScheduler) -> None:
-    """Say once per process that a scheduler that was started before a fork does nothing in the child."""
-    if forked(scheduler) and scheduler._fork_warned != _fork_count:
-        scheduler._fork_warned = _fork_count
-        scheduler._logger.warning(
-            "This scheduler was started before os.fork(), so nothing runs its jobs in process %d. Start it after the "
-            "fork (with gunicorn --preload: in the post_fork hook), or call shutdown() and start() here",
-            os.getpid(),
-        )
-
-
-def leave_parent(scheduler: BaseScheduler) -> None:
-    """In a forked child: forget the pass and the runs that were under way in the parent; they never end here."""
-    if forked(scheduler):
-        scheduler._fork_count = _fork_count
-        scheduler._starting = scheduler._stopping = False
-        scheduler._end_after_pass = None
-        scheduler._renew_loop()
+    def leave_parent(self) -> None:
+        """In a forked child: from now on this is the process of the scheduler, and it is stopped."""
+        self.home_pid = getpid()
+        self.state = STATE_STOPPED

@@ -13,7 +13,8 @@ from typing import Any
 
 from rapscheduler._engine.job_core import is_native, utc_us
 from rapscheduler._engine.planning import Change, Plan, Submission, dispatch_at_us, plan_due
-from rapscheduler._scheduling.foreign import Walk, ask, dispatch_time, knows_nominal, moment
+from rapscheduler._instants import moment
+from rapscheduler._scheduling.foreign import Walk, ask, dispatch_time, knows_nominal
 from rapscheduler.errors import ends_program
 from rapscheduler.jobstores.base import park_reason
 
@@ -21,18 +22,20 @@ from rapscheduler.jobstores.base import park_reason
 class BatchPlan:
     """The decision about a batch: `submissions[i]` goes with `changes[i]`; `parks` are jobs to set aside, with errors.
 
-    A park is `(Change with park, the exception)`; `skipped` is that of `Plan`: missed run times that are left out;
+    A park is `(Change with park, the exception)`; `skipped`, `backlogs` and `watched` are those of `Plan`;
     `walks`, by job id, of the jobs whose missed times were not all walked: they stay due.
     """
 
-    __slots__ = ("changes", "parks", "skipped", "submissions", "walks")
+    __slots__ = ("backlogs", "changes", "parks", "skipped", "submissions", "walks", "watched")
 
     def __init__(self, submissions: list[Submission], changes: list[Change]) -> None:
         self.submissions = submissions
         self.changes = changes
         self.parks: list[tuple[Change, BaseException]] = []
         self.skipped: list[tuple[Submission, int, int]] = []
+        self.backlogs: list[Submission] = []
         self.walks: dict[str, Walk] = {}
+        self.watched: list[Submission] = []
 
 
 def plan_batch(
@@ -54,7 +57,7 @@ def plan_batch(
             raise
         return _plan_singly(jobs, now_us, zone, walks, end_s)
     batch = BatchPlan(plan.submissions, plan.changes)
-    batch.skipped = plan.skipped
+    batch.skipped, batch.backlogs, batch.watched = plan.skipped, plan.backlogs, plan.watched
     if plan.foreign:
         _plan_foreign(plan, batch, now_us, zone, walks, end_s)
     return batch
@@ -79,10 +82,14 @@ def _plan_foreign(
             batch.walks[job.id] = walk
             continue
         submission, change = decided
+        if walk.has_several():
+            batch.backlogs.append(submission)
         batch.submissions.append(submission)
         batch.changes.append(change)
+        if job._extras is not None:
+            batch.watched.append(submission)
         if walk.skipped_us is not None:
-            batch.skipped.append((submission, job.run_at_us, walk.skipped_us))
+            batch.skipped.append((submission, walk.due_us, walk.skipped_us))
 
 
 def _plan_singly(
@@ -101,6 +108,8 @@ def _plan_singly(
         batch.submissions += plan.submissions
         batch.changes += plan.changes
         batch.skipped += plan.skipped
+        batch.backlogs += plan.backlogs
+        batch.watched += plan.watched
         _plan_foreign(plan, batch, now_us, zone, walks, end_s)
     return batch
 

@@ -9,10 +9,10 @@ Built-in names can't be taken over by a package.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from typing import Any
 
-from rapscheduler.util import nearest, ref_to_obj
+from rapscheduler.util import ref_to_obj
 
 _TRIGGERS = {
     "and": "rapscheduler.triggers.combining:AndTrigger",
@@ -21,9 +21,12 @@ _TRIGGERS = {
     "date": "rapscheduler.triggers.date:DateTrigger",
     "interval": "rapscheduler.triggers.interval:IntervalTrigger",
     "or": "rapscheduler.triggers.combining:OrTrigger",
+    "rrule": "rapscheduler.triggers.rrule:RRuleTrigger",
 }
 _EXECUTORS = {
     "asyncio": "rapscheduler.executors.asyncio:AsyncIOExecutor",
+    "celery": "rapscheduler.executors.celery:CeleryExecutor",
+    "dask": "rapscheduler.executors.dask:DaskExecutor",
     "debug": "rapscheduler.executors.debug:DebugExecutor",
     "gevent": "rapscheduler.executors.gevent:GeventExecutor",
     "processpool": "rapscheduler.executors.pool:ProcessPoolExecutor",
@@ -135,18 +138,68 @@ def fits(kind: str, obj: Any) -> bool:
     return all(callable(getattr(obj, name, None)) for name in REQUIRED_METHODS[kind])
 
 
-def create(cls: Any, arguments: dict[str, Any]) -> Any:
-    """An instance of a plugin's class; a TypeError for an argument it does not know says which it knows."""
+def no_trigger(given: Any) -> TypeError:
+    """The error of what was given as a trigger and is none, with what was probably meant."""
+    from datetime import date, timedelta
+
+    if isinstance(given, date):
+        cure = f'for one run then write trigger="date", run_date={given!r}'
+    elif isinstance(given, timedelta):
+        cure = f'for a run every so often write trigger="interval", seconds={given.total_seconds():g}'
+    elif isinstance(given, type) and hasattr(given, "get_next_fire_time"):
+        cure = f"this is the class: write {given.__name__}(…), with its arguments"
+    else:
+        cure = 'the callable comes first, then a trigger, its alias such as "cron", or nothing to run at once'
+    return TypeError(
+        f"Expected a trigger instance or string, got {type(given).__name__} instead: {given!r}; {cure}"
+    )
+
+
+def refuse_as_store(alias: str) -> None:
+    """TypeError: the alias of a trigger was given to `reschedule_job` in the place of the job store's."""
+    if alias in (*_TRIGGER_ARGUMENTS, "date", "and", "or"):
+        raise TypeError(f"{alias!r} is taken for the job store, which comes second; write trigger={alias!r}")
+
+
+def create(cls: Any, arguments: dict[str, Any], job_names: Iterable[str] = ()) -> Any:
+    """An instance of a plugin's class; a TypeError for an argument it does not know says which it knows.
+
+    `job_names`: of a trigger, the arguments of `add_job`, among which a mistyped one may belong.
+    """
     try:
         return cls(**arguments)
     except TypeError as exc:
         inside = exc.__traceback__ is not None and exc.__traceback__.tb_next is not None
         if inside or "unexpected keyword argument" not in str(exc):
             raise
-        from inspect import signature
+        raise TypeError(f"{exc}{_unknown_argument(cls, arguments, job_names)}") from None
 
-        known = ", ".join(signature(cls).parameters)
-        raise TypeError(f"{exc}; {cls.__name__} takes: {known or 'nothing'}") from None
+
+def _unknown_argument(cls: Any, arguments: Iterable[str], job_names: Iterable[str]) -> str:
+    """What was probably meant by an argument that a class does not take, and what it takes."""
+    from inspect import signature
+
+    known = list(signature(cls).parameters)
+    takes = f"; {cls.__name__} takes: {', '.join(known) or 'nothing'}"
+    unknown = next((name for name in arguments if name not in known), None)
+    job_names = list(job_names)
+    if unknown is None or not job_names:
+        return takes
+    others = sorted(alias for alias, names in _TRIGGER_ARGUMENTS.items() if unknown in names)
+    takers = f"; {unknown!r} is an argument of trigger={' or '.join(map(repr, others))}" if others else ""
+    from rapscheduler._advice import argument_cure
+
+    cure = argument_cure(unknown, known, job_names, takers)
+    return f"{cure}{takes}" if cure else f"{takes}, and add_job() itself: {', '.join(job_names)}"
+
+
+#: arguments that tell which trigger was meant
+_TRIGGER_ARGUMENTS = {
+    "calendarinterval": ("years", "months", "weeks", "days"),
+    "cron": ("year", "month", "day", "week", "day_of_week", "hour", "minute", "second"),
+    "interval": ("weeks", "days", "hours", "minutes", "seconds"),
+    "date": ("run_date",),
+}
 
 
 def plugin_class(kind: str, alias: str, plugins: Any, classes: dict[str, Any]) -> Any:
@@ -160,10 +213,27 @@ def plugin_class(kind: str, alias: str, plugins: Any, classes: dict[str, Any]) -
     try:
         plugin = plugins[alias]
     except KeyError:
-        cure = nearest(alias, plugins) or f"; known are: {', '.join(sorted(map(str, plugins)))}"
+        from rapscheduler._advice import nearest, trigger_cure
+
+        cure = trigger_cure(alias) if kind == "trigger" else ""
+        cure = cure or nearest(alias, plugins) or f"; known are: {', '.join(sorted(map(str, plugins)))}"
         raise LookupError(f'No {kind} by the name "{alias}" was found{cure}') from None
     cls = plugin.load()
     if not (isinstance(cls, type) and fits(kind, cls)):
         raise TypeError(f"The {kind} plugin {alias!r} points to {cls!r}, which is not a {kind} class")
     classes[alias] = cls
     return cls
+
+
+def _seen_by_freezers() -> None:
+    """Never called. Tools that freeze programs follow the imports they see: what needs no driver is found by these."""
+    import rapscheduler._serialization.registry
+    import rapscheduler.executors.asyncio
+    import rapscheduler.executors.debug
+    import rapscheduler.executors.pool
+    import rapscheduler.jobstores.memory
+    import rapscheduler.triggers.calendarinterval
+    import rapscheduler.triggers.combining
+    import rapscheduler.triggers.cron
+    import rapscheduler.triggers.date
+    import rapscheduler.triggers.interval  # noqa: F401

@@ -1,15 +1,17 @@
 """Job states <-> bytes: one JSON object per job, written and read by orjson.
 
-What lives here: the layout of a stored job, its version, its limits, and the rule for names of callables. What must
-not: jobs, stores, imports of what a row names. Layout, version 1:
+What lives here: the layout of a stored job, its version, its limits. What must not: jobs, stores, imports of what a
+row names (``callables``). Layout, version 1:
 
     {"v": 1, "func": "myapp.tasks:send", "trigger": {"type": "cron", "hour": "2", "timezone": "Europe/Berlin"},
      "args": [1, "two"], "kwargs": {"to": {"$uuid": "…"}}, "name": "send", "executor": "default",
      "misfire_grace_time": 1, "coalesce": true, "max_instances": 1}
 
+A job with options that few have (``_extras``) has them after ``kwargs`` as ``"extras": {"timeout": 30, …}``.
+
 The id and the run times live beside it in the row. ``decode`` gives back text for ``func``: finding the callable is
-for ``rows``. Whatever the bytes are, ``decode`` returns a state or raises ``DecodeError``; it imports and calls
-nothing but built-in triggers and registered types.
+for ``rows``. Whatever the bytes are, ``decode`` returns a state or raises ``DecodeError``; it calls nothing but
+built-in triggers and registered types, and imports only what the rule accepts: functions and classes as arguments.
 
 Rows are written in five pieces, of which only the call (args, kwargs) and the name usually differ from row to row:
 
@@ -24,14 +26,16 @@ whole, which also finds the words for what is wrong with it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from fnmatch import translate
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import orjson
 
+from .._quoting import short
+from .._zones import forgotten_with_rules
 from ..errors import DecodeError, EncodeError
+from .bounds import MAX_CONTAINERS, containers_in
+from .callables import ANY_CALLABLE, CallableRule
 from .triggers import Recipe, recipe_of, trigger_json, unpack_trigger
 from .values import DUMPS_OPTION, MAX_NODE_DEPTH, Unwritable, pack_at, unpack
 from .zones import zone_to_text
@@ -49,48 +53,6 @@ _PIECES_KEPT = 8192
 _OPTIONS_KEPT = 256
 _PIECE_BYTES = 4096  # of a piece that is remembered
 _CUT_BYTES = 65536  # longer rows are not worth cutting: nearly all of it are arguments
-_REFERENCE = re.compile(r"\w+(?:\.\w+)*:\w+(?:\.\w+)*")
-_REFERENCES_KEPT = 4096
-
-
-class CallableRule:
-    """Which references to callables are accepted; answers are remembered, because rows repeat them."""
-
-    def __init__(self, allowed: Iterable[str] | None = None) -> None:
-        """``allowed``: shell-style patterns such as ``"myapp.tasks:*"``; ``None`` accepts every well-formed one."""
-        if isinstance(allowed, str):
-            allowed = [part.strip() for part in allowed.split(",") if part.strip()]
-        self.patterns = None if allowed is None else tuple(allowed)
-        self._matches: Callable[[str], Any] | None = None
-        if self.patterns is not None:
-            self._matches = re.compile("|".join(map(translate, self.patterns)) or r"(?!)").fullmatch
-        self._accepted: set[str] = set()
-
-    def problem(self, reference: str) -> str | None:
-        """Why the reference is refused, or ``None``."""
-        if reference in self._accepted:
-            return None
-        if not _REFERENCE.fullmatch(reference) or len(reference) > 1000:
-            return f"{reference[:200]!r} isn't a reference such as 'package.module:function'"
-        module, _, path = reference.partition(":")
-        if any(_is_dunder(part) for part in path.split(".")) or any(
-            _is_dunder(part) and part not in ("__main__", "__mp_main__", "__init__")
-            for part in module.split(".")
-        ):
-            return f"{reference!r} goes through a double-underscore name, which rows may not do"
-        if self._matches is not None and not self._matches(reference):
-            return f"{reference!r} isn't matched by allowed_callables={list(self.patterns or ())!r}; add it there"
-        if len(self._accepted) >= _REFERENCES_KEPT:
-            self._accepted.clear()
-        self._accepted.add(reference)
-        return None
-
-
-def _is_dunder(part: str) -> bool:
-    return part.startswith("__") and part.endswith("__")
-
-
-ANY_CALLABLE = CallableRule()
 
 
 def encode(state: dict[str, Any], rule: CallableRule = ANY_CALLABLE) -> bytes:
@@ -102,10 +64,10 @@ def encode(state: dict[str, Any], rule: CallableRule = ANY_CALLABLE) -> bytes:
     if problem is not None:
         raise EncodeError(f"func can't be stored: {problem}", "func")
     try:
-        data = _joined(state, strict=False)
+        data = _joined(state, rule, strict=False)
     except orjson.JSONEncodeError:
         try:
-            data = _joined(state, strict=True)
+            data = _joined(state, rule, strict=True)
         except orjson.JSONEncodeError as exc:
             raise EncodeError(f"the job can't be stored: {exc}") from exc
     if len(data) > MAX_BYTES:
@@ -116,17 +78,23 @@ def encode(state: dict[str, Any], rule: CallableRule = ANY_CALLABLE) -> bytes:
     return data
 
 
-def _joined(state: dict[str, Any], strict: bool) -> bytes:
+def _joined(state: dict[str, Any], rule: CallableRule, strict: bool) -> bytes:
     try:
         trigger = trigger_json(state["trigger"], strict)
     except Unwritable as problem:
         path = "trigger" + "".join(reversed(problem.trail))
         raise EncodeError(f"{path} can't be stored: {problem.reason}", path) from None
     args, kwargs = state["args"], state["kwargs"]
-    call = _NO_CALL if type(args) is tuple and not args and not kwargs else _call_json(args, kwargs, strict)
+    call = (
+        _NO_CALL
+        if type(args) is tuple and not args and not kwargs
+        else _call_json(args, kwargs, rule, strict)
+    )
     if state.get("run_zone") is not None:
         # a zone without a name isn't worth refusing the job for: only the face of the run time is lost
         call += b',"run_zone":' + _json(zone_to_text(state["run_zone"]))
+    if "extras" in state:
+        call += b',"extras":' + _json(pack_at(state["extras"], "extras", strict))
     if strict:
         _check_texts(state)
     func, name = _json(state["func"]), _json(_number(state["name"]))
@@ -140,14 +108,16 @@ def _json(node: Any) -> bytes:
     return orjson.dumps(node, option=DUMPS_OPTION)
 
 
-def _call_json(args: Any, kwargs: Any, strict: bool) -> bytes:
+def _call_json(args: Any, kwargs: Any, rule: CallableRule, strict: bool) -> bytes:
     if type(args) is tuple or type(args) is list:
-        nodes = pack_at(list(args), "args", strict) if args else []
+        nodes = pack_at(list(args), "args", strict, rule) if args else []
         # a list given to modify(): tell it apart from the usual tuple
         args = nodes if type(args) is tuple else {"$list": nodes}
     else:
-        args = pack_at(args, "args", strict)
-    named = pack_at(kwargs if type(kwargs) is dict else dict(kwargs), "kwargs", strict) if kwargs else {}
+        args = pack_at(args, "args", strict, rule)
+    named = (
+        pack_at(kwargs if type(kwargs) is dict else dict(kwargs), "kwargs", strict, rule) if kwargs else {}
+    )
     return b"," + _json({"args": args, "kwargs": named})[1:-1]
 
 
@@ -208,9 +178,11 @@ def decode(data: bytes, rule: CallableRule = ANY_CALLABLE) -> dict[str, Any]:
     if call is None:
         state["args"], state["kwargs"] = (), {}
     else:
-        state["args"], state["kwargs"] = _read_call(call["args"], call["kwargs"], call_piece)
+        state["args"], state["kwargs"] = _read_call(call["args"], call["kwargs"], call_piece, rule)
         if "run_zone" in call:
             state["run_zone"] = _read_zone(call["run_zone"])
+        if "extras" in call:
+            state["extras"] = _read_extras(call["extras"])
     state["trigger"] = recipe()
     return state
 
@@ -223,10 +195,12 @@ def _decode_whole(data: bytes, rule: CallableRule) -> dict[str, Any]:
     problem = rule.problem(reference)
     if problem is not None:
         raise _refused(problem)
-    state["args"], state["kwargs"] = _read_call(state.get("args"), state.get("kwargs"), data)
+    state["args"], state["kwargs"] = _read_call(state.get("args"), state.get("kwargs"), data, rule)
     _check_options(state)
     if "run_zone" in state:
         state["run_zone"] = _read_zone(state["run_zone"])
+    if "extras" in state:
+        state["extras"] = _read_extras(state["extras"])
     state["trigger"] = unpack_trigger(state.get("trigger"))
     return state
 
@@ -235,16 +209,29 @@ def _read_zone(text: Any) -> Any:
     return None if text is None else unpack({"$zone": text})
 
 
+def _read_extras(node: Any) -> dict[str, Any] | None:
+    """Options that few jobs have; those of a newer version are kept as they are."""
+    from .._extras import EXTRAS, plain
+
+    extras = unpack(node)
+    if type(extras) is not dict or not all(type(key) is str for key in extras):
+        raise DecodeError("'extras' in the row must be an object")
+    try:
+        return plain({name: extras[name] for name in EXTRAS if name in extras}, extras)
+    except (TypeError, ValueError) as exc:
+        raise DecodeError(f"'extras' in the row: {exc}") from exc
+
+
 def _refused(problem: str) -> DecodeError:
     return DecodeError(f"the row names a callable that isn't accepted: {problem}")
 
 
-def _read_call(args: Any, kwargs: Any, data: bytes) -> tuple[Any, dict[str, Any]]:
+def _read_call(args: Any, kwargs: Any, data: bytes, rule: CallableRule) -> tuple[Any, dict[str, Any]]:
     """Arguments from their nodes, which were read from ``data``."""
     if not args and not kwargs and type(args) is list and type(kwargs) is dict:
         args = ()
     elif b'"$' in data or not _is_shallow(data):
-        args, kwargs = _unpack_args(args), unpack(kwargs)
+        args, kwargs = _unpack_args(args, rule), unpack(kwargs, rule)
         if type(kwargs) is dict and not all(type(key) is str for key in kwargs):
             raise DecodeError("the names in 'kwargs' of the row must be texts")
     elif type(args) is list:
@@ -263,10 +250,14 @@ def _loads(data: bytes) -> dict[str, Any]:
         raise DecodeError(f"the row isn't a job of rapscheduler: {exc}") from exc
     if type(document) is not dict or "v" not in document:
         raise DecodeError("the row isn't a job of rapscheduler: it is no object with a version ('v')")
+    # the document is walked only when its brackets are that many; they may be in texts
+    many = len(data) > MAX_CONTAINERS and data.count(b"[") + data.count(b"{") > MAX_CONTAINERS
+    if many and containers_in(document) > MAX_CONTAINERS:
+        raise DecodeError(f"the row has more than {MAX_CONTAINERS} lists and objects")
     version = document.pop("v")
     if type(version) is not int or version != VERSION:
         raise DecodeError(
-            f"the row has version {str(version)[:60]}, but this rapscheduler reads version {VERSION}; "
+            f"the row has version {short(version)}, but this rapscheduler reads version {VERSION}; "
             "update rapscheduler in this process"
         )
     return document
@@ -277,10 +268,10 @@ def _is_shallow(data: bytes) -> bool:
     return len(data) <= 2 * MAX_NODE_DEPTH or data.count(b"[") + data.count(b"{") <= MAX_NODE_DEPTH
 
 
-def _unpack_args(node: Any) -> Any:
+def _unpack_args(node: Any, rule: CallableRule) -> Any:
     if type(node) is dict and type(node.get("$list")) is list:
-        return unpack(node["$list"])
-    return tuple(unpack(node)) if type(node) is list else None
+        return unpack(node["$list"], rule)
+    return tuple(unpack(node, rule)) if type(node) is list else None
 
 
 def _check_options(state: dict[str, Any]) -> None:
@@ -367,7 +358,7 @@ def _cut_tail(data: bytes) -> _Tail | None:
 
 
 _CALL_KEYS = frozenset({"args", "kwargs"})
-_MOST_CALL_KEYS = _CALL_KEYS | {"run_zone"}
+_MOST_CALL_KEYS = _CALL_KEYS | {"run_zone", "extras"}
 
 
 def _object(text: bytes) -> dict[str, Any] | None:
@@ -411,3 +402,5 @@ _references = _Known(_reference_of)
 _triggers = _Known(_recipe_of)
 _options = _Known(_options_of)
 _alike: dict[bytes, _Tail] = {}  # tails without arguments
+forgotten_with_rules(_triggers.clear)
+forgotten_with_rules(_alike.clear)

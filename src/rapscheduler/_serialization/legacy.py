@@ -4,42 +4,41 @@ What lives here: an unpickler that builds a closed list of classes, and the conv
 stores, the loop, any way for a pickle to name something outside the list. Approach, in this order:
 
 1. The opcodes are read without running them: unknown ones, persistent ids, extension codes, memo numbers larger than
-   the pickle and lengths past its end are refused (they make Python allocate memory before it looks).
-2. The pickle runs with ``find_class`` answering from a table: APScheduler's triggers are ours, the values that the
-   codec knows are themselves or small functions that check their arguments, classes registered by ``register_type``
-   are accepted, everything else is refused by name.
+   the pickle, lengths past its end (they make Python allocate memory before it looks) and too many are refused.
+2. The pickle runs, changing only what it made itself and counting its work (`unpickling`), with ``find_class``
+   answering from a table: APScheduler's triggers are ours, the values that the codec knows are themselves or small
+   functions that check their arguments, classes registered by ``register_type`` are accepted, everything else is
+   refused by name.
 3. The job's callable is a text in APScheduler's rows and stays one: nothing is imported for it.
 """
 
 from __future__ import annotations
 
 import io
-import pickle
-import pickletools
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import EnumMeta
+from fractions import Fraction
 from importlib import import_module
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID, SafeUUID
 
 from .._engine.datetimes import to_us
 from .._engine.timezone import ZoneTable
+from .._quoting import said, short
 from ..errors import DecodeError, EncodeError
 from . import dateutil_pickles, registry
-from .codec import ANY_CALLABLE, MAX_BYTES, CallableRule, decode, encode
+from .callables import ANY_CALLABLE, CallableRule
+from .codec import decode, encode
 from .dateutil_pickles import BareZone
 from .rows import JobRow, zone_of_run_time
+from .unpickling import OwnUnpickler, check_opcodes
 from .zones import zone_from_text
 
 _UTC_ZONE = ZoneTable.fixed(0, timezone.utc)
-_REFUSED_OPCODES = frozenset(
-    ("EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER", "READONLY_BUFFER", "INST", "OBJ")
-)
-_MEMO_OPCODES = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
 _OPTIONS: dict[str, Any] = {
     "misfire_grace_time": None,
     "coalesce": True,
@@ -64,7 +63,7 @@ def row_from_pickle(data: bytes, rule: CallableRule = ANY_CALLABLE) -> JobRow:
 
 def load_state(data: bytes) -> dict[str, Any]:
     """The job state in a pickle of APScheduler 3.x, its triggers already ours. Raises ``DecodeError`` only."""
-    _check_opcodes(data)
+    check_opcodes(data)
     try:
         with registry.closed_list():
             found = _Unpickler(io.BytesIO(data), encoding="latin-1").load()
@@ -73,7 +72,7 @@ def load_state(data: bytes) -> dict[str, Any]:
     except RecursionError:
         raise DecodeError("the pickle is nested too deeply to be read") from None
     except Exception as exc:
-        raise DecodeError(f"the pickle can't be read: {exc!r}") from exc
+        raise DecodeError(f"the pickle can't be read: {type(exc).__name__}: {said(exc)}") from exc
     if isinstance(found, _PickledJob):
         found = found.state
     if type(found) is dict and type(found.get("job_state")) is dict:
@@ -84,7 +83,7 @@ def load_state(data: bytes) -> dict[str, Any]:
         )
     version = found.get("version", 1)
     if type(version) is not int or version > 1:
-        raise DecodeError(f"the pickled job has version {version!r}; APScheduler 3.x writes version 1")
+        raise DecodeError(f"the pickled job has version {short(version)}; APScheduler 3.x writes version 1")
     return found
 
 
@@ -100,10 +99,13 @@ def row_from_state(state: Mapping[str, Any], rule: CallableRule = ANY_CALLABLE) 
     }
     for option, default in _OPTIONS.items():
         ours[option] = state.get(option, default)
+    for option in ("name", *_OPTIONS):  # others would be written as they are, however large
+        if not isinstance(ours[option], (str, int, type(None))):
+            raise DecodeError(f"{option} of the pickled job is {short(ours[option])}")
     ours["coalesce"] = bool(ours["coalesce"])
     run_time = state.get("next_run_time")
     if run_time is not None and not isinstance(run_time, datetime):
-        raise DecodeError(f"next_run_time of the pickled job is {run_time!r}, not a datetime")
+        raise DecodeError(f"next_run_time of the pickled job is {short(run_time)}, not a datetime")
     try:
         ours["run_zone"] = zone_of_run_time(run_time, ours["trigger"])
         data = encode(ours, rule)
@@ -114,7 +116,9 @@ def row_from_state(state: Mapping[str, Any], rule: CallableRule = ANY_CALLABLE) 
     except DecodeError as exc:
         raise EncodeError(f"the job can't be stored: {exc}") from exc
     except Exception as exc:  # an object whose state no constructor would have made
-        raise DecodeError(f"the pickled job holds a damaged value: {exc!r}") from exc
+        raise DecodeError(
+            f"the pickled job holds a damaged value: {type(exc).__name__}: {said(exc)}"
+        ) from exc
     return JobRow(state["id"], run_at_us, None, None, data)
 
 
@@ -122,26 +126,8 @@ def _as_given(value: Any, kinds: tuple[type, ...], empty: Any) -> Any:
     if value is None:
         return empty
     if not isinstance(value, kinds):
-        raise DecodeError(f"the pickled job has {value!r:.100} where its arguments should be")
+        raise DecodeError(f"the pickled job has {short(value)} where its arguments should be")
     return value
-
-
-def _check_opcodes(data: bytes) -> None:
-    """Refuse what makes the unpickler allocate or call out before ``find_class`` is asked."""
-    if len(data) > MAX_BYTES:
-        raise DecodeError(f"the row has {len(data)} bytes, more than the {MAX_BYTES} that a job may take")
-    try:
-        for opcode, argument, _ in pickletools.genops(data):
-            if opcode.name in _REFUSED_OPCODES:
-                raise DecodeError(
-                    f"the pickle uses the opcode {opcode.name}, which no job of APScheduler needs"
-                )
-            if opcode.name in _MEMO_OPCODES and not 0 <= int(argument or 0) <= len(data):
-                raise DecodeError("the pickle is damaged: it numbers an object beyond its own length")
-    except DecodeError:
-        raise
-    except Exception as exc:
-        raise DecodeError(f"the row isn't a pickle: {exc}") from exc
 
 
 class _PickledJob:
@@ -153,24 +139,8 @@ class _PickledJob:
         self.state = state
 
 
-class _Unpickler(pickle._Unpickler):
-    """An unpickler that knows a closed list of names, and gives state to objects only.
-
-    Python's own, in Python: that in C can't be told to leave classes and functions, which the whole process shares,
-    as they are.
-    """
-
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
-
-    def load_build(self) -> None:
-        target: Any = self.stack[-2]  # type: ignore[attr-defined]
-        if isinstance(target, (type, FunctionType)):
-            raise DecodeError(
-                f"the pickle changes {target.__name__} itself, which no job of APScheduler needs"
-            )
-        pickle._Unpickler.load_build(self)  # type: ignore[attr-defined]
-
-    dispatch[pickle.BUILD[0]] = load_build
+class _Unpickler(OwnUnpickler):
+    """An unpickler that knows a closed list of names."""
 
     def find_class(self, module: str, name: str) -> Any:
         known = _KNOWN.get((module, name))
@@ -243,6 +213,37 @@ def _of_items(make: Callable[..., Any]) -> Callable[..., Any]:
     return of_items
 
 
+def _counter(*args: Any) -> Counter[Any]:
+    if args and (len(args) > 1 or type(args[0]) is not dict):
+        raise DecodeError("the pickle makes a Counter in an unusual way")
+    return Counter(*args)
+
+
+def _deque(items: Any = (), maxlen: Any = None) -> deque[Any]:
+    if type(items) not in (tuple, list):
+        raise DecodeError("the pickle makes a deque in an unusual way")
+    return deque(items, maxlen)
+
+
+class _Factory:
+    """Stands for a type as the factory of a defaultdict; it makes nothing while the pickle is read."""
+
+    def __init__(self, made: type) -> None:
+        self.made = made
+
+
+def _defaultdict(factory: Any = None) -> defaultdict[Any, Any]:
+    if factory is not None and not isinstance(factory, _Factory):
+        raise DecodeError("the pickle makes a defaultdict whose factory isn't on the list")
+    return defaultdict(None if factory is None else factory.made)
+
+
+def _fraction(over: Any, under: Any) -> Fraction:
+    entry = registry.entry_named("fractions:Fraction")
+    found: Fraction = entry.decode([over, under])  # type: ignore[union-attr]
+    return found
+
+
 def _valid(kind: Callable[..., Any]) -> Callable[..., Any]:
     """A date or time; pickles give its fields as bytes, which Python takes without looking (30 February)."""
 
@@ -278,11 +279,19 @@ def _pytz_zone(*args: Any) -> tzinfo:
     """`pytz._p(name[, utc offset, dst, abbreviation])`: one of the tzinfo objects of a zone."""
     if not args or any(type(arg) not in (str, int) for arg in args):
         raise DecodeError("the pickle makes a pytz zone in an unusual way")
-    zone_from_text(f"pytz:{args[0]}")
-    import pytz
-
-    made: tzinfo = pytz._p(*args)
-    return made
+    zone: Any = zone_from_text(f"pytz:{args[0]}")
+    if len(args) < 4 or not hasattr(zone, "_tzinfos"):
+        return zone  # type: ignore[no-any-return]
+    utcoffset, dst, name = args[1:4]
+    alike: Any = None
+    for known in zone._tzinfos.values():  # `pytz._p` would add to the zone what isn't there
+        if known._utcoffset == timedelta(seconds=utcoffset) and known._dst == timedelta(seconds=dst):
+            if known._tzname == name:
+                return known  # type: ignore[no-any-return]
+            alike = alike or known
+    if alike is None:
+        raise DecodeError(f"the pickle has a time of {args[0]} at an offset from UTC that is not known there")
+    return alike  # type: ignore[no-any-return]
 
 
 def _pytz_utc() -> tzinfo:
@@ -321,7 +330,12 @@ _KNOWN: dict[tuple[str, str], Any] = {
     ("builtins", "getattr"): _attribute,
     ("_codecs", "encode"): _latin_bytes,
     ("copyreg", "_reconstructor"): _reconstructed,
-    ("collections", "OrderedDict"): dict,
+    ("collections", "OrderedDict"): _of_items(OrderedDict),
+    ("collections", "Counter"): _counter,
+    ("collections", "deque"): _deque,
+    ("collections", "defaultdict"): _defaultdict,
+    ("fractions", "Fraction"): _fraction,
+    **{("builtins", made.__name__): _Factory(made) for made in (list, dict, int, float, str, bool, tuple)},
     ("datetime", "datetime"): _valid(datetime),
     ("datetime", "date"): _valid(date),
     ("datetime", "time"): _valid(time),
@@ -351,3 +365,8 @@ for (_module, _name), _known in list(_KNOWN.items()):  # names of Python 2, for 
         _KNOWN["__builtin__", _name] = _known
 _KNOWN["__builtin__", "xrange"] = range
 _KNOWN["copy_reg", "_reconstructor"] = _reconstructed
+
+_Unpickler.set_makers = frozenset((_KNOWN["builtins", "set"], _KNOWN["builtins", "frozenset"]))
+_Unpickler.makers = frozenset(
+    (dict, _bytearray, _reconstructed, _KNOWN["builtins", "set"], *dateutil_pickles.KNOWN.values())
+)

@@ -1,4 +1,4 @@
-"""The closed list of types that a program adds to the codec.
+"""The closed list of types that rows know beyond the plain ones: `library`'s, and those that a program adds.
 
 What lives here: ``register_type`` and the look-ups by class and by name. What must not: JSON, jobs, imports by name.
 Data: ``_BY_CLASS[cls]`` and ``_BY_NAME[name]`` hold the same ``TypeEntry``; entries are only ever added, each by one
@@ -8,13 +8,16 @@ dict write, so readers need no lock.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, Flag
 from importlib import import_module
 from typing import Any, NamedTuple, TypeVar, overload
 
+from .._quoting import short
 from ..errors import DecodeError
+from . import library
 
 T = TypeVar("T")
 _TRIGGERS = __package__.rpartition(".")[0] + ".triggers."
@@ -24,6 +27,7 @@ _MEMBERS = {
     "calendarinterval": ("CalendarIntervalTrigger",),
     "cron": ("CronTrigger",),
     "combining": ("AndTrigger", "OrTrigger"),
+    "rrule": ("RRuleTrigger",),
 }
 
 
@@ -37,18 +41,42 @@ class TypeEntry(NamedTuple):
     fields: bool  # encode gives {attribute name: value}, so errors say ".name"
 
 
-_BY_CLASS: dict[type, TypeEntry] = {}
-_BY_NAME: dict[str, TypeEntry] = {}
+_BY_CLASS: dict[type, TypeEntry] = {known.cls: TypeEntry(*known) for known in library.standard()}
+_BY_NAME: dict[str, TypeEntry] = {entry.name: entry for entry in _BY_CLASS.values()}
 
 
 def entry_for(cls: type) -> TypeEntry | None:
     """The entry of exactly this class (subclasses need their own)."""
-    return _BY_CLASS.get(cls)
+    entry = _BY_CLASS.get(cls)
+    return entry if entry is not None or not _adapt(_reference(cls)) else _BY_CLASS.get(cls)
 
 
 def entry_named(name: str) -> TypeEntry | None:
     """The entry under the name that a row gives."""
-    return _BY_NAME.get(name)
+    entry = _BY_NAME.get(name)
+    return entry if entry is not None or not _adapt(name) else _BY_NAME.get(name)
+
+
+def missing(name: Any) -> str:
+    """What is said where a row names a type that has no entry."""
+    library_name = name.partition(":")[0] if type(name) is str else ""
+    cure = (
+        f"import {library_name} in this process"
+        if library_name in library.LIBRARIES
+        else ("call rapscheduler.register_type() on it")
+    )
+    return f"type {short(name)} isn't registered in this process: {cure} before the scheduler starts"
+
+
+def _adapt(reference: str) -> bool:
+    """Enter the types of the library that a class or a name is of, when the program has imported it."""
+    found = False
+    for known in library.of_loaded(re.split("[.:]", reference, maxsplit=1)[0]):
+        found = True
+        entry = TypeEntry(*known)
+        _BY_NAME.setdefault(entry.name, entry)
+        _BY_CLASS.setdefault(entry.cls, entry)
+    return found
 
 
 def entry_at(module: str, qualname: str) -> TypeEntry | None:
@@ -114,10 +142,8 @@ def advice(value: object) -> str:
     """Why ``value`` can't be stored and what to do about it."""
     cls = type(value)
     reference = _reference(cls)
-    if callable(value) and not isinstance(value, type) and cls.__module__ == "builtins":
-        return f"{value!r} is a callable; pass its name as text and look it up in the job"
-    if isinstance(value, type):
-        return f"{value!r} is a class; pass its name as text and look it up in the job"
+    if callable(value) and cls.__module__ == "builtins":
+        return f"{value!r} is a callable that can't be found by a name; pass its name as text and look it up in the job"
     if isinstance(value, Enum) or dataclasses.is_dataclass(cls) or hasattr(cls, "_fields"):
         return f"type {reference} isn't registered; call rapscheduler.register_type({cls.__qualname__})"
     return (
@@ -136,7 +162,7 @@ def _entry(
     if (encode is None) != (decode is None):
         raise TypeError(f"register_type({cls.__qualname__}): give both encode= and decode=, or neither")
     if encode is not None and decode is not None:
-        return TypeEntry(cls, name, encode, decode, fields=False)
+        return TypeEntry(cls, name, encode, _under_closed_list(decode), fields=False)
     if issubclass(cls, Enum):
         return _enum_entry(cls, name)
     if dataclasses.is_dataclass(cls):
@@ -158,11 +184,19 @@ def _own_names(cls: type) -> set[str]:
 
 def _enum_entry(cls: Any, name: str) -> TypeEntry:
     if issubclass(cls, Flag):
-        return TypeEntry(cls, name, lambda value: value.value, cls, fields=False)
+
+        def flags(content: Any) -> Any:
+            if (
+                type(content) is not int or not -(2**63) <= content < 2**64
+            ):  # the class keeps what it is asked for
+                raise ValueError(f"{cls.__qualname__} has no members {short(content)}")
+            return cls(content)
+
+        return TypeEntry(cls, name, lambda value: value.value, flags, fields=False)
 
     def decode(content: Any) -> Any:
         if type(content) is not str or content not in cls.__members__:
-            raise ValueError(f"{cls.__qualname__} has no member {content!r}")
+            raise ValueError(f"{cls.__qualname__} has no member {short(content)}")
         return cls.__members__[content]
 
     return TypeEntry(cls, name, lambda value: value.name, decode, fields=False)
@@ -228,6 +262,16 @@ def _member_class(reference: str) -> Any:
             "rapscheduler.register_type() on it before"
         )
     return entry.cls
+
+
+def _under_closed_list(decode: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A program's own function; it may give what a row says to the `__setstate__` of a combination."""
+
+    def guarded(content: Any) -> Any:
+        with closed_list():
+            return decode(content)
+
+    return guarded
 
 
 def _setstate_into(cls: Any) -> Callable[[Any], Any]:

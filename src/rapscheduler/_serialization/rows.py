@@ -1,41 +1,41 @@
 """Job <-> row: the one mapping.
 
-What lives here: `JobRow`, `RowChange`, the seconds of APScheduler's columns, and finding the callable that a row names.
+What lives here: `JobRow`, `RowChange`, the seconds of APScheduler's columns, and the job of a row.
 What must not: SQL, keys, connections; the layout of the bytes (``codec``).
 
 A row is (id, run time, nominal time, parked, data):
 
     run_at_us     when the job is due, µs since the epoch; None: paused. Stores write it as APScheduler does, in float
-                  seconds; us_from_seconds(seconds_from_us(t)) == t for every time before the year 2242, and after it
-                  the seconds stay equal, so that comparing them in a store works for ever
+                  seconds; us_from_seconds(seconds_from_us(t)) == t for every time before the year 2242. What somebody
+                  else wrote may lie between two microseconds, so a store never compares seconds for equality: a row
+                  is due at t when its seconds are in `seconds_around(t)`
     nominal_us    what the trigger said, when that differs from run_at_us (jitter); else None
     parked        why the row is set aside; None: it isn't
     data          the job's bytes; the loop never rewrites them
+
+A store makes rows by `row_of`, which takes whatever a column holds: no row is an error of its own. What can't be an id
+becomes an `OddId`, which says what was found and keeps it for the store to find the row by.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timezone, tzinfo
 from functools import partial
 from typing import Any, NamedTuple
 
 from .._engine.trigger import TriggerCore
+from .._instants import MAX_US, MIN_US, SECOND_US, moment
 from ..errors import DecodeError, EncodeError
 from ..job import Job
-from ..util import ref_to_obj
-from .codec import ANY_CALLABLE, CallableRule, decode, encode
+from .callables import ANY_CALLABLE, REPLACE, CallableRule, find_callable
+from .codec import decode, encode
 
 _EXACT_BELOW_S = 2.0**32
+_HALVES = 2 * SECOND_US
+_SHOWN_OF_ID = 100
 NO_TIME_US = 1 << 62
-_MIN_US = -62135596800_000000
-_MAX_US = 253402300799_999999
 _NO_OPTIONS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
-_REPLACE = (
-    "replace the job: add_job(..., id=..., replace_existing=True)"  # it can't be modified: nothing reads it
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class JobRow(NamedTuple):
@@ -50,6 +50,57 @@ class JobRow(NamedTuple):
 
 # The constructor of a named tuple costs more than many a column: this takes (id, run_at_us, nominal_us, parked, data).
 new_row: Callable[[tuple[Any, ...]], JobRow] = partial(tuple.__new__, JobRow)
+
+
+class OddId(str):
+    """The text in which an id is shown that is no text in the store, and ``raw``, what the store finds its row by."""
+
+    raw: Any
+
+    @classmethod
+    def of(cls, found: Any, raw: Any = None) -> OddId:
+        """The id of a row in which ``found`` was found; ``raw`` where the store knows it by something else."""
+        try:
+            shown = repr(found)
+        except Exception:  # an integer of very many digits, a broken __repr__
+            shown = "?"
+        odd = cls(f"{type(found).__name__} {shown[:_SHOWN_OF_ID]}")
+        odd.raw = found if raw is None else raw
+        return odd
+
+
+def raw_id(job_id: Any) -> Any:
+    """The id as the store has it."""
+    return job_id.raw if type(job_id) is OddId else job_id
+
+
+def row_of(job_id: Any, seconds: Any, nominal_us: Any, parked: Any, data: Any) -> JobRow:
+    """The row of what a store's columns hold, whatever their types are."""
+    if type(job_id) is not str and type(job_id) is not OddId:
+        job_id = str(job_id) if isinstance(job_id, str) else OddId.of(job_id)
+    if nominal_us is not None and type(nominal_us) is not int:
+        nominal_us = whole_us(nominal_us)
+    if parked is not None and type(parked) is not str:
+        parked = f"(set aside by somebody else: {OddId.of(parked)})"
+    if type(data) is not bytes:
+        data = _bytes(data)
+    return new_row((job_id, us_from_seconds(seconds), nominal_us, parked, data))
+
+
+def whole_us(value: Any) -> int:
+    """A time in µs as a column holds it (drivers have integers of their own); ``NO_TIME_US`` for what is none."""
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else NO_TIME_US
+
+
+def _bytes(data: Any) -> bytes:
+    if isinstance(data, str):
+        return data.encode("utf-8", "surrogateescape")
+    return bytes(data) if isinstance(data, (bytes, bytearray, memoryview)) else b""
+
+
+def is_time(time_us: int) -> bool:
+    """Whether a run time that was read can be one."""
+    return MIN_US <= time_us <= MAX_US
 
 
 class RowChange(NamedTuple):
@@ -68,22 +119,34 @@ class RowChange(NamedTuple):
 
 def seconds_from_us(time_us: int | None) -> float | None:
     """Float seconds, the nearest to the instant."""
-    return None if time_us is None else time_us / 1_000_000
+    return None if time_us is None else time_us / SECOND_US
 
 
 def us_from_seconds(seconds: float | None) -> int | None:
-    """The instant in µs that ``seconds_from_us`` turned into these seconds; ``NO_TIME_US`` for what is no time."""
+    """The instant in µs that is nearest to these seconds; ``NO_TIME_US`` for what is no time."""
     if seconds is None:
         return None
+    if type(seconds) is bool:
+        return NO_TIME_US
     try:
         if -_EXACT_BELOW_S < seconds < _EXACT_BELOW_S:
-            return round(seconds * 1_000_000)
+            time_us = round(seconds * SECOND_US)
+            if time_us / SECOND_US == seconds:
+                return time_us
+            # The product of a float of today and a million is off by up to an eighth of a microsecond.
+            whole = int(seconds)
+            return whole * SECOND_US + round((seconds - whole) * SECOND_US)
         numerator, denominator = float(seconds).as_integer_ratio()
     except (TypeError, ValueError, OverflowError):  # text, nan, inf: somebody else wrote this
         return NO_TIME_US
-    time_us = int((2 * numerator * 1_000_000 + denominator) // (2 * denominator))
+    time_us = int((2 * numerator * SECOND_US + denominator) // (2 * denominator))
     # the last microseconds of the year 9999 are nearest to the first second after it
-    return _MAX_US if time_us == _MAX_US + 1 else time_us
+    return MAX_US if time_us == MAX_US + 1 else time_us
+
+
+def seconds_around(time_us: int) -> tuple[float, float]:
+    """The least and the greatest float seconds whose nearest microsecond this is."""
+    return (2 * time_us - 1) / _HALVES, (2 * time_us + 1) / _HALVES
 
 
 def row_from_job(
@@ -131,18 +194,22 @@ def job_from_row(
     ``found``: the callables that rows read at the same time have named, so that each is looked up once.
     """
     job_id, run_at_us, nominal_us, _, data = row
+    if type(job_id) is OddId:
+        raise DecodeError(
+            f"its id is no text, but {job_id}; ids are texts: give the row another one, or delete it"
+        )
     if nominal_us is None:
         nominal_us = run_at_us
-    if run_at_us is not None and not (
-        _MIN_US <= run_at_us <= _MAX_US and (nominal_us is None or _MIN_US <= nominal_us <= _MAX_US)
+    if (run_at_us is not None and not MIN_US <= run_at_us <= MAX_US) or (
+        nominal_us is not None and not MIN_US <= nominal_us <= MAX_US
     ):
-        raise DecodeError(f"its next run time isn't between the years 1 and 9999; {_REPLACE}")
+        raise DecodeError(f"its next run time isn't between the years 1 and 9999; {REPLACE}")
     state = decode(data, rule)
     job: Any = Job.__new__(Job)
     reference = state["func"]
     func = None if found is None else found.get(reference)
     if func is None:
-        func = find_callable(reference)
+        func = find_callable(reference, rule)
         if found is not None:
             found[reference] = func
     job._fill(
@@ -160,6 +227,8 @@ def job_from_row(
         state["max_instances"],
     )
     job._jobstore_alias = alias
+    if "extras" in state:
+        job._extras = state["extras"]
     zone = state.get("run_zone")
     if zone is None or run_at_us is None:
         job._advance(run_at_us, nominal_us)
@@ -167,26 +236,6 @@ def job_from_row(
         job._advance(run_at_us, nominal_us, _moment(run_at_us, zone))
     restored: Job = job
     return restored
-
-
-def find_callable(reference: str) -> Callable[..., Any]:
-    """The callable of a checked reference, importing its module. Raises ``DecodeError`` when there is none."""
-    module_name, _, path = reference.partition(":")
-    found: Any = sys.modules.get(module_name)
-    try:
-        if found is None:
-            found = ref_to_obj(reference)
-        else:
-            for name in path.split("."):
-                found = getattr(found, name)
-    except Exception as exc:
-        raise DecodeError(
-            f"its callable {reference!r} can't be found ({exc}); restore it under this name, or {_REPLACE}"
-        ) from exc
-    if not callable(found):
-        raise DecodeError(f"{reference!r} is a {type(found).__name__}, which can't be called")
-    callable_: Callable[..., Any] = found
-    return callable_
 
 
 def _state(job: Job, options: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -206,6 +255,8 @@ def _state(job: Job, options: dict[str, Any] | None = None) -> dict[str, Any]:
         "coalesce": job.coalesce,
         "max_instances": job.max_instances,
     }
+    if job._extras is not None:
+        state["extras"] = job._extras
     if job.run_at_us is not None and not isinstance(job.trigger, TriggerCore):
         state["run_zone"] = zone_of_run_time(job.next_run_time, job.trigger)
     return state
@@ -242,6 +293,6 @@ def _no_reference(job: Job) -> EncodeError:
 def _moment(time_us: int, zone: tzinfo) -> datetime | None:
     """The instant in a zone that only the row knows; None when that zone can't express it."""
     try:
-        return (_EPOCH + timedelta(microseconds=time_us)).astimezone(zone)
+        return moment(time_us, zone)
     except (OverflowError, ValueError):
         return None

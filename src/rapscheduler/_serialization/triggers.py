@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from .._quoting import said, short
 from ..errors import DecodeError
 from ..triggers.base import BaseTrigger
 from . import registry
@@ -30,6 +31,10 @@ from .zones import zone_from_text
 
 ENTRY_POINT_GROUPS = ("rapscheduler.triggers", "apscheduler.triggers")
 _WRITTEN_KEPT = 4096
+# Of the texts of a job's triggers, together with 32 for each trigger and 4 for each item of a list: reading them costs
+# microseconds for each part of a field.
+MAX_TEXT = 65_536
+_MAX_FIELD = 4_000  # of one of these texts or lists
 _DAY_US = 86_400_000_000
 _CALENDAR_COUNTS = ("years", "months", "weeks", "days")
 
@@ -56,7 +61,11 @@ def trigger_json(trigger: object, strict: bool = False) -> bytes:
     key = None if name is None else _FORMS[name].numbers(trigger)
     text = None if key is None else _written.get(key)
     if text is None:
-        text = orjson.dumps(pack_trigger(trigger, strict=strict), option=DUMPS_OPTION)
+        node = pack_trigger(trigger, strict=strict)
+        problem = _too_long(node)
+        if problem is not None:
+            raise Unwritable(problem)
+        text = orjson.dumps(node, option=DUMPS_OPTION)
         if key is not None:
             if len(_written) >= _WRITTEN_KEPT:
                 _written.clear()
@@ -77,6 +86,8 @@ def pack_trigger(trigger: object, depth: int = 0, strict: bool = False) -> dict[
         try:
             if argument == "triggers":
                 node[argument] = _pack_members(value, depth, strict)
+            elif argument == "exclude":  # its written form is JSON
+                node[argument] = value.node
             elif isinstance(value, tzinfo):
                 node[argument] = _zone_text(value)
             else:
@@ -95,8 +106,40 @@ def unpack_trigger(node: Any) -> BaseTrigger:
 
 def recipe_of(node: Any) -> Recipe:
     """A function that makes the trigger of a node. Both raise ``DecodeError`` only."""
+    problem = _reading(_too_long, node)
+    if problem is not None:
+        raise DecodeError(problem)
     recipe: Recipe = _reading(_recipe, node, 0)
     return recipe
+
+
+def _too_long(node: Any) -> str | None:
+    """Why the triggers of a node take too long to read, or ``None``."""
+    total, waiting = 0, [node]
+    while waiting:
+        trigger = waiting.pop()
+        if type(trigger) is not dict or trigger.get("type") not in _FORMS:
+            continue
+        total += 32
+        for name, value in trigger.items():
+            if name == "triggers" and type(value) is list:
+                waiting += value
+                continue
+            length = _length(value, name == "exclude")
+            if length > _MAX_FIELD:
+                return f"{name[:100]!r} of a trigger is longer than the {_MAX_FIELD} characters that a row may have"
+            total += length
+        if total > MAX_TEXT:
+            return f"the triggers of the job are longer than the {MAX_TEXT} characters that a row may have"
+    return None
+
+
+def _length(value: Any, of_days: bool = False) -> int:
+    if of_days and type(value) is dict:  # a part of a set of days
+        value = list(value.values())
+    if type(value) is list:
+        return sum(4 + _length(item, of_days) for item in value)
+    return len(value) if type(value) is str else 0
 
 
 def _reading(read: Callable[..., Any], *values: Any, **arguments: Any) -> Any:
@@ -108,7 +151,7 @@ def _reading(read: Callable[..., Any], *values: Any, **arguments: Any) -> Any:
     except RecursionError:
         raise DecodeError("the trigger is nested too deeply to be read") from None
     except Exception as exc:
-        raise DecodeError(f"the trigger can't be read back: {exc}") from exc
+        raise DecodeError(f"the trigger can't be read back: {said(exc)}") from exc
 
 
 def _pack_members(triggers: Any, depth: int, strict: bool) -> list[Any]:
@@ -178,19 +221,38 @@ def _recipe(node: Any, depth: int) -> Recipe:
     for argument, value in node.items():
         if argument == "timezone" and type(value) is str:
             arguments[argument] = zone_from_text(value)
+        elif argument == "exclude":
+            arguments[argument] = _days(value)
         elif argument not in ("type", "triggers"):
-            arguments[argument] = unpack(value)
+            arguments[argument] = _plain(argument, unpack(value))
     if name in ("and", "or"):
         members = [_recipe(member, depth + 1) for member in node["triggers"]]
         return partial(_reading, lambda: cls([make() for make in members], **arguments))
     if name == "date" and isinstance(arguments.get("run_date"), datetime):
         arguments.setdefault("timezone", arguments["run_date"].tzinfo)
-    if (
-        name == "interval" and arguments.get("start_date") is not None
-    ):  # without one, each starts when it is made
+    # without a start date, each interval starts when it is made
+    if name == "interval" and arguments.get("start_date") is not None:
         make: Recipe = cls(**arguments)._maker()
         return make
     return _again(cls(**arguments)) if name == "cron" else partial(_reading, cls, **arguments)
+
+
+def _days(node: Any) -> Any:
+    from ..calendars import Days
+
+    try:
+        return Days(node)
+    except ImportError as exc:
+        raise DecodeError(f"the trigger can't be read back here: {exc}") from exc
+
+
+def _plain(argument: str, value: Any) -> Any:
+    """An argument of a trigger of ours. DecodeError: it is none that a trigger was ever written with."""
+    items = value if type(value) in (list, tuple) else () if type(value) is str else (value,)
+    for item in items:
+        if type(item) is not str and hasattr(type(item), "__iter__"):  # range(10**15)
+            raise DecodeError(f"{argument[:100]!r} of the trigger can't be {short(item)}")
+    return value
 
 
 def _again(model: Any) -> Recipe:
@@ -198,10 +260,12 @@ def _again(model: Any) -> Recipe:
     cls: Any = type(model)
     text, zone = model._text, model.zone
     arguments = (model.start_date, model.end_date, model.jitter)
+    skips = model.skips
 
     def make() -> Any:
         trigger = cls.__new__(cls)
         trigger._begin(text, zone, *arguments)
+        trigger.skips = skips
         return trigger
 
     return make
@@ -279,13 +343,28 @@ def _interval_arguments(trigger: Any) -> dict[str, Any]:
     arguments["timezone"] = trigger.timezone
     if trigger.jitter_us:
         arguments["jitter"] = trigger.jitter
-    return arguments
+    return arguments | _left_out_arguments(trigger)
+
+
+def _left_out_arguments(trigger: Any) -> dict[str, Any]:
+    """Of the triggers with a kernel: what they leave out, and how jobs are spread."""
+    if trigger.skips is None:
+        return {}
+    exclude, windows, spread, seed = trigger.skips.source
+    return _given({"exclude": exclude, "windows": list(windows) or None, "spread": spread, "seed": seed})
 
 
 def _interval_numbers(trigger: Any) -> tuple[Any, ...] | None:
     if trigger._dates is not None:  # they came in other zones
         return None
-    return trigger.interval_us, trigger.zone, trigger.anchor_us, trigger.end_us, trigger.jitter_us
+    return (
+        trigger.interval_us,
+        trigger.zone,
+        trigger.anchor_us,
+        trigger.end_us,
+        trigger.jitter_us,
+        trigger.skips,
+    )
 
 
 def _calendar_arguments(trigger: Any) -> dict[str, Any]:
@@ -295,7 +374,8 @@ def _calendar_arguments(trigger: Any) -> dict[str, Any]:
     for name in ("start_date", "end_date"):
         value: date | None = getattr(trigger, name)
         arguments[name] = value
-    return _given(arguments | {"timezone": trigger.timezone, "jitter": trigger.jitter})
+    arguments |= {"timezone": trigger.timezone, "jitter": trigger.jitter}
+    return _given(arguments) | _left_out_arguments(trigger)
 
 
 def _cron_arguments(trigger: Any) -> dict[str, Any]:
@@ -307,11 +387,11 @@ def _cron_arguments(trigger: Any) -> dict[str, Any]:
         arguments["end_date"] = trigger.end_date
     if trigger.jitter_us:
         arguments["jitter"] = trigger.jitter
-    return arguments
+    return arguments | _left_out_arguments(trigger)
 
 
 def _cron_numbers(trigger: Any) -> tuple[Any, ...]:
-    return trigger._text, trigger.zone, trigger.start_us, trigger.end_us, trigger.jitter_us
+    return trigger._text, trigger.zone, trigger.start_us, trigger.end_us, trigger.jitter_us, trigger.skips
 
 
 @lru_cache(maxsize=4096)
@@ -323,6 +403,17 @@ def _cron_fields(text: Any) -> dict[str, Any]:
     if text.day_or_weekday:
         arguments["day_or_weekday"] = True
     return arguments
+
+
+def _rrule_arguments(trigger: Any) -> dict[str, Any]:
+    return _given(
+        {
+            "rule": trigger.rule,
+            "start_date": trigger.start_date,
+            "timezone": trigger.timezone,
+            "jitter": trigger.jitter or None,
+        }
+    )
 
 
 def _combining_arguments(trigger: Any) -> dict[str, Any]:
@@ -346,6 +437,7 @@ _FORMS = {
     ),
     "cron": TriggerForm(_TRIGGERS + "cron", "CronTrigger", _cron_arguments, _cron_numbers),
     "and": TriggerForm(_TRIGGERS + "combining", "AndTrigger", _combining_arguments),
+    "rrule": TriggerForm(_TRIGGERS + "rrule", "RRuleTrigger", _rrule_arguments),
     "or": TriggerForm(_TRIGGERS + "combining", "OrTrigger", _combining_arguments),
 }
 _NAMES = {(form.module, form.class_name): name for name, form in _FORMS.items()}

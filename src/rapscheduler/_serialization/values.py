@@ -7,8 +7,9 @@ begins with "$", the tag:
     {"$tuple": [1, 2]}   {"$datetime": "2025-03-30T12:00:00", "zone": "Europe/Berlin"}   {"$decimal": "1.10"}
 
 A dict whose keys aren't all strings without a leading "$" is {"$dict": [[key, value], ...]}, so tags can't be forged
-by data. Types registered by the program are {"$type": name, "value": node}. Nothing is imported by name, and nothing
-but constructors of the registry is called. Types are looked up by identity: a subclass of a known type needs a
+by data. Types of the registry are {"$type": name, "value": node}; functions and classes among the arguments of a job
+are {"$callable": reference}, found by the store's rule for callables. Nothing else is imported by name, and nothing but
+constructors of the registry is called. Types are looked up by identity: a subclass of a known type needs a
 registration of its own, because reading it back as its base would change it.
 
 Depth is counted in Python levels: 1 per container, at most MAX_DEPTH, so that the tags (3 JSON levels at most for
@@ -29,12 +30,14 @@ from uuid import UUID
 
 import orjson
 
+from .._quoting import said
 from ..errors import DecodeError, EncodeError
 from . import registry
+from .bounds import FEW_KEYS, MAX_CONTAINERS, MAX_PARTS, crowded
+from .callables import NAMED, CallableRule, find_argument, reference_to
 from .zones import zone_from_text, zone_to_text
 
 MAX_DEPTH = 64
-MAX_CONTAINERS = 1_000_000  # a value whose parts are shared may be far larger written down than in memory
 MAX_NODE_DEPTH = 240  # JSON levels accepted from a row
 # Nodes are plain: orjson may write nothing that it knows and JSON doesn't.
 DUMPS_OPTION = (
@@ -55,36 +58,38 @@ class Unwritable(Exception):
         self.trail: list[str] = []
 
 
-def pack_at(value: object, root: str, strict: bool = False) -> Any:
+def pack_at(value: object, root: str, strict: bool = False, rule: CallableRule | None = None) -> Any:
     """The node of ``value``. ``root`` names it in errors, e.g. ``"args"``; raises ``EncodeError`` with the path.
 
+    ``rule`` says which functions and classes may be in it, by reference; without it there may be none.
     ``strict`` also looks for lone surrogates in texts, which orjson refuses without saying where.
     """
     try:
-        return _Packer(strict).pack(value, 0)
+        return _Packer(strict, rule).pack(value, 0)
     except Unwritable as problem:
         path = root + "".join(reversed(problem.trail))
         raise EncodeError(f"{path} can't be stored: {problem.reason}", path) from None
 
 
-def unpack(node: Any) -> Any:
-    """The value of a node. Raises ``DecodeError`` only."""
+def unpack(node: Any, rule: CallableRule | None = None) -> Any:
+    """The value of a node. Raises ``DecodeError`` only. ``rule``: as in `pack_at`."""
     try:
-        return _unpack(node, 0)
+        return _unpack(node, 0, rule)
     except DecodeError:
         raise
     except RecursionError:
         raise DecodeError("the row is nested too deeply to be read") from None
     except Exception as exc:
-        raise DecodeError(f"a value in the row can't be read back: {exc}") from exc
+        raise DecodeError(f"a value in the row can't be read back: {said(exc)}") from exc
 
 
 class _Packer:
     """One walk over one value."""
 
-    def __init__(self, strict: bool) -> None:
+    def __init__(self, strict: bool, rule: CallableRule | None = None) -> None:
         self.strict = strict
-        self.containers = 0
+        self.rule = rule
+        self.containers = self.parts = 0
 
     def pack(self, value: Any, depth: int) -> Any:
         kind = type(value)
@@ -101,7 +106,9 @@ class _Packer:
         if depth >= MAX_DEPTH:
             raise Unwritable(f"it is nested more than {MAX_DEPTH} levels deep (does it contain itself?)")
         self.containers += 1
-        if self.containers > MAX_CONTAINERS:
+        if (
+            self.containers > MAX_CONTAINERS
+        ):  # one whose parts are shared is far larger written down than in memory
             raise Unwritable(f"it has more than {MAX_CONTAINERS} lists, dicts and objects inside")
         if kind is list:
             return self.items(value, depth)
@@ -110,14 +117,21 @@ class _Packer:
         if kind is tuple:
             return {"$tuple": self.items(value, depth)}
         if kind is set or kind is frozenset:
+            _check_crowd(value)
             return {"$set" if kind is set else "$frozenset": self.items(value, depth)}
         plain = _PLAIN_PACKERS.get(kind)
         if plain is not None:
             return plain(value)
         return self.registered(value, depth)
 
+    def spend(self, count: int) -> None:
+        self.parts += count
+        if self.parts > MAX_PARTS:
+            raise Unwritable(f"it has more than {MAX_PARTS} values inside")
+
     def items(self, values: Any, depth: int) -> list[Any]:
         nodes: list[Any] = []
+        self.spend(len(values))
         try:
             for value in values:
                 nodes.append(self.pack(value, depth + 1))  # noqa: PERF401 (its length is the index in the error)
@@ -129,6 +143,7 @@ class _Packer:
     def mapping(self, values: dict[Any, Any], depth: int) -> Any:
         key: Any = None
         nodes = {}
+        self.spend(len(values))
         try:
             for key, value in values.items():
                 if (
@@ -140,6 +155,7 @@ class _Packer:
                 nodes[key] = self.pack(value, depth + 1)
             else:
                 return nodes
+            _check_crowd(values)
             pairs = []
             for key, value in values.items():
                 pairs.append([self.pack(key, depth + 1), self.pack(value, depth + 1)])
@@ -155,11 +171,18 @@ class _Packer:
             return {"$zone": _zone_text(value)}
         entry = registry.entry_for(type(value))
         if entry is None:
-            raise Unwritable(registry.advice(value))
+            if self.rule is None or not isinstance(value, NAMED):
+                raise Unwritable(registry.advice(value))
+            reference, problem = reference_to(value, self.rule)
+            if problem is not None:
+                raise Unwritable(problem or registry.advice(value))
+            return {"$callable": reference}
         try:
             content = entry.encode(value)
         except Exception as exc:
-            raise Unwritable(f"the encode function registered for {entry.name!r} raised {exc!r}") from exc
+            raise Unwritable(
+                f"the encode function registered for {entry.name!r} raised {type(exc).__name__}: {said(exc)}"
+            ) from exc
         if entry.fields and type(content) is dict:
             return {"$type": entry.name, "value": self.fields(content, depth)}
         return {"$type": entry.name, "value": self.pack(content, depth + 1)}
@@ -174,6 +197,12 @@ class _Packer:
             problem.trail.append(f".{name}")
             raise
         return nodes
+
+
+def _check_crowd(keys: Any) -> None:
+    problem = crowded(keys) if len(keys) > FEW_KEYS else None
+    if problem is not None:
+        raise Unwritable(problem)
 
 
 def _short(key: object) -> str:
@@ -260,50 +289,49 @@ if _PATH_KIND is not PureWindowsPath:
     _PLAIN_PACKERS[PureWindowsPath] = lambda value: {"$windowspath": _pack_text(str(value))}
 
 
-def _unpack(node: Any, depth: int) -> Any:
+def _unpack(node: Any, depth: int, rule: CallableRule | None) -> Any:
     kind = type(node)
     if kind is list:
         if depth > MAX_NODE_DEPTH:
             raise DecodeError(f"the row is nested more than {MAX_NODE_DEPTH} levels deep")
-        return [_unpack(item, depth + 1) for item in node]
+        return [_unpack(item, depth + 1, rule) for item in node]
     if kind is not dict:
         return node
     if depth > MAX_NODE_DEPTH:
         raise DecodeError(f"the row is nested more than {MAX_NODE_DEPTH} levels deep")
     for key in node:
         if key[:1] == "$":
-            return _unpack_tagged(key, node, depth)
-    return {key: _unpack(value, depth + 1) for key, value in node.items()}
+            return _unpack_tagged(key, node, depth, rule)
+    return {key: _unpack(value, depth + 1, rule) for key, value in node.items()}
 
 
-def _unpack_tagged(tag: str, node: dict[str, Any], depth: int) -> Any:
+def _unpack_tagged(tag: str, node: dict[str, Any], depth: int, rule: CallableRule | None) -> Any:
     content = node[tag]
     if tag in _CONTAINERS:
         if type(content) is not list:
             raise DecodeError(f"{tag} in a row must hold a list, not {type(content).__name__}")
-        return _CONTAINERS[tag](_unpack(content, depth + 1))
+        return _CONTAINERS[tag](_unpack(content, depth + 1, rule))
     if tag == "$type":
-        return _unpack_registered(content, node, depth)
+        return _unpack_registered(content, node, depth, rule)
+    if tag == "$callable":
+        return find_argument(_text(content), rule)
     reader = _READERS.get(tag)
     if reader is None:
         raise DecodeError(f"rows have no value type {tag[:60]!r}; was it written by a newer version?")
     if tag in _PATH_TAGS:
-        content = _unpack(content, depth + 1)
+        content = _unpack(content, depth + 1, rule)
     return reader(content, node)
 
 
-def _unpack_registered(name: Any, node: dict[str, Any], depth: int) -> Any:
+def _unpack_registered(name: Any, node: dict[str, Any], depth: int, rule: CallableRule | None) -> Any:
     entry = registry.entry_named(name) if type(name) is str else None
     if entry is None:
-        raise DecodeError(
-            f"type {str(name)[:200]!r} isn't registered in this process: call rapscheduler.register_type() on it "
-            "before the scheduler starts"
-        )
-    content = _unpack(node.get("value"), depth + 1)
+        raise DecodeError(registry.missing(name))
+    content = _unpack(node.get("value"), depth + 1, rule)
     try:
         return entry.decode(content)
     except Exception as exc:
-        raise DecodeError(f"a {entry.name!r} in the row can't be read back: {exc}") from exc
+        raise DecodeError(f"a {entry.name!r} in the row can't be read back: {said(exc)}") from exc
 
 
 def _text(content: Any) -> str:
@@ -313,12 +341,22 @@ def _text(content: Any) -> str:
 
 
 def _read_dict(pairs: list[Any]) -> dict[Any, Any]:
-    result = {}
     for pair in pairs:
         if type(pair) is not list or len(pair) != 2:
             raise DecodeError("$dict in a row must hold [key, value] pairs")
-        result[pair[0]] = pair[1]
-    return result
+    _refuse_crowd([key for key, _ in pairs])
+    return {key: value for key, value in pairs}  # noqa: C416 (the pairs are lists)
+
+
+def _read_set(items: list[Any]) -> set[Any]:
+    _refuse_crowd(items)
+    return set(items)
+
+
+def _refuse_crowd(keys: list[Any]) -> None:
+    problem = crowded(keys) if len(keys) > FEW_KEYS else None
+    if problem is not None:
+        raise DecodeError(problem)
 
 
 def _read_base64(content: Any, node: dict[str, Any]) -> bytes:
@@ -385,8 +423,8 @@ def _read_range(content: Any, node: dict[str, Any]) -> range:
 
 _CONTAINERS: dict[str, Callable[[list[Any]], Any]] = {
     "$tuple": tuple,
-    "$set": set,
-    "$frozenset": frozenset,
+    "$set": _read_set,
+    "$frozenset": lambda items: frozenset(_read_set(items)),
     "$dict": _read_dict,
 }
 _PATH_TAGS = frozenset({"$path", "$posixpath", "$windowspath"})

@@ -15,10 +15,12 @@ Decoding opens zone files only through names of letters, digits, "_", "+", "-" a
 from __future__ import annotations
 
 import re
-from datetime import timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from .._zones import forgotten_with_rules, read_again
 
 _OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{6}))?)?(?: (.{1,100}))?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
@@ -32,8 +34,8 @@ def zone_to_text(zone: tzinfo) -> str | None:
     if zone is timezone.utc:
         return "UTC"
     kind = type(zone)
-    if kind is ZoneInfo:
-        key = zone.key  # type: ignore[attr-defined]
+    if isinstance(zone, ZoneInfo):
+        key: Any = zone.key
         if key is None or not _can_be_loaded(key):
             return None
         return f"zoneinfo:{key}" if key == "UTC" or not _NAME.fullmatch(key) else str(key)
@@ -44,7 +46,25 @@ def zone_to_text(zone: tzinfo) -> str | None:
         return _pytz_to_text(zone)
     if module == "dateutil":
         return _dateutil_to_text(zone)
-    return None
+    return _plain_to_text(zone)
+
+
+def _plain_to_text(zone: tzinfo) -> str | None:
+    """A zone of another family that is one offset for ever and says so (`utcoffset(None)`), as that offset."""
+    try:
+        offset = zone.utcoffset(None)
+        if (
+            not isinstance(offset, timedelta)
+            or zone.utcoffset(_SUMMER) != offset
+            or zone.utcoffset(_WINTER) != offset
+        ):
+            return None
+        return "UTC" if not offset else _fixed_to_text(timezone(offset))
+    except Exception:  # not ours to explain: the zone has no text
+        return None
+
+
+_SUMMER, _WINTER = datetime(2025, 7, 1), datetime(2025, 1, 1)
 
 
 @lru_cache(maxsize=1024)
@@ -60,12 +80,15 @@ def _can_be_loaded(key: str) -> bool:
 def zone_from_text(text: str) -> tzinfo:
     """The zone that ``zone_to_text`` named. Raises ``ValueError`` for a text that names none here."""
     try:
-        return _zone_from_text(text)
+        zone = _zone_from_text(text)
+        if type(zone) is ZoneInfo and ZoneInfo(zone.key) is not zone:  # the cache of zoneinfo was cleared
+            read_again()
+            zone = _zone_from_text(text)
+        return zone
     except ValueError:
         raise
-    except (
-        Exception
-    ) as exc:  # missing zone file, missing package: the row is fine, this machine lacks something
+    except Exception as exc:
+        # missing zone file, missing package: the row is fine, this machine lacks something
         raise ValueError(f"time zone {text!r} can't be loaded here: {exc}") from exc
 
 
@@ -85,6 +108,9 @@ def _zone_from_text(text: str) -> tzinfo:
     if implementation == "dateutil":
         return _dateutil_from_text(name)
     raise ValueError(f"{text[:100]!r} isn't the name of a time zone")
+
+
+forgotten_with_rules(_zone_from_text.cache_clear)
 
 
 def _checked(name: str) -> str:

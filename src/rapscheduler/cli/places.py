@@ -1,21 +1,20 @@
 """Where jobs are stored, named by a URL on the command line.
 
-What lives here: URL and options -> a store of ours, looking into it without writing a byte, and the sibling place in
+What lives here: URL and options -> a store of ours, and the sibling place in
 which `rapscheduler migrate` keeps the rows as they were. What must not: conversion, reports. Drivers are imported when
 a URL asks for them. A sibling is the same kind of place under another name: table, collection, key or path + suffix.
 """
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from operator import attrgetter
-from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
+from rapscheduler._quoting import masked, one_line, said
 from rapscheduler._serialization.rows import JobRow
+from rapscheduler.jobstores._rowstore import NothingStoredError
 
 BATCH = 500  # rows read, converted and written at once
 ORIGINALS = "originals"
@@ -31,9 +30,7 @@ class Place(ABC):
     kind = ""
     options: ClassVar[Mapping[str, str]] = {}  # constructor argument -> default
     main_option = ""  # the option that a sibling's suffix goes to
-    attributes: ClassVar[Mapping[str, str]] = {}  # option -> attribute of the store, where the names differ
     knows_times = True  # whether rows pickled by APScheduler tell their run time outside of the pickle
-    goes_when_empty = False  # a place without jobs can't be told from one that never was
 
     def __init__(self, url: str, given: Mapping[str, str]) -> None:
         unknown = [name for name in given if name not in self.options]
@@ -45,23 +42,14 @@ class Place(ABC):
         self.url = url
         self.given: dict[str, Any] = dict(self.options) | dict(given)
         self.store: Any = None
-
-    @classmethod
-    def around(cls, store: Any) -> Place:
-        """The place of a store that was made but not opened; it can be looked at."""
-        place = cls(repr(store), {})
-        place.store = store
-        place.given = {name: attrgetter(cls.attributes.get(name, name))(store) or "" for name in cls.options}
-        place._look()
-        return place
+        self._there = False
 
     def __str__(self) -> str:
-        return f"{self._shown_url()} ({self.given[self.main_option]})"
+        return one_line(f"{self._shown_url()} ({self.given[self.main_option]})")
 
     def _shown_url(self) -> str:
         """Without passwords."""
-        shown = re.sub(r"://[^@/]*@", "://***@", self.url)
-        return re.sub(r"([?&]password=)[^&]*", r"\1***", shown)
+        return one_line(masked(self.url))
 
     def _host_and_port(self, port: int) -> tuple[str, int]:
         """Of a URL that names nothing but a server; ``port`` when it names none."""
@@ -73,7 +61,7 @@ class Place(ABC):
         try:
             return parts.hostname or "localhost", parts.port or port
         except ValueError as exc:
-            raise PlaceError(f"{self._shown_url()!r} is no URL of a server: {exc}") from None
+            raise PlaceError(f"{self._shown_url()!r} is no URL of a server: {said(exc)}") from None
 
     def same_as(self, other: Place) -> bool:
         return (self.url, self.given) == (other.url, other.given)
@@ -90,29 +78,20 @@ class Place(ABC):
     def open_store(self, write: bool) -> None:
         """Connect. ``write=False``: nothing is created or altered, and `exists` may then be asked."""
         self.store = self._make(write)
-        if write:
-            self.store._open()
+        try:
+            self.store._open(write)
+        except NothingStoredError:
+            self._there = False
         else:
-            self._look()
-
-    def _look(self) -> None:
-        self._look_only()
-
-    def parked(self) -> list[JobRow]:
-        """The rows that were set aside."""
-        rows: list[JobRow] = self.store._read_parked()
-        return rows
+            self._there = True
 
     @abstractmethod
     def _make(self, write: bool) -> Any:
         """The store, not opened."""
 
-    def _look_only(self) -> None:
-        """Make the store readable without creating anything."""
-
-    @abstractmethod
     def exists(self) -> bool:
-        """Whether there is such a table, collection, key or path."""
+        """Whether there was such a table, collection, key or path when it was opened."""
+        return self._there
 
     def batches(self) -> Iterator[list[JobRow]]:
         """Every row, some at a time; rows may be changed meanwhile."""
@@ -139,29 +118,16 @@ class Place(ABC):
             self.store = None
 
 
-def names_no_file(url: Any) -> bool:
-    """Whether SQLite would make an empty file of a name that was mistyped."""
-    import sqlalchemy
-
-    parts = sqlalchemy.engine.make_url(url)
-    name = parts.database or ""
-    plain = parts.get_backend_name() == "sqlite" and name not in ("", ":memory:") and "file:" not in name
-    return plain and not Path(name).exists()
-
-
 class SQLPlace(Place):
     kind = "SQLAlchemy"
     options: ClassVar = {"tablename": "apscheduler_jobs", "tableschema": ""}
     main_option = "tablename"
-    attributes: ClassVar = {"tablename": "jobs_t.name", "tableschema": "jobs_t.schema"}
-    _no_file = False
-    _missing: set[str] | frozenset[str] = frozenset()  # columns of ours
 
     def __str__(self) -> str:
         import sqlalchemy
 
         shown = sqlalchemy.engine.make_url(self.url).render_as_string(hide_password=True)
-        return f"{shown} (table {self.given['tablename']})"
+        return one_line(f"{masked(shown)} (table {self.given['tablename']})")
 
     def _make(self, write: bool) -> Any:
         from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
@@ -173,35 +139,6 @@ class SQLPlace(Place):
             sqlite_wal=write,
         )
 
-    def _look(self) -> None:
-        self._no_file = names_no_file(self.store.engine.url)
-        super()._look()
-
-    def exists(self) -> bool:
-        import sqlalchemy
-
-        if self._no_file:
-            return False
-        table = self.store.jobs_t
-        return bool(sqlalchemy.inspect(self.store.engine).has_table(table.name, schema=table.schema))
-
-    def _look_only(self) -> None:
-        """Select NULL for our columns where the table has only APScheduler's."""
-        import sqlalchemy
-
-        if not self.exists():
-            return
-        missing = self._missing = {column.name for column in self.store._missing_columns()}
-        if missing:
-            columns = [
-                sqlalchemy.null().label(column.name) if column.name in missing else column
-                for column in self.store._row_select.selected_columns
-            ]
-            self.store._row_select = sqlalchemy.select(*columns).select_from(self.store.jobs_t)
-
-    def parked(self) -> list[JobRow]:
-        return [] if "parked" in self._missing else super().parked()
-
     def ids(self) -> list[str]:
         import sqlalchemy
 
@@ -212,13 +149,13 @@ class SQLPlace(Place):
 
     def drop(self) -> None:
         self.store.jobs_t.drop(self.store.engine, checkfirst=True)
+        self.store._zones.drop(self.store.engine)
 
 
 class RedisPlace(Place):
     kind = "Redis"
     options: ClassVar = {"jobs_key": "apscheduler.jobs", "run_times_key": "apscheduler.run_times"}
     main_option = "jobs_key"
-    goes_when_empty = True
 
     def _suffixed(self, name: str, suffix: str) -> str:
         return f"{name}.{suffix}"
@@ -236,7 +173,10 @@ class RedisPlace(Place):
         return RedisJobStore(client=Redis.from_url(self.url), **self.given)
 
     def exists(self) -> bool:
-        return bool(self.store.redis.exists(self.given["jobs_key"]))
+        jobs = self.given[
+            "jobs_key"
+        ]  # a store that is shared may have no jobs but those whose last run is under way
+        return bool(self.store.redis.exists(jobs, f"{jobs}.schedulers"))
 
     def ids(self) -> list[str]:
         keys = self.store.redis.hkeys(self.given["jobs_key"])
@@ -247,7 +187,6 @@ class MongoPlace(Place):
     kind = "MongoDB"
     options: ClassVar = {"database": "apscheduler", "collection": "jobs"}
     main_option = "collection"
-    attributes: ClassVar = {"database": "collection.database.name", "collection": "collection.name"}
 
     def _make(self, write: bool) -> Any:
         from pymongo import MongoClient
@@ -255,9 +194,6 @@ class MongoPlace(Place):
         from rapscheduler.jobstores.mongodb import MongoDBJobStore
 
         return MongoDBJobStore(client=MongoClient(self.url), **self.given)
-
-    def exists(self) -> bool:
-        return self.given["collection"] in self.store.client[self.given["database"]].list_collection_names()
 
     def ids(self) -> list[str]:
         return [document["_id"] for document in self.store.collection.find({}, {"_id": 1}).sort("_id")]
@@ -267,7 +203,6 @@ class RethinkDBPlace(Place):
     kind = "RethinkDB"
     options: ClassVar = {"database": "apscheduler", "table": "jobs"}
     main_option = "table"
-    attributes: ClassVar = {"table": "table_name"}
 
     def _make(self, write: bool) -> Any:
         from rapscheduler.jobstores.rethinkdb import RethinkDBJobStore
@@ -277,16 +212,6 @@ class RethinkDBPlace(Place):
         return RethinkDBJobStore(
             **self.given, host=host, port=port, user=user or "admin", password=password or ""
         )
-
-    def _look_only(self) -> None:
-        store = self.store
-        store.conn = store.client or store.r.connect(db=store.database, **store.connect_args)
-
-    def exists(self) -> bool:
-        store = self.store
-        if self.given["database"] not in store._run(store.r.db_list()):
-            return False
-        return self.given["table"] in store._run(store.r.db(self.given["database"]).table_list())
 
     def ids(self) -> list[str]:
         return sorted(document["id"] for document in self.store._run(self.store.table.pluck("id")))
@@ -334,19 +259,9 @@ class ZooKeeperPlace(NodePlace):
         hosts = self.url.split("://", 1)[1].rstrip("/")
         return ZooKeeperJobStore(hosts=hosts, close_connection_on_exit=True, **self.given)
 
-    def _look_only(self) -> None:
-        store = self.store
-        store.client.start()
-        children = store._children  # it makes a path that isn't there
-        store._children = lambda path: children(path) if store.client.exists(path) else []
-
-    def exists(self) -> bool:
-        return bool(self.store.client.exists(self.given["path"]))
-
 
 class EtcdPlace(NodePlace):
     kind = "etcd"
-    goes_when_empty = True
 
     def _suffixed(self, name: str, suffix: str) -> str:
         return f"/{suffix}/{name.lstrip('/')}"  # APScheduler takes all keys that begin with its path for jobs
@@ -391,19 +306,11 @@ def place_for(url: str, options: Sequence[str] = ()) -> Place:
     for option in options:
         name, equals, value = option.partition("=")
         if not equals:
-            raise PlaceError(f"{option!r} isn't an option: write -o NAME=VALUE, e.g. -o tablename=my_jobs")
+            raise PlaceError(
+                f"{masked(option)!r} isn't an option: write -o NAME=VALUE, e.g. -o tablename=my_jobs"
+            )
         given[name.strip()] = value
     scheme, separator, _ = url.partition("://")
     if not separator:
-        raise PlaceError(f"{url!r} isn't a URL of jobs: give {URLS}")
+        raise PlaceError(f"{masked(url)!r} isn't a URL of jobs: give {URLS}")
     return _KINDS.get(scheme, SQLPlace)(url, given)
-
-
-def look_at(store: Any) -> Place | None:
-    """A store that was made and not opened, to be looked at without writing a byte. None: it is not one of ours."""
-    module = type(store).__module__
-    if not module.startswith("rapscheduler.jobstores."):
-        return None
-    places: dict[str, type[Place]] = {"sqlalchemy": SQLPlace, **_KINDS}
-    cls = places.get(module.rpartition(".")[2])
-    return None if cls is None else cls.around(store)

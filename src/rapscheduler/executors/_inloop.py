@@ -25,9 +25,16 @@ from typing import Any
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler._engine.running import NotBegun, run_at_once
-from rapscheduler.errors import InterpreterEndingError, MaxInstancesReachedError
-from rapscheduler.executors._run import Events, RunLoop, drive, drive_async, lost_events, outcome_of, run_loop
-from rapscheduler.executors._turns import Own, Unawaited, advance, inside
+from rapscheduler.errors import InterpreterEndingError, ends_program
+from rapscheduler.executors._run import (
+    Await,
+    Events,
+    RunLoop,
+    advance_begun,
+    drive,
+    drive_async,
+)
+from rapscheduler.executors._turns import Own, advance_as, inside
 from rapscheduler.executors._unfinished import too_late
 from rapscheduler.executors.base import BaseExecutor, Failures
 from rapscheduler.util import iscoroutinefunction_partial
@@ -50,6 +57,8 @@ class _Waiter:
 
 class LoopExecutor(BaseExecutor):
     """Base class; a subclass gives `_find_loop` and `_pool`."""
+
+    takes_any_thread = True
 
     _eventloop: Any = None  # the asyncio loop that runs the jobs
 
@@ -84,6 +93,10 @@ class LoopExecutor(BaseExecutor):
             self._prepare()  # what ran in another loop has ended with it
         self._eventloop = loop
 
+    def _leave_parent(self) -> None:
+        self._prepare()
+        self._eventloop = None
+
     # Submitting
 
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
@@ -94,29 +107,15 @@ class LoopExecutor(BaseExecutor):
             self._enqueue((submission,))
 
     def _submit_batch(self, submissions: Sequence[Submission]) -> Failures:
-        if self._lock is None:
-            return super()._submit_batch(submissions)
-        try:
-            granted, refused = self._running.acquire_runs(submissions)
-        except Exception:  # a job whose limit is no number; it must not keep the others back
-            return super()._submit_batch(submissions)
-        failures: Failures = [(one, MaxInstancesReachedError(one.job)) for one in refused]
-        try:
-            self._enqueue(granted)
-        except Exception as exc:  # the loop is closed
-            for one in granted:
-                self._running.release(one.job.id)
-            failures += [(one, exc) for one in granted]
-        return failures
+        return self._submit_together(submissions, self._enqueue)
 
     def _enqueue(self, submissions: Sequence[Submission]) -> None:
         try:
             if not self._eventloop.is_closed():
                 self._queue.extend(submissions)
             self._call(self._feed_soon)
-        except (
-            RuntimeError
-        ) as exc:  # closed; only a pass in another thread gets here, when the program is ending
+        except RuntimeError as exc:
+            # closed; only a pass in another thread gets here, when the program is ending
             raise InterpreterEndingError(
                 "the event loop of this executor is closed; start the scheduler in a new one"
             ) from exc
@@ -130,8 +129,7 @@ class LoopExecutor(BaseExecutor):
 
     def _context(self) -> Any:
         """The context variables for a new run: those at the scheduler's start, not those of whoever woke it."""
-        context = getattr(self._scheduler, "_context", None)
-        return None if context is None else context.copy()
+        return self._home.context()
 
     def _is_in_loop(self) -> bool:
         return asyncio._get_running_loop() is self._eventloop
@@ -160,17 +158,20 @@ class LoopExecutor(BaseExecutor):
         try:
             if not self._runs_in_loop(submission.job.func):
                 self._begin_in_thread(submission, self._run_loop(submission))
-            elif not self._is_quiet() or not self._begin_quick(submission):
+            elif not self._begins_quick() or not self._begin_quick(submission):
                 task = self._eventloop.create_task(self._in_task(self._run_loop(submission)))
                 self._follow(submission, task)
-        except Exception as exc:  # the pool was shut down, or a callable that can't be looked at
+        except BaseException as exc:  # the pool was shut down, or a callable that can't be looked at
+            if ends_program(exc):
+                raise
             if self._pool() is None and getattr(self._eventloop, "_executor_shutdown_called", False):
                 self._run_cancelled(submission, INFO)  # the program is ending
             else:
                 self._run_lost(submission, exc)
 
-    def _run_loop(self, submission: Submission, begun: bool = False) -> RunLoop:
-        return run_loop(submission, self._logger, self._now_us, self._wants, begun)
+    def _begins_quick(self) -> bool:
+        """Whether a run that ends well has nothing to tell but one event."""
+        return not self._logger.isEnabledFor(INFO) and not self._home.watched.every and self._is_plain()
 
     def _begin_quick(self, submission: Submission) -> bool:
         """Call a coroutine function at once; the run loop comes in when there is anything to tell about it.
@@ -181,6 +182,7 @@ class LoopExecutor(BaseExecutor):
         try:
             value = run_at_once(submission, self._now_us, self._running)
             if value is None:
+                self._tell_success(submission, None)
                 return True
         except BaseException as exc:
             value, error = None, exc
@@ -194,22 +196,29 @@ class LoopExecutor(BaseExecutor):
             self._tell_outcome(submission, value, error)
         return True
 
-    async def _outcome(self, value: Any) -> BaseException | None:
+    async def _outcome(self, value: Any) -> tuple[Any, BaseException | None]:
         own = Own(self, asyncio.current_task())
         inside.set(own)
         try:
-            await value
+            return await value, None
         except (SystemExit, KeyboardInterrupt) as exc:  # they would end the event loop
-            return exc
+            return None, exc
         finally:
             own.future = None  # the task holds its context, and that holds `own`
-        return None
 
     def _quick_ended(self, submission: Submission, task: Any) -> None:
         self._pending_futures.discard(task)
-        error = asyncio.CancelledError() if task.cancelled() else task.exception() or task.result()
+        value = None
+        error: BaseException | None
+        if task.cancelled():
+            error = asyncio.CancelledError()
+        else:
+            error = task.exception()
+            if error is None:
+                value, error = task.result()
         if error is None:
-            self._run_job_success(submission.job.id, ())
+            self._running.release(submission.job.id)
+            self._tell_success(submission, value)
         else:
             self._tell_outcome(submission, None, error)
         if self._waiters:
@@ -218,7 +227,8 @@ class LoopExecutor(BaseExecutor):
     def _tell_outcome(self, submission: Submission, value: Any, error: BaseException | None) -> None:
         """The run loop's part for a call that was made already."""
         try:
-            events = drive(self._run_loop(submission, begun=True), outcome_of(value, error))
+            loop = self._run_loop(submission, begun=True)
+            events = drive(loop, advance_begun(loop, value, error))
         except BaseException as exc:
             self._run_lost(submission, exc)
         else:
@@ -234,44 +244,31 @@ class LoopExecutor(BaseExecutor):
 
     def _begin_in_thread(self, submission: Submission, gen: RunLoop) -> None:
         own = Own(self)
-        own.future = future = self._in_thread(own, gen, partial(next, gen))
+        own.future = future = self._in_thread(own, gen)
         self._pending_futures.add(future)
         self._thread_runs[future] = own
         future.add_done_callback(partial(self._thread_ended, submission, gen))
 
-    def _in_thread(self, own: Own, gen: RunLoop, step: Callable[[], Any]) -> Any:
-        return self._eventloop.run_in_executor(self._pool(), advance, own, gen, step)
+    def _in_thread(self, own: Own, gen: RunLoop, *outcome: Any) -> Any:
+        return self._eventloop.run_in_executor(self._pool(), advance_as, own, gen, *outcome)
 
     def _thread_ended(self, submission: Submission, gen: RunLoop, future: Any) -> None:
         self._thread_runs.pop(future, None)
-        outcome = None if future.cancelled() or future.exception() else future.result()
-        if type(outcome) is Unawaited:
-            self._follow(submission, self._eventloop.create_task(self._in_turns(gen, outcome.value)))
+        step = None if future.cancelled() or future.exception() else future.result()
+        if type(step) is Await:
+            self._follow(submission, self._eventloop.create_task(self._in_turns(gen, step)))
             self._pending_futures.discard(future)
         else:
             self._ended(submission, future)
 
-    async def _in_turns(self, gen: RunLoop, value: Any) -> Events:
+    async def _in_turns(self, gen: RunLoop, step: Await) -> Events:
         """Await what a plain callable returned, here, and go on with its run loop in the pool."""
         own = Own(self, asyncio.current_task())
         inside.set(own)
-        while True:
-            try:
-                result = await value
-            except GeneratorExit:
-                raise
-            except BaseException as exc:
-                traceback = exc.__traceback__  # without this frame: the run loop clears those it is given
-                exc.__traceback__ = None if traceback is None else traceback.tb_next
-                step: Callable[[], Any] = partial(gen.throw, exc)
-            else:
-                step = partial(gen.send, result)
-            outcome = await self._in_thread(own, gen, step)
-            if type(outcome) is not Unawaited:
-                own.future = None
-                events: Events = outcome
-                return events
-            value = outcome.value
+        try:
+            return await drive_async(gen, step, partial(self._in_thread, own))
+        finally:
+            own.future = None
 
     def _follow(self, submission: Submission, task: Any) -> None:
         self._pending_futures.add(task)
@@ -296,8 +293,7 @@ class LoopExecutor(BaseExecutor):
         """A run was cancelled before it began."""
         self._running.release(submission.job.id)
         self._logger.log(level, 'Job "%s" was cancelled before it began', submission.job)
-        for event in lost_events(submission, asyncio.CancelledError(), self._wants):
-            self._scheduler._dispatch_event(event)
+        self._tell_lost(submission, asyncio.CancelledError())
 
     def _is_behind(self) -> bool:
         """Whether there is enough to begin for the next turns of the loop."""

@@ -11,30 +11,45 @@ are read where a failure has an owner: in the job's run on the way there, event 
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from multiprocessing.reduction import ForkingPickler
 from traceback import format_exception_only
 from typing import Any, NamedTuple
 
+from rapscheduler._engine.planning import Submission
+from rapscheduler._quoting import one_line, said
+from rapscheduler._runs import Run
 from rapscheduler.errors import LostValueError
-from rapscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from rapscheduler.executors._run import Events, drive, run_loop, submission_of
+from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
+from rapscheduler.executors._home import Watched
+from rapscheduler.executors._run import Events
+from rapscheduler.executors._tracked import Tracker, state_after, told_after
 from rapscheduler.util import ref_to_obj
 
 
+def begin_worker(initializer: bytes) -> None:
+    """The first thing in a worker process of a parent with `install_as_apscheduler()`; then the user's initializer."""
+    from rapscheduler._alias import install
+
+    install()
+    call, args = ForkingPickler.loads(initializer)
+    if call is not None:
+        call(*args)
+
+
 class RemoteJob:
-    """What another process needs to run a job: its texts, the reference to its callable, the arguments."""
+    """What the run loop has of a job in another process. `_call`: arguments as bytes until somebody asks; `_text()`:
+    the job in words."""
 
-    __slots__ = ("_call", "func_ref", "id", "misfire_grace_time", "text")
+    __slots__ = ("_call", "_text", "func_ref", "id", "misfire_grace_time")
 
-    def __init__(self, job: Any, text: str) -> None:
-        self.id = job.id
-        self.text = text
-        self.func_ref = job.func_ref
-        self.misfire_grace_time = job.misfire_grace_time
-        self._call: Any = (job._portable_args(), job.kwargs)  # there: as bytes until somebody asks
+    def __init__(
+        self, call: bytes | None, func_ref: str, job_id: str, grace_s: Any, text: Callable[[], str]
+    ) -> None:
+        self._call: Any = ((), {}) if call is None else call
+        self.func_ref, self.id, self.misfire_grace_time, self._text = func_ref, job_id, grace_s, text
 
-    # What of this fails in the other process is the job's failure: it is looked up where the job is called.
+    # What of this fails here is the job's failure: it is looked up where the job is called.
 
     @property
     def func(self) -> Any:
@@ -55,14 +70,7 @@ class RemoteJob:
         return self._call
 
     def __str__(self) -> str:
-        return self.text
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        call = bytes(ForkingPickler.dumps(self._call))
-        return call, self.func_ref, self.id, self.misfire_grace_time, self.text
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self._call, self.func_ref, self.id, self.misfire_grace_time, self.text = state
+        return self._text()
 
 
 class Parcel(NamedTuple):
@@ -72,34 +80,62 @@ class Parcel(NamedTuple):
     event: JobExecutionEvent
     value: bytes | None
     text: str
+    started_us: int | None = None
 
 
-def run_remote(
-    job: RemoteJob, alias: str | None, run_times: list[datetime], found_us: int, logger_name: str
-) -> list[Parcel]:
-    """What a worker process does with a submission."""
-    submission = submission_of(job, alias, run_times, found_us)
-    return [_packed(event) for event in drive(run_loop(submission, logging.getLogger(logger_name)))]
+class Passport(NamedTuple):
+    """What a run takes along to the other process."""
+
+    run_us: int
+    id: str
+    job_id: str
+    scheduled_us: int
+    attempt: int
 
 
-def _packed(event: JobExecutionEvent) -> Parcel:
+class Travelled(Tracker):
+    """The runs of a submission, in the process where their calls are made."""
+
+    def __init__(self, passports: Sequence[Passport]) -> None:
+        self._passports = {passport.run_us: passport for passport in passports}
+
+    def open(self, submission: Submission, run_us: int) -> Run:
+        passport = self._passports.get(run_us)
+        run = super().open(submission, run_us)
+        if passport is not None:
+            _, run.id, run.job_id, run.scheduled_us, run.attempt = passport
+        return run
+
+
+def travelling(passports: Sequence[Passport]) -> Watched:
+    """Who keeps the runs in the process where they are made; beside the way there this costs nothing."""
+    watched = Watched(lambda: Travelled(passports))
+    watched.every = True
+    return watched
+
+
+def packed(event: JobExecutionEvent) -> Parcel:
+    """An event, as it goes back."""
     value, exc = event.retval, event.exception
+    started_us = None if event.run is None else event.run.started_us
+    if event.run is not None:  # it stays here
+        event._run_id, event.run = event.run.id, None
     if value is None and exc is None:
-        return Parcel(event, None, "")
+        return Parcel(event, None, "", started_us)
     if exc is None:
         text = f"it returned an object of the class {type(value).__qualname__}"
     else:
         text = f"it raised {''.join(format_exception_only(type(exc), exc)).strip()}"
     event.retval = event.exception = None
     try:
-        return Parcel(event, bytes(ForkingPickler.dumps((value, exc))), text)
-    except Exception as error:
-        return Parcel(event, b"", f"{text}; {error!r}")
+        return Parcel(event, bytes(ForkingPickler.dumps((value, exc), 5)), text, started_us)
+    except BaseException as error:  # of a __reduce__ of the user's
+        return Parcel(event, b"", f"{text}; {error!r}", started_us)
 
 
-def unpacked(parcels: list[Parcel], text: str, logger: logging.Logger) -> Events:
-    """The events; one whose value did not survive the journey tells that as an error. `text`: the job."""
-    for event, value, content in parcels:
+def unpacked(parcels: list[Parcel], text: Callable[[], str], logger: logging.Logger) -> Events:
+    """The events; one whose value did not survive the journey tells that as an error. `text`: the job in words."""
+    for event, value, content, _ in parcels:
         if value is None:
             continue
         cause: BaseException | None = None
@@ -116,5 +152,49 @@ def unpacked(parcels: list[Parcel], text: str, logger: logging.Logger) -> Events
         error.__cause__ = cause
         event.code, event.exception = EVENT_JOB_ERROR, error
         event.traceback = event.traceback or ""
-        logger.error('Job "%s": %s', text, error)
+        logger.error('Job "%s": %s', one_line(text()), said(error))
     return [parcel.event for parcel in parcels]
+
+
+# The runs, here
+
+
+def passport(run: Run, run_us: int) -> Passport:
+    return Passport(run_us, run.id, run.job_id, run.scheduled_us, run.attempt)
+
+
+def close_runs(
+    tracker: Any,
+    runs: Sequence[Run],
+    parcels: Sequence[Parcel],
+    wants: Callable[[int], bool],
+    logger: logging.Logger,
+) -> Events:
+    """They are back, and ``parcels`` unpacked; the events to be told."""
+    by_id = {run.id: run for run in runs}
+    events: Events = []
+    for event, _, _, started_us in parcels:
+        run = by_id.get(event._run_id or "")
+        events.append(event)
+        if run is None:
+            continue
+        run.started_us = started_us
+        if event.code == EVENT_JOB_MISSED:
+            run.reason = f"{event.lateness_s:g} s late ({event.cause})"
+            tracker.close(run, "missed")
+        elif event.exception is None:
+            tracker.close(run, "done", event.retval)
+        else:
+            tracker.close(run, state_after(run, event.exception), exc=event.exception)
+        event.run, event.job_id = run, run.job_id
+        if run.retry_us is not None and getattr(event.exception, "asks_for_retry", False):
+            events.pop()
+        events += told_after(run, event.scheduled_run_time, wants, logger)
+    return events
+
+
+def lose_runs(tracker: Any, runs: Sequence[Run], exc: BaseException) -> None:
+    """Their process or their pool is gone."""
+    for run in runs:
+        run.reason = said(exc)
+        tracker.close(run, "lost", exc=exc)

@@ -1,11 +1,13 @@
 """Running a job: one loop for every executor.
 
-Here: the misfire rule, the events of a run, the log lines, the clean-up of tracebacks; and two drivers, sync and async.
+Here: the misfire rule (`_engine.planning.is_late`) at the start of a run, the events of a run, the log lines, the
+clean-up of tracebacks; and the drivers.
 Not here: threads, processes, event loops, counters.
 
-`run_loop` is a generator: it yields the job whose call is due, is sent the value or thrown the exception, and returns
-the events. What a job raises is data here, whatever it is: `SystemExit`, `KeyboardInterrupt`, `StopIteration` and
-`GeneratorExit` included become an error event, as in APScheduler, and never end the thread that runs it.
+`run_loop` does nothing itself. It is a generator of steps: a job, whose call is due, or an `Await`. It is sent the
+value or thrown the exception, and returns the events. What a job raises is data here, whatever it is.
+`SystemExit`, `KeyboardInterrupt`, `StopIteration` and `GeneratorExit` too become an error event, as in APScheduler, and
+never end the thread that runs it.
 """
 
 from __future__ import annotations
@@ -16,22 +18,39 @@ from collections.abc import Callable, Generator
 from datetime import datetime, timedelta
 from traceback import clear_frames, format_tb
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, final
 
 from rapscheduler._clock import SYSTEM
 from rapscheduler._engine.job_core import utc_us
-from rapscheduler._engine.planning import Submission
+from rapscheduler._engine.planning import Submission, is_late
+from rapscheduler._instants import SECOND_US
 from rapscheduler.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
     EVENT_JOB_MISSED,
     JobExecutionEvent,
 )
+from rapscheduler.executors._home import Backlog, Watched, every_event
+from rapscheduler.util import logger_name
+
+if TYPE_CHECKING:
+    from rapscheduler._runs import Run
 
 Events = list[JobExecutionEvent]
-RunLoop = Generator[Any, Any, Events]
 
-SECOND_US = 1_000_000
+
+@final
+class Await:
+    """What a callable left to be awaited."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+RunLoop = Generator[Any, Any, Events]  # of steps: a job, whose call is due, or an `Await`
+
 DOWNTIME, QUEUE_WAIT = "downtime", "queue wait"
 
 _CURES = {
@@ -44,16 +63,13 @@ _CURES = {
 _OWN_MODULES = frozenset(
     (
         __name__,
+        "rapscheduler.executors._tracked",
+        "rapscheduler.executors._worker_process",
         "rapscheduler.executors.base",
         "rapscheduler._engine.running",
         "rapscheduler._reference.running",
     )
 )
-
-
-def every_event(code: int) -> bool:
-    """The answer of who wants every event."""
-    return True
 
 
 def submission_of(job: Any, alias: str | None, run_times: list[datetime], found_us: int) -> Submission:
@@ -69,40 +85,84 @@ def run_loop(
     now_us: Callable[[], int] = SYSTEM.now_us,
     wants: Callable[[int], bool] = every_event,
     begun: bool = False,
+    backlog: Backlog | None = None,
+    tell: Callable[[JobExecutionEvent], None] | None = None,
+    watched: Watched | None = None,
 ) -> RunLoop:
-    """Go through the run times of a submission; yields the job to call, returns the events that `wants` asks for.
+    """Go through the run times of a submission; returns the events that `wants` asks for.
 
-    `begun`: the first call was made already (`run_at_once`); the driver only has its outcome to send.
+    `begun`: the first call was made already (`run_at_once`); the driver only has its outcome to send. `backlog`: what
+    says before each run whether it may be begun; `tell`: what is given the events as the runs end, all but the last.
+    `watched`: who keeps runs, if anybody does.
     """
     events: Events = []
     job, grace_s = submission.job, submission.job.misfire_grace_time
+    tracker = None if watched is None else watched.tracker_for(submission)
+    run: Run | None = None
     for i, run_us in enumerate(submission.times_us()):
+        if backlog is not None:
+            if not backlog.begin(i):
+                break
+            if tell is not None:
+                _tell_all(events, tell)
+        if tracker is not None:
+            run = tracker.open(submission, run_us)
         if grace_s is not None and not begun:
-            lateness_us = now_us() - run_us
-            if lateness_us > grace_s * SECOND_US:
-                _missed(submission, i, run_us, lateness_us, grace_s, logger, wants, events)
+            began_us = now_us()
+            if is_late(run_us, began_us, grace_s):
+                _missed(submission, i, run_us, began_us - run_us, logger, wants, events, tracker, run)
                 continue
+        if run is not None and tracker is not None and not tracker.begin(run):
+            continue  # cancelled, and told
         if not begun and logger.isEnabledFor(logging.INFO):
             logger.info('Running job "%s" (scheduled at %s)', job, submission.run_time(i, run_us))
         begun = False
         try:
-            retval = yield job
+            retval = yield (job if run is None or tracker is None else tracker.call(run))
+            if retval is not None and hasattr(retval, "__await__"):
+                retval = yield Await(retval)
         except BaseException as exc:
             if _lets_go(exc):
                 raise  # this generator is being closed: nobody waits for its events
             if _is_cancellation(exc):
                 logger.warning('Job "%s" was cancelled', job)
-                return events + lost_events(submission, exc, wants, i)
-            _failed(submission, submission.run_time(i, run_us), exc, logger, wants, events)
+                if run is not None and tracker is not None:
+                    tracker.close(run, "cancelled", exc=exc)
+                last = i + 1 if backlog is not None and backlog.closed else None  # the others stay due
+                return events + lost_events(submission, exc, wants, i, last)
+            if run is None and watched is not None:
+                tracker, run = watched.after_failure(submission, run_us, exc)
+            if run is None or tracker is None:
+                _failed(submission, submission.run_time(i, run_us), exc, logger, wants, events)
+            else:
+                _run_failed(submission, i, run, exc, logger, wants, events, tracker)
         else:
-            if wants(EVENT_JOB_EXECUTED):
-                run_time = submission.run_time(i, run_us)
-                events.append(
-                    JobExecutionEvent(EVENT_JOB_EXECUTED, job.id, submission.alias, run_time, retval=retval)
+            told = run is None or tracker is None or tracker.close(run, "done", retval)
+            if told and wants(EVENT_JOB_EXECUTED):
+                run_time = submission.run_time(i, run_us if run is None else run.scheduled_us)
+                event = JobExecutionEvent(
+                    EVENT_JOB_EXECUTED, job.id, submission.alias, run_time, retval=retval
                 )
+                if run is not None:
+                    event.run, event.job_id = run, run.job_id
+                events.append(event)
             if logger.isEnabledFor(logging.INFO):
                 logger.info('Job "%s" executed successfully', job)
     return events
+
+
+def run_backlog(loop: RunLoop, backlog: Backlog) -> RunLoop:
+    """The run loop of a backlog, which is over with it."""
+    try:
+        return (yield from loop)
+    finally:
+        backlog.end()
+
+
+def _tell_all(events: Events, tell: Callable[[JobExecutionEvent], None]) -> None:
+    for event in events:
+        tell(event)
+    events.clear()
 
 
 def _missed(
@@ -110,32 +170,60 @@ def _missed(
     i: int,
     run_us: int,
     lateness_us: int,
-    grace_s: int,
     logger: logging.Logger,
     wants: Callable[[int], bool],
     events: Events,
+    tracker: Any = None,
+    run: Run | None = None,
 ) -> None:
     """Run time `i` is past its grace: say so, and whether nobody looked or all workers were busy."""
-    found_late_us = submission.found_us - run_us
-    cause = DOWNTIME if found_late_us > grace_s * SECOND_US else QUEUE_WAIT
     job = submission.job
+    cause = DOWNTIME if is_late(run_us, submission.found_us, job.misfire_grace_time) else QUEUE_WAIT
     logger.warning(
         'Run time of job "%s" was missed by %s (%s)',
         job,
         timedelta(microseconds=lateness_us),
         _CURES[cause],
     )
+    if run is not None:
+        run.reason = f"{lateness_us / SECOND_US:g} s late ({cause})"
+        tracker.close(run, "missed")
     if wants(EVENT_JOB_MISSED):
-        events.append(
-            JobExecutionEvent(
-                EVENT_JOB_MISSED,
-                job.id,
-                submission.alias,
-                submission.run_time(i, run_us),
-                lateness_s=lateness_us / SECOND_US,
-                cause=cause,
-            )
+        event = JobExecutionEvent(
+            EVENT_JOB_MISSED,
+            job.id,
+            submission.alias,
+            submission.run_time(i, run_us),
+            lateness_s=lateness_us / SECOND_US,
+            cause=cause,
         )
+        if run is not None:
+            event.run, event.job_id = run, run.job_id
+        events.append(event)
+
+
+def _run_failed(
+    submission: Submission,
+    i: int,
+    run: Run,
+    exc: BaseException,
+    logger: logging.Logger,
+    wants: Callable[[int], bool],
+    events: Events,
+    tracker: Any,
+) -> None:
+    """A run that somebody keeps raised: as `_failed`, unless its end was told before, or it only wants another try."""
+    from rapscheduler.executors._tracked import state_after, told_after
+
+    first = len(events)
+    if not tracker.close(run, state_after(run, exc), exc=exc):
+        return
+    run_time = submission.run_time(i, run.scheduled_us)
+    if run.retry_us is None or not getattr(exc, "asks_for_retry", False):
+        _failed(submission, run_time, exc, logger, wants, events)
+    events += told_after(run, run_time, wants, logger)
+    for event in events[first:]:
+        event.run, event.job_id = run, run.job_id
 
 
 def _failed(
@@ -204,9 +292,13 @@ def _lets_go(exc: BaseException) -> bool:
 
 
 def lost_events(
-    submission: Submission, exc: BaseException, wants: Callable[[int], bool], first: int = 0
+    submission: Submission,
+    exc: BaseException,
+    wants: Callable[[int], bool],
+    first: int = 0,
+    last: int | None = None,
 ) -> Events:
-    """Error events of a submission that came to its executor and never to an end, from run `first` on."""
+    """Error events of a submission that came to its executor and never to an end: runs `first` to `last` (or all)."""
     if not wants(EVENT_JOB_ERROR):
         return []
     text = "".join(format_tb(exc.__traceback__))
@@ -214,74 +306,107 @@ def lost_events(
         JobExecutionEvent(
             EVENT_JOB_ERROR, submission.job.id, submission.alias, run_time, exception=exc, traceback=text
         )
-        for run_time in submission.run_times[first:]
+        for run_time in submission.run_times[first:last]
     ]
 
 
+# Drivers
+
+
+def advance(loop: RunLoop, value: Any = None, error: BaseException | None = None) -> Await | Events:
+    """Take a run loop on in this thread, to its end or until something has to be awaited.
+
+    `value` or `error`: what came of the step before, an `Await` or a call that was made already (`begun`).
+    """
+    try:
+        step = loop.send(value) if error is None else loop.throw(error)
+        while type(step) is not Await:
+            try:
+                value = step.func(*step.args, **step.kwargs)
+            except BaseException as exc:
+                step = loop.throw(exc)
+            else:
+                step = loop.send(value)
+        return step
+    except StopIteration as end:
+        events: Events = end.value
+        return events
+
+
+def advance_begun(loop: RunLoop, value: Any, error: BaseException | None) -> Await | Events:
+    """Take a run loop on whose first call was made already (`begun`)."""
+    next(loop)
+    return advance(loop, value, error)
+
+
 def drive(
-    loop: RunLoop, first: Callable[[], Any] | None = None, await_value: Callable[[Any], Any] | None = None
+    loop: RunLoop, step: Await | Events | None = None, wait_for: Callable[[Any], Any] | None = None
 ) -> Events:
     """Run a loop to its end in this thread; what a job leaves to be awaited runs on a private event loop.
 
-    `first` gives the outcome of a first call that was made already; `await_value(awaitable)` the result of an
-    awaitable, where there is a better place for it.
+    `step`: where it was advanced to; `wait_for(awaitable)` gives the result of an awaitable, where there is a better
+    place for it.
     """
-    await_value = await_value or awaited
+    if step is None:
+        step = advance(loop)
+    while type(step) is Await:
+        step = advance(loop, *_outcome(wait_for or awaited, step.value))
+    return step
+
+
+def _outcome(call: Callable[[Any], Any], value: Any) -> tuple[Any, BaseException | None]:
     try:
-        job = next(loop)
-        while True:
-            try:
-                value = job.func(*job.args, **job.kwargs) if first is None else first()
-                first = None
-                if value is not None and hasattr(value, "__await__"):
-                    value = await_value(value)
-            except BaseException as exc:
-                first = None
-                job = loop.throw(exc)
-            else:
-                job = loop.send(value)
-    except StopIteration as end:
-        events: Events = end.value
-        return events
+        return call(value), None
+    except BaseException as exc:
+        return None, exc
 
 
-def outcome_of(value: Any, exc: BaseException | None) -> Callable[[], Any]:
-    """The outcome of a call as a call."""
+async def drive_async(
+    loop: RunLoop, step: Await | Events | None = None, in_thread: Callable[..., Any] | None = None
+) -> Events:
+    """Run a loop to its end, awaiting in the running event loop what the calls leave.
 
-    def again() -> Any:
-        if exc is not None:
-            raise exc
-        return value
+    The calls are made here too, or by `in_thread`, an `advance` to be awaited.
+    """
+    if step is None:
+        step = advance(loop)
+    while type(step) is Await:
+        outcome: tuple[Any, BaseException | None]
+        try:
+            outcome = (await step.value, None)
+        except BaseException as exc:
+            if _lets_go(exc):
+                raise
+            outcome = (None, exc)
+        step = advance(loop, *outcome) if in_thread is None else await in_thread(loop, *outcome)
+        del outcome  # an exception holds this frame
+    return step
 
-    return again
 
-
-async def drive_async(loop: RunLoop) -> Events:
-    """Run a loop to its end in the running event loop."""
-    try:
-        job = next(loop)
-        while True:
-            try:
-                value = job.func(*job.args, **job.kwargs)
-                if value is not None and hasattr(value, "__await__"):
-                    value = await value
-            except BaseException as exc:
-                if _lets_go(exc):
-                    raise
-                job = loop.throw(exc)
-            else:
-                job = loop.send(value)
-    except StopIteration as end:
-        events: Events = end.value
-        return events
+LEFT_TASKS_S = 2.0  # for tasks that a coroutine left behind
 
 
 def awaited(value: Any) -> Any:
-    """The result of an awaitable, from an event loop of its own."""
+    """The result of an awaitable, from an event loop of its own.
+
+    The loop ends with it, so tasks that it left behind get `LEFT_TASKS_S` to end by themselves; then they are
+    cancelled, and a log line says so.
+    """
     import asyncio
 
     async def wait() -> Any:
-        return await value
+        try:
+            return await value
+        finally:
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            pending = (await asyncio.wait(left, timeout=LEFT_TASKS_S))[1] if left else ()
+            if pending:
+                logging.getLogger(logger_name("executors")).warning(
+                    "%r left %d tasks behind, which are cancelled with its private event loop: await them in the job, "
+                    "or run it in an AsyncIOScheduler, whose loop goes on",
+                    value,
+                    len(pending),
+                )
 
     try:
         asyncio.get_running_loop()

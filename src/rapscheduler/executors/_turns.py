@@ -1,15 +1,14 @@
-"""Taking a run loop on in turns: in a worker thread until something has to be awaited, which is done in an event loop.
+"""A run loop that is taken on in turns: in a worker thread until something has to be awaited, which an event loop does.
 
 Here: the part in the thread, and which run the present code belongs to. Not here: event loops.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from rapscheduler.executors._run import Events, RunLoop
+from rapscheduler.executors._run import Await, Events, RunLoop, advance
 
 if TYPE_CHECKING:
     from rapscheduler.executors.base import BaseExecutor
@@ -30,32 +29,13 @@ class Own:
 inside: ContextVar[Own | None] = ContextVar("rapscheduler_run", default=None)
 
 
-class Unawaited:
-    """What a callable left to be awaited."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-def advance(own: Own, gen: RunLoop, step: Callable[[], Any]) -> Events | Unawaited:
-    """Take a run loop on in this thread, to its end or to an awaitable."""
+def advance_as(
+    own: Own, loop: RunLoop, value: Any = None, error: BaseException | None = None
+) -> Await | Events:
+    """`advance`, as the run that it is."""
     own.begun = True
     token = inside.set(own)
     try:
-        job = step()
-        while True:
-            try:
-                value = job.func(*job.args, **job.kwargs)
-            except BaseException as exc:
-                job = gen.throw(exc)
-            else:
-                if value is not None and hasattr(value, "__await__"):
-                    return Unawaited(value)
-                job = gen.send(value)
-    except StopIteration as end:
-        events: Events = end.value
-        return events
+        return advance(loop, value, error)
     finally:
         inside.reset(token)

@@ -20,18 +20,52 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.thread import BrokenThreadPool
 from itertools import count
-from queue import Empty, SimpleQueue
+from queue import Empty, SimpleQueue  # not of `_queue`, which gevent does not patch
 from typing import Any
 
 from rapscheduler.errors import InterpreterEndingError
 
 _STOP = object()
 _names = count()
-_ending = False
-_open_pools: weakref.WeakSet[WorkerPool] = weakref.WeakSet()
-_busy: set[WorkerPool] = (
-    set()
-)  # those with unfinished tasks: they stay until these are done, whoever lets go of them
+# those with unfinished tasks: they stay until these are done, whoever lets go of them
+_busy: set[WorkerPool] = set()
+
+
+class OpenPools:
+    """All pools of a kind, of threads or of processes: what becomes of them when the main thread ends, and in a child.
+
+    Each has `shutdown`, `forget_workers`, `_needed` and `_pid`. `ending`: the main thread has ended.
+    """
+
+    def __init__(self) -> None:
+        self.ending = False
+        self.pools: weakref.WeakSet[Any] = weakref.WeakSet()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget_workers)
+        # Before the interpreter joins its threads, which `atexit` does not; `concurrent.futures` does the same.
+        threading._register_atexit(self._end)  # type: ignore[attr-defined]
+
+    def add(self, pool: Any) -> None:
+        self.pools.add(pool)
+
+    def _end(self) -> None:
+        """Let every pool finish what was queued."""
+        self.ending = True
+        own_pid = (
+            os.getpid()
+        )  # where no handler of forks runs (uWSGI), threads of the parent seem to be alive
+        pools = [pool for pool in list(self.pools) if pool._pid == own_pid and not pool._needed()]
+        for pool in pools:
+            pool.shutdown(wait=False)
+        for pool in pools:
+            pool.shutdown(wait=True)
+
+    def _forget_workers(self) -> None:
+        for pool in list(self.pools):
+            pool.forget_workers()
+
+
+_open = OpenPools()
 
 
 class WorkerPool:
@@ -39,6 +73,7 @@ class WorkerPool:
 
     :param work: must not raise
     :param lost: called with `(task, error)` for a task that no worker can take any more (a failed `initializer`)
+    :param rested: called in a worker that has nothing to do, or something else than a task
     :param needed: whether to stay open when the main thread ends: somebody goes on, and will call `shutdown`
     """
 
@@ -52,6 +87,7 @@ class WorkerPool:
         work: Callable[[Any], None],
         lost: Callable[[Any, BaseException], None],
         needed: Callable[[], bool] = bool,
+        rested: Callable[[], object] = bool,
     ) -> None:
         if max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
@@ -64,6 +100,7 @@ class WorkerPool:
         self._work = work
         self._lost = lost
         self._needed = needed
+        self._rested = rested
         self._work_queue: SimpleQueue[Any] = SimpleQueue()
         self._threads: set[threading.Thread] = set()
         self._done: list[int] = []
@@ -71,14 +108,15 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._shutdown = False
         self._broken: BaseException | None = None
-        _open_pools.add(self)
+        self._pid = os.getpid()
+        _open.add(self)
 
     def put(self, tasks: Sequence[Any]) -> None:
         """Queue tasks. RuntimeError: the pool was shut down; BrokenThreadPool: its initializer failed."""
         with self._lock:
             if self._broken is not None:
                 raise BrokenThreadPool(f"A thread initializer failed: {self._broken!r}") from self._broken
-            if self._shutdown and _ending:
+            if self.has_ended():
                 raise InterpreterEndingError("cannot run new jobs while the interpreter ends")
             if self._shutdown:
                 raise RuntimeError("cannot schedule new jobs after the executor was shut down")
@@ -92,6 +130,7 @@ class WorkerPool:
 
     def _rest(self) -> None:
         """A worker has nothing to do: a pool without work need not be kept."""
+        self._rested()
         with self._lock:
             if self.unfinished() <= 0:
                 _busy.discard(self)
@@ -111,9 +150,10 @@ class WorkerPool:
                 self._shutdown = False
                 self._broken = None
 
-    def _forget_workers(self) -> None:
+    def forget_workers(self) -> None:
         """In a forked child: threads and tasks stayed in the parent; the locks may have been held there."""
         self._lock = threading.Lock()
+        self._pid = os.getpid()
         _busy.discard(self)
         self._work_queue = SimpleQueue()
         self._threads, self._done, self._put = set(), [], 0
@@ -123,6 +163,10 @@ class WorkerPool:
         call = Call(fn, args, kwargs)
         self.put((call,))
         return call.future
+
+    def has_ended(self) -> bool:
+        """Whether it was closed because the main thread ended."""
+        return _open.ending and self._shutdown
 
     def unfinished(self) -> int:
         """How many tasks are queued or running."""
@@ -171,7 +215,7 @@ class WorkerPool:
         while len(self._done) < wanted:
             number = len(self._done)
             self._done.append(0)
-            thread = threading.Thread(
+            thread = _Worker(
                 name=f"{self._thread_name_prefix}_{number}",
                 target=_serve,
                 args=(weakref.ref(self), number, self._work_queue, self._done),
@@ -202,6 +246,10 @@ class WorkerPool:
                 task.future.set_exception(BrokenThreadPool(repr(error)))
             elif task is not _STOP:
                 self._lost(task, error)
+
+
+class _Worker(threading.Thread):
+    serves_pool = True  # it goes on at the end of the program only until its tasks are done
 
 
 class Call:
@@ -271,36 +319,13 @@ def _serve(
             pool._rest()
             return
         if type(task) is Call:
+            pool._rested()
             task.run()
         else:
             try:
                 work(task)
-            except (
-                BaseException
-            ):  # it says that it does not raise; a worker that ended would never be replaced
+            except BaseException:
+                # it says that it does not raise; a worker that ended would never be replaced
                 logging.getLogger("rapscheduler.executors").exception("Error in a worker thread")
         done[number] += 1
         task = None  # an idle worker must not keep the last job alive
-
-
-def _end_all() -> None:
-    """When the main thread has ended: let every pool finish what was queued."""
-    global _ending
-    _ending = True
-    pools = [pool for pool in list(_open_pools) if not pool._needed()]
-    for pool in pools:
-        pool.shutdown(wait=False)
-    for pool in pools:
-        pool.shutdown(wait=True)
-
-
-def _after_fork_in_child() -> None:
-    for pool in list(_open_pools):
-        pool._forget_workers()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
-
-# Must run before the interpreter joins its threads, which `atexit` does not; `concurrent.futures` does the same.
-threading._register_atexit(_end_all)  # type: ignore[attr-defined]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapscheduler.executors._inloop import LoopExecutor
 from rapscheduler.executors.base import BaseExecutor, run_coroutine_job, run_job
-from rapscheduler.util import iscoroutinefunction_partial
+from rapscheduler.util import elsewhere, iscoroutinefunction_partial
 
 __all__ = ("AsyncIOExecutor", "BaseExecutor", "iscoroutinefunction_partial", "run_coroutine_job", "run_job")
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 class AsyncIOExecutor(LoopExecutor):

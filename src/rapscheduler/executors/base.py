@@ -1,6 +1,7 @@
 """What every executor is: APScheduler's contract, and the batch call of the loop.
 
-Here: `BaseExecutor`, the public `run_job` and `run_coroutine_job`. Not here: how a job is run (`_run`), workers.
+Here: `BaseExecutor`, handing a batch to any executor, the public `run_job` and `run_coroutine_job`. Not here: how a job
+is run (`_run`), workers.
 
 A place in the scheduler's `RunningCounts` is taken before a job goes to its executor, and given back exactly once: by
 `_run_job_success` or `_run_job_error` when the run ended, or here when it could not be handed over.
@@ -10,28 +11,32 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from logging import INFO
-from threading import RLock
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rapscheduler._clock import SYSTEM
+from rapscheduler._clock import SYSTEM, now_of
 from rapscheduler._engine.planning import Submission
-from rapscheduler._engine.running import NotBegun, RunningCounts, run_at_once
-from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError
+from rapscheduler._engine.running import NotBegun, RunningCounts, begins_at_once, run_at_once
+from rapscheduler._quoting import one_line
+from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
+from rapscheduler.executors._home import Home, every_event, home_in
+from rapscheduler.executors._lines import flush, is_taken, line_begun, line_ended, look_for_fork
 from rapscheduler.executors._run import (
+    RunLoop,
+    advance_begun,
     drive,
     drive_async,
-    every_event,
     lost_events,
-    outcome_of,
+    run_backlog,
     run_loop,
     submission_of,
 )
-from rapscheduler.util import logger_name, prefer_overridden
+from rapscheduler.util import elsewhere, logger_name, prefer_overridden
 
 __all__ = (
     "BaseExecutor",
@@ -44,7 +49,13 @@ __all__ = (
     "run_job",
 )
 
-Failures = list[tuple[Submission, Exception]]
+_SUBMITTING = frozenset(("start", "submit_job", "_do_submit_job", "shutdown"))
+_DATETIME = datetime
+Failures = list[tuple[Submission, BaseException]]
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 class BaseExecutor(ABC):
@@ -55,17 +66,29 @@ class BaseExecutor(ABC):
     """
 
     _scheduler: Any = None
+    _home = Home()
     _lock: Any = None
     _logger = logging.getLogger("rapscheduler.executors")
     _now_us = staticmethod(SYSTEM.now_us)
-    _wants = staticmethod(every_event)
+    _wants: Callable[[int], bool] = staticmethod(every_event)
 
     def __init__(self) -> None:
         super().__init__()
         self._running = RunningCounts()
 
+    #: Whether any thread may call this executor. A class that overrides how jobs are submitted has to say it again:
+    #: in an event loop it is else called there only, as APScheduler does.
+    takes_any_thread = False
+
+    _sees_success = False  # a class of somebody's overrides `_run_job_success`
+    _writes_later = False  # whether the last line of a run may wait for `flush`, which idle workers call
+    _left_lines = False  # whether lines were ever left so
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "takes_any_thread" not in cls.__dict__ and not _SUBMITTING.isdisjoint(cls.__dict__):
+            cls.takes_any_thread = False
+        cls._sees_success = cls._run_job_success is not BaseExecutor._run_job_success
         prefer_overridden(cls, BaseExecutor, {"_submit_batch": ("submit_job", "_do_submit_job")})
 
     def start(self, scheduler: Any, alias: str) -> None:
@@ -74,18 +97,14 @@ class BaseExecutor(ABC):
         :param scheduler: the scheduler that starts this executor
         :param alias: the name of this executor in that scheduler
         """
+        look_for_fork()
         self._scheduler = scheduler
-        self._lock = scheduler._create_lock() if hasattr(scheduler, "_create_lock") else RLock()
+        self._home = home = home_in(scheduler)
+        self._lock = home.create_lock()
         self._logger = logging.getLogger(logger_name(f"executors.{alias}"))
-        running = getattr(scheduler, "_running_counts", None)
-        # An executor that was built without BaseExecutor.__init__ still gets its counts here.
-        self._running = running if isinstance(running, RunningCounts) else RunningCounts()
-        clock: Any = getattr(scheduler, "_clock", None)
-        if callable(getattr(type(clock), "now_us", None)):
-            self._now_us = clock.now_us
-        told_all = type(self)._run_job_success is not BaseExecutor._run_job_success  # it looks at the events
-        if not told_all and callable(getattr(type(scheduler), "_wants", None)):
-            self._wants = scheduler._wants
+        self._running, self._now_us = home.running, home.now_us
+        if not self._looks_at_events():
+            self._wants = home.wants
 
     def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:
         """Shut down this executor.
@@ -93,6 +112,12 @@ class BaseExecutor(ABC):
         :param wait: whether to wait until all submitted jobs have ended
         :param timeout: the most seconds to wait (`None`: as long as it takes)
         :raises ShutdownTimeoutError: if jobs were still running then
+        """
+
+    def _leave_parent(self) -> None:
+        """In a forked child: forget what is under way, for threads, tasks and processes are the parent's.
+
+        Must not wait or ask anybody; the next `start` is that of this process.
         """
 
     def submit_job(self, job: Any, run_times: list[datetime]) -> None:
@@ -106,7 +131,7 @@ class BaseExecutor(ABC):
             raise RuntimeError(
                 f"{type(self).__name__} has not been started; add it to a scheduler, and start that"
             )
-        if not self._running.acquire(job.id, job.max_instances):
+        if not self._running.acquire_job(job):
             raise MaxInstancesReachedError(job)
         try:
             with self._lock:
@@ -121,13 +146,41 @@ class BaseExecutor(ABC):
         for submission in submissions:
             try:
                 self.submit_job(submission.job, submission.run_times)
-            except Exception as exc:
+            except BaseException as exc:
+                if ends_program(exc):
+                    raise
                 failures.append((submission, exc))
+        return failures
+
+    def _submit_together(
+        self, submissions: Sequence[Submission], hand_over: Callable[[list[Submission]], None]
+    ) -> Failures:
+        """`_submit_batch` of an executor that can take many at once: count them, and hand over those that may run."""
+        if self._lock is None:
+            return BaseExecutor._submit_batch(self, submissions)
+        try:
+            granted, refused = self._running.acquire_runs(submissions)
+        except Exception:  # a job whose limit is no number; it must not keep the others back
+            return BaseExecutor._submit_batch(self, submissions)
+        failures: Failures = [(one, MaxInstancesReachedError(one.job)) for one in refused]
+        try:
+            if granted:
+                hand_over(granted)
+        except BaseException as exc:  # the pool was shut down, or the loop is closed
+            for one in granted:
+                self._running.release_run(one)
+            if ends_program(exc):
+                raise
+            failures += [(one, exc) for one in granted]
         return failures
 
     def _queue_depth(self) -> int | None:
         """How many submitted runs wait for a worker; `None`: not known."""
         return None
+
+    def _has_ended(self) -> bool:
+        """Whether it takes no more jobs, ever, because the main thread has ended."""
+        return False
 
     @abstractmethod
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
@@ -136,19 +189,64 @@ class BaseExecutor(ABC):
     def _run_job_success(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
         """A run came to its end, whatever the job did: give its place back, and tell the events."""
         self._running.release(job_id)
+        if self._home.backlogs.claims:
+            self._home.backlogs.ended(job_id, events)
         for event in events:
             self._scheduler._dispatch_event(event)
 
     def _run_job_error(self, job_id: str, exc: BaseException, traceback: TracebackType | None = None) -> None:
         """A run was lost on the way (not: the job raised): give its place back, and log it."""
         self._running.release(job_id)
-        self._logger.error("Error running job %s", job_id, exc_info=(type(exc), exc, traceback))
+        self._logger.error("Error running job %s", one_line(job_id), exc_info=(type(exc), exc, traceback))
 
     def _run_lost(self, submission: Submission, exc: BaseException) -> None:
         """A run of ours was lost on the way: as `_run_job_error`, and every run time becomes an error event."""
         self._run_job_error(submission.job.id, exc, exc.__traceback__)
-        for event in lost_events(submission, exc, self._wants):
+        self._tell_lost(submission, exc)
+
+    def _tell_lost(self, submission: Submission, exc: BaseException, first: int = 0) -> None:
+        """Error events of run `first` and those after it, except what was not begun of a closed backlog: it is due."""
+        backlog = self._home.backlogs.of(submission)
+        last = backlog.begun if backlog is not None and backlog.end() else None
+        for event in lost_events(submission, exc, self._wanted(), first, last):
             self._scheduler._dispatch_event(event)
+
+    def _run_loop(self, submission: Submission, begun: bool = False) -> RunLoop:
+        """The run loop of a submission; that of a backlog tells of each run as it ends, and may be closed."""
+        backlogs = self._home.backlogs
+        backlog = backlogs.of(submission) if backlogs else None
+        if backlog is None:
+            return run_loop(
+                submission, self._logger, self._told_us(), self._wanted(), begun, watched=self._home.watched
+            )
+        tell = None if self._looks_at_events() else self._tell_now
+        now_us = backlog.now_us or self._told_us()
+        told = (begun, backlog, tell, self._home.watched)
+        loop = run_loop(submission, self._logger, now_us, self._wanted(), *told)
+        return run_backlog(loop, backlog)
+
+    def _looks_at_events(self) -> bool:
+        """Whether somebody overrode `_run_job_success`, which then gets all events of a submission."""
+        return (
+            type(self)._run_job_success is not BaseExecutor._run_job_success
+            or "_run_job_success" in self.__dict__
+        )
+
+    def _told_us(self) -> Callable[[], int]:
+        """The time, by this module's name ``datetime``, which tests replace, unless the scheduler has its own clock."""
+        return _now_us if datetime is not _DATETIME and self._now_us is SYSTEM.now_us else self._now_us
+
+    def _wanted(self) -> Callable[[int], bool]:
+        """Which events are made: every one, for a `_run_job_success` that was put on this very executor."""
+        return every_event if "_run_job_success" in self.__dict__ else self._wants
+
+    def _tell_now(self, event: JobExecutionEvent) -> None:
+        try:
+            self._scheduler._dispatch_event(event)
+        except BaseException as exc:
+            if ends_program(exc):
+                raise
+            self._logger.exception("Error telling the outcome of job %s", one_line(event.job_id))
 
     def _accept(self, job: Any, run_times: list[datetime]) -> Submission:
         """A submission from the arguments of `_do_submit_job`."""
@@ -156,18 +254,23 @@ class BaseExecutor(ABC):
 
     def _run_here(self, submission: Submission) -> None:
         """Run a submission to its end in this thread."""
+        events: Sequence[JobExecutionEvent] | JobExecutionEvent | None
         try:
-            events = self._quick_run(submission) if self._is_quiet() else self._whole_run(submission)
-            if events is None:
-                return  # nothing to tell, and the engine gave its place back
+            if not self._is_plain():
+                events = self._whole_run(submission)
+            elif self._wants(EVENT_JOB_EXECUTED) or self._logger.isEnabledFor(INFO):
+                events = self._told_run(submission)
+            else:
+                if self._left_lines:
+                    flush()
+                events = self._quick_run(submission)
         except BaseException as exc:  # not the job's own: a log handler, or a bug of ours
             self._run_lost(submission, exc)
-        else:
+            return
+        if isinstance(events, JobExecutionEvent):  # the place was given back
+            self._scheduler._dispatch_event(events)
+        elif events is not None:
             self._run_job_success(submission.job.id, events)
-
-    def _is_quiet(self) -> bool:
-        """Whether nobody wants to hear of a job that simply ran."""
-        return not self._wants(EVENT_JOB_EXECUTED) and not self._logger.isEnabledFor(INFO)
 
     def _quick_run(self, submission: Submission) -> Sequence[JobExecutionEvent] | None:
         """Make the call at once; the run loop comes in when there is anything to tell about it."""
@@ -181,26 +284,119 @@ class BaseExecutor(ABC):
         if value is NotBegun:
             return self._whole_run(submission)
         try:
-            loop = run_loop(submission, self._logger, self._now_us, self._wants, begun=True)
-            return drive(loop, outcome_of(value, error))
+            loop = self._run_loop(submission, begun=True)
+            return drive(loop, advance_begun(loop, value, error))
         finally:
             error = None  # it holds this frame
 
+    def _is_plain(self) -> bool:
+        """Whether all that may be told of a job that simply ran is one event and two log lines."""
+        watched = getattr(
+            self._home, "watched", None
+        )  # who keeps every run, where a scheduler has somebody who does
+        return (
+            not self._sees_success
+            and not self._home.backlogs.claims
+            and (watched is None or not watched.every)
+            and "_run_job_success" not in self.__dict__
+            and datetime is _DATETIME
+        )
+
+    def _told_run(self, submission: Submission) -> Sequence[JobExecutionEvent] | JobExecutionEvent | None:
+        """`_quick_run` of a job whose success is to be told; the run loop comes in when it is anything else.
+
+        One event, or None: the job simply ran, and gave its place back.
+        """
+        if self._home.watched.every:
+            return self._whole_run(submission)
+        text, now_us = "", self._now_us
+        value, error = None, None
+        if is_taken(self._logger):
+            began_us = now_us()
+            if not begins_at_once(submission, began_us):
+                return self._whole_run(submission)
+            text = line_begun(self._logger, submission)
+            self._left_lines = self._writes_later
+            now_us = partial(int, began_us)
+        elif self._left_lines:
+            flush()
+        try:
+            value = run_at_once(submission, now_us, self._running)
+        except BaseException as exc:
+            error = exc
+        if value is NotBegun:
+            return self._whole_run(submission)
+        if error is None and not (value is not None and hasattr(value, "__await__")):
+            if value is not None:
+                self._running.release(submission.job.id)
+            return self._success(submission, value, text)
+        try:
+            loop = self._run_loop(submission, begun=True)
+            return drive(loop, advance_begun(loop, value, error))
+        finally:
+            error = None  # it holds this frame
+
+    def _success(self, submission: Submission, value: Any, text: str = "") -> JobExecutionEvent | None:
+        """The event of a run with one run time that ended well, if anybody wants it. `text`: of the job, to log it."""
+        if text:
+            line_ended(self._logger, text, self._writes_later)
+        if not self._wants(EVENT_JOB_EXECUTED):
+            return None
+        run_time = submission.run_time(0, next(iter(submission.times_us())))
+        return JobExecutionEvent(EVENT_JOB_EXECUTED, submission.job.id, submission.alias, run_time, value)
+
+    def _tell_success(self, submission: Submission, value: Any) -> None:
+        event = self._success(submission, value)
+        if event is not None:
+            self._tell_now(event)
+
     def _whole_run(self, submission: Submission) -> Sequence[JobExecutionEvent]:
-        return drive(run_loop(submission, self._logger, self._now_us, self._wants))
+        if self._left_lines:
+            flush()
+        return drive(self._run_loop(submission))
+
+
+def _now_us() -> int:
+    return now_of(datetime)
+
+
+def submit_all(executor: Any, submissions: list[Submission]) -> Failures:
+    """Submit a batch; an executor that only knows APScheduler's contract gets the jobs one by one.
+
+    So does one of ours on which somebody put its own `submit_job` or `_do_submit_job`.
+    """
+    submit_batch = getattr(executor, "_submit_batch", None)
+    own = getattr(executor, "__dict__", ())
+    if submit_batch is not None and "submit_job" not in own and "_do_submit_job" not in own:
+        try:
+            failures: Failures = submit_batch(submissions)
+            return failures
+        except BaseException as exc:  # none was accepted
+            if ends_program(exc):
+                raise
+            return [(one, exc) for one in submissions]
+    failed: Failures = []
+    for one in submissions:
+        try:
+            executor.submit_job(one.job, one.run_times)
+        except BaseException as exc:
+            if ends_program(exc):
+                raise
+            failed.append((one, exc))
+    return failed
 
 
 def run_job(
     job: Any, jobstore_alias: str | None, run_times: list[datetime], logger_name: str
 ) -> list[JobExecutionEvent]:
     """Run a job for each of its run times, in this thread; the events to be dispatched."""
-    submission = submission_of(job, jobstore_alias, run_times, SYSTEM.now_us())
-    return drive(run_loop(submission, logging.getLogger(logger_name)))
+    submission = submission_of(job, jobstore_alias, run_times, _now_us())
+    return drive(run_loop(submission, logging.getLogger(logger_name), _now_us))
 
 
 async def run_coroutine_job(
     job: Any, jobstore_alias: str | None, run_times: list[datetime], logger_name: str
 ) -> list[JobExecutionEvent]:
     """Run a job for each of its run times, awaiting what it returns; the events to be dispatched."""
-    submission = submission_of(job, jobstore_alias, run_times, SYSTEM.now_us())
-    return await drive_async(run_loop(submission, logging.getLogger(logger_name)))
+    submission = submission_of(job, jobstore_alias, run_times, _now_us())
+    return await drive_async(run_loop(submission, logging.getLogger(logger_name), _now_us))

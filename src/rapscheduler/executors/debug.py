@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import Submission
-from rapscheduler.errors import MaxInstancesReachedError
+from rapscheduler.errors import MaxInstancesReachedError, ends_program
 from rapscheduler.executors.base import BaseExecutor, Failures, run_job
+from rapscheduler.util import elsewhere
 
 __all__ = ("BaseExecutor", "DebugExecutor", "run_job")
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 class DebugExecutor(BaseExecutor):
@@ -25,8 +30,13 @@ class DebugExecutor(BaseExecutor):
     def _submit_batch(self, submissions: Sequence[Submission]) -> Failures:
         failures: Failures = []
         for one in submissions:  # without the lock: what runs here is the user's
-            if self._running.acquire(one.job.id, one.job.max_instances):
-                self._run_here(one)
-            else:
-                failures.append((one, MaxInstancesReachedError(one.job)))
+            try:
+                if self._running.acquire_job(one.job):
+                    self._run_here(one)
+                else:
+                    failures.append((one, MaxInstancesReachedError(one.job)))
+            except BaseException as exc:  # a limit that is no number
+                if ends_program(exc):
+                    raise
+                failures.append((one, exc))
         return failures

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import Submission
-from rapscheduler.errors import MaxInstancesReachedError
-from rapscheduler.executors._run import awaited, drive, run_loop
+from rapscheduler.executors._run import awaited, drive
 from rapscheduler.executors._unfinished import Unfinished, too_late
 from rapscheduler.executors.base import BaseExecutor, Failures, run_job
+from rapscheduler.util import elsewhere
 
 try:
     import gevent
@@ -31,16 +31,26 @@ SLICE_S = 0.001
 BEHIND = 256
 
 
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
+
+
 class GeventExecutor(BaseExecutor):
     """Runs jobs as greenlets of the hub in which it was started.
 
     Plugin alias: ``gevent``
     """
 
+    takes_any_thread = True
+
     _hub: Any = None
 
     def __init__(self) -> None:
         super().__init__()
+        self._leave_parent()
+
+    def _leave_parent(self) -> None:
+        self._hub = None
         self._queue: deque[Submission] = deque()  # accepted and not begun
         self._unfinished = Unfinished()
         self._greenlets: set[Any] = set()
@@ -55,11 +65,7 @@ class GeventExecutor(BaseExecutor):
         self._enqueue((self._accept(job, run_times),))
 
     def _submit_batch(self, submissions: Sequence[Submission]) -> Failures:
-        if self._lock is None:
-            return super()._submit_batch(submissions)
-        granted, refused = self._running.acquire_runs(submissions)
-        self._enqueue(granted)
-        return [(one, MaxInstancesReachedError(one.job)) for one in refused]
+        return self._submit_together(submissions, self._enqueue)
 
     def _enqueue(self, submissions: Sequence[Submission]) -> None:
         self._unfinished.add(len(submissions))
@@ -89,9 +95,7 @@ class GeventExecutor(BaseExecutor):
 
     def _run(self, submission: Submission) -> None:
         try:
-            events = drive(
-                run_loop(submission, self._logger, self._now_us, self._wants), await_value=self._awaited
-            )
+            events = drive(self._run_loop(submission), wait_for=self._awaited)
         except BaseException as exc:
             self._run_lost(submission, exc)
         else:

@@ -1,4 +1,4 @@
-"""Executors over pools: threads of our own, processes of `concurrent.futures`, and any pool with `submit`.
+"""Executors over pools: threads of our own, processes of our own, and any pool with `submit`.
 
 Here: handing submissions to pools, and what becomes of runs that a pool lost. Not here: the run loop, the workers.
 """
@@ -6,28 +6,38 @@ Here: handing submissions to pools, and what becomes of runs that a pool lost. N
 from __future__ import annotations
 
 import threading
-import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
-from concurrent.futures import wait as wait_for
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import Submission
-from rapscheduler.errors import InterpreterEndingError, MaxInstancesReachedError, UnrunnableJobError
+from rapscheduler._locks import KeptLock
+from rapscheduler._quoting import one_line
+from rapscheduler.errors import InterpreterEndingError, UnrunnableJobError
+from rapscheduler.executors._lines import flush
 from rapscheduler.executors._unfinished import too_late
 from rapscheduler.executors._workers import WorkerPool
 from rapscheduler.executors.base import BaseExecutor, Failures, run_job
+from rapscheduler.util import elsewhere
 
 if TYPE_CHECKING:
-    import concurrent.futures.process
+    from rapscheduler.executors._process_runs import RemoteRun
 
 __all__ = ("BasePoolExecutor", "ProcessPoolExecutor", "ThreadPoolExecutor")
 
 
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
+
+_of_parents: list[Any] = []  # pools that a forked child has inherited
+
+
 class BasePoolExecutor(BaseExecutor):
     """Runs jobs in a pool that has `submit(fn, *args) -> future` and `shutdown(wait)`."""
+
+    takes_any_thread = True
 
     _pool: Any
 
@@ -38,7 +48,7 @@ class BasePoolExecutor(BaseExecutor):
 
     def _is_needed(self) -> bool:
         """Whether the scheduler goes on when the main thread ends."""
-        return bool(getattr(self._scheduler, "_outlives_main", bool)())
+        return self._home.outlives_main()
 
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
         def ended(future: Future[Any]) -> None:
@@ -65,9 +75,17 @@ class ThreadPoolExecutor(BasePoolExecutor):
     :param pool_kwargs: ``thread_name_prefix``, ``initializer``, ``initargs``, as in `concurrent.futures`
     """
 
+    takes_any_thread = True
+    _writes_later = True
+
     def __init__(self, max_workers: int = 10, pool_kwargs: dict[str, Any] | None = None) -> None:
-        calls: dict[str, Any] = {"work": self._work, "lost": self._run_lost, "needed": self._is_needed}
-        super().__init__(WorkerPool(int(max_workers), **(pool_kwargs or {}), **calls))
+        calls: dict[str, Any] = {
+            "work": self._work,
+            "lost": self._run_lost,
+            "needed": self._is_needed,
+            "rested": flush,
+        }
+        super().__init__(WorkerPool(_whole("max_workers", max_workers), **(pool_kwargs or {}), **calls))
 
     def start(self, scheduler: Any, alias: str) -> None:
         """Take jobs, also after a shutdown; see `BaseExecutor.start`."""
@@ -79,7 +97,7 @@ class ThreadPoolExecutor(BasePoolExecutor):
         try:
             self._run_here(submission)
         except BaseException:  # a scheduler whose _dispatch_event raises must not cost us the worker
-            self._logger.exception("Error telling the outcome of job %s", submission.job.id)
+            self._logger.exception("Error telling the outcome of job %s", one_line(submission.job.id))
 
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
         if isinstance(self._pool, WorkerPool):
@@ -88,24 +106,19 @@ class ThreadPoolExecutor(BasePoolExecutor):
             super()._do_submit_job(job, run_times)
 
     def _submit_batch(self, submissions: Sequence[Submission]) -> Failures:
-        if self._lock is None or not isinstance(self._pool, WorkerPool):
+        if not isinstance(self._pool, WorkerPool):
             return super()._submit_batch(submissions)
-        try:
-            granted, refused = self._running.acquire_runs(submissions)
-        except Exception:  # a job whose limit is no number; it must not keep the others back
-            return super()._submit_batch(submissions)
-        failures: Failures = [(one, MaxInstancesReachedError(one.job)) for one in refused]
-        try:
-            if granted:
-                self._pool.put(granted)
-        except Exception as exc:
-            for one in granted:
-                self._running.release(one.job.id)
-            failures += [(one, exc) for one in granted]
-        return failures
+        return self._submit_together(submissions, self._pool.put)
+
+    def _leave_parent(self) -> None:
+        if isinstance(self._pool, WorkerPool):
+            self._pool.forget_workers()
 
     def _queue_depth(self) -> int | None:
         return self._pool.queued() if isinstance(self._pool, WorkerPool) else None
+
+    def _has_ended(self) -> bool:
+        return isinstance(self._pool, WorkerPool) and self._pool.has_ended()
 
     def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:
         """Take no more jobs; the queued ones still run. See `BaseExecutor.shutdown`."""
@@ -119,14 +132,17 @@ class ProcessPoolExecutor(BasePoolExecutor):
     """Runs jobs in a pool of processes, started by ``spawn`` unless `pool_kwargs` has another ``mp_context``.
 
     The callable, the arguments and what the job returns or raises are pickled; what can't be is an error of that run
-    (`LostValueError` on the way back). A pool that breaks (a process was killed) is replaced; the runs that were in it
-    are reported as errors.
+    (`LostValueError` on the way back). When a process dies, the run that it was making is reported as an error
+    (`BrokenProcessPool`), and another process takes its place. A pool whose processes can't start is replaced.
 
     Plugin alias: ``processpool``
 
-    :param max_workers: the most processes
-    :param pool_kwargs: as for `concurrent.futures.ProcessPoolExecutor` (``max_tasks_per_child``, ``initializer``…)
+    :param max_workers: the most processes; they are started as needed
+    :param pool_kwargs: as for `concurrent.futures.ProcessPoolExecutor`: ``mp_context``, ``initializer``, ``initargs``,
+        ``max_tasks_per_child``
     """
+
+    takes_any_thread = True
 
     def __init__(self, max_workers: int = 10, pool_kwargs: dict[str, Any] | None = None) -> None:
         self.pool_kwargs = dict(pool_kwargs or {})
@@ -134,9 +150,9 @@ class ProcessPoolExecutor(BasePoolExecutor):
             import multiprocessing  # here: it is heavy, and few schedulers run jobs in processes
 
             self.pool_kwargs["mp_context"] = multiprocessing.get_context("spawn")
-        self._max_workers = int(max_workers)
+        self._max_workers = _whole("max_workers", max_workers)
         self._was_shut_down = False
-        self._futures: set[Future[Any]] = set()
+        self._renewing = KeptLock()
         super().__init__(self._new_pool())
 
     def start(self, scheduler: Any, alias: str) -> None:
@@ -146,74 +162,155 @@ class ProcessPoolExecutor(BasePoolExecutor):
             self._was_shut_down = False
             self._pool = self._new_pool()
 
-    def _new_pool(self) -> concurrent.futures.process.ProcessPoolExecutor:
-        from concurrent.futures.process import ProcessPoolExecutor as Pool
+    def _new_pool(self) -> Any:
+        options = self._aliased(dict(self.pool_kwargs))
+        if not _has_lean_pools():
+            from concurrent.futures.process import ProcessPoolExecutor as Pool
 
-        return Pool(self._max_workers, **self.pool_kwargs)
+            return Pool(self._max_workers, **options)
+        from rapscheduler.executors._processes import ProcessPool
+
+        return ProcessPool(self._max_workers, **options, needed=self._is_needed)
+
+    def _aliased(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Where `apscheduler` is ours, it has to be so in the workers before anything of the user's is imported."""
+        import sys
+
+        from rapscheduler._alias import AliasFinder
+
+        if AliasFinder not in sys.meta_path:
+            return options
+        from multiprocessing.reduction import ForkingPickler
+
+        from rapscheduler.executors._remote import begin_worker
+
+        own = (options.pop("initializer", None), options.pop("initargs", ()))
+        options.update(initializer=begin_worker, initargs=(bytes(ForkingPickler.dumps(own)),))
+        return options
 
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
         submission = self._accept(job, run_times)
-        if not job.func_ref:
-            raise UnrunnableJobError(
-                f"job {job.id} can't go to another process: its callable {job.func!r} has no importable name; "
-                "use a function of a module, or a thread pool"
-            )
-        from rapscheduler.executors._remote import RemoteJob, run_remote
+        _check(job)
+        self._hand_over((submission,))
 
-        text = str(job)
-        remote = RemoteJob(job, text)
-        args = (run_remote, remote, submission.alias, run_times, submission.found_us, self._logger.name)
+    def _submit_batch(self, submissions: Sequence[Submission]) -> Failures:
+        failures: Failures = []
+        good = []
+        for submission in submissions:
+            try:
+                _check(submission.job)
+            except UnrunnableJobError as exc:
+                failures.append((submission, exc))
+            else:
+                good.append(submission)
+        return failures + self._submit_together(good, self._hand_over)
+
+    def _hand_over(self, submissions: Sequence[Submission]) -> None:
+        from rapscheduler.executors._process_runs import RemoteRun
+
+        runs = []
         try:
-            future = self._pool.submit(*args)
-        except RuntimeError as exc:
-            if self._is_python_ending():
-                if not self._is_needed():
-                    raise InterpreterEndingError(str(exc)) from exc
-                raise RuntimeError(
-                    "the main thread has ended, and Python closes all pools of processes then; let it wait, for "
-                    "instance in thread.join(), or use a thread pool"
-                ) from exc
-            if not isinstance(exc, BrokenExecutor):
-                raise
-            self._logger.warning("Process pool is broken; replacing pool with a fresh instance")
-            self._pool = self._new_pool()
-            future = self._pool.submit(*args)
-        self._futures.add(future)
-        future.add_done_callback(lambda ended: self._ended(submission, text, ended))
+            for submission in submissions:
+                backlogs = self._home.backlogs
+                run = RemoteRun(self, submission, backlogs.of(submission) if backlogs else None)
+                if run.next():
+                    runs.append(run)
+            if runs:
+                self._put(runs)
+        except BaseException:
+            for run in runs:
+                run.forget()
+            raise
 
-    @staticmethod
-    def _is_python_ending() -> bool:
-        """Whether `concurrent.futures` has closed every pool because the main thread ended."""
-        import concurrent.futures.process
+    def _put(self, runs: Sequence[RemoteRun]) -> None:
+        pool = self._pool
+        try:
+            self._put_into(pool, runs)
+        except BrokenExecutor:
+            with self._renewing:
+                if self._pool is pool:
+                    self._logger.warning("Process pool is broken; replacing pool with a fresh instance")
+                    pool.shutdown(wait=False)
+                    self._pool = self._new_pool()
+            self._put_into(self._pool, runs)
+        except RuntimeError as exc:
+            if self._has_ended() and not self._is_needed():
+                raise InterpreterEndingError(str(exc)) from exc
+            raise
+
+    def _put_into(self, pool: Any, runs: Sequence[RemoteRun]) -> None:
+        from rapscheduler.executors._processes import ProcessPool
+
+        if isinstance(pool, ProcessPool):
+            pool.put(runs)
+        else:  # where there is no lean one, or somebody put a pool of their own in its place
+            from rapscheduler.executors._process_runs import send_to
+
+            for run in runs:
+                send_to(pool, run)
+
+    def _stop(self, run: RemoteRun) -> None:
+        """Somebody cancelled it."""
+        cancel = getattr(self._pool, "cancel", None)
+        if cancel is not None:
+            cancel(run)
+
+    def _has_ended(self) -> bool:
+        ended = getattr(self._pool, "has_ended", None)
+        if ended is not None:
+            return bool(ended())
+        import concurrent.futures.process  # it closes every pool then
 
         return bool(getattr(concurrent.futures.process, "_global_shutdown", False))
 
-    def _ended(self, submission: Submission, text: str, future: Future[Any]) -> None:
-        from rapscheduler.executors._remote import unpacked
-
-        self._futures.discard(future)
-        exc = _outcome(future)
-        if exc is not None:
-            self._run_lost(submission, exc)
+    def _leave_parent(self) -> None:
+        forget = getattr(self._pool, "forget_workers", None)
+        if forget is not None:
+            forget()
         else:
-            self._run_job_success(submission.job.id, unpacked(future.result(), text, self._logger))
+            _of_parents.append(self._pool)  # its end would wait for a lock, and wake a thread of the parent
+        self._pool = self._new_pool()
 
     def _queue_depth(self) -> int | None:
-        return max(0, len(self._futures) - self._max_workers)
+        unfinished = getattr(self._pool, "unfinished", None)
+        return None if unfinished is None else max(0, unfinished() - self._max_workers)
 
     def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:
         """Take no more jobs; the queued ones still run. See `BaseExecutor.shutdown`."""
         self._was_shut_down = True
-        # a listener is called in the pool's own thread, which can't wait for itself
-        own = threading.current_thread() is getattr(self._pool, "_executor_manager_thread", None)
-        if not wait or timeout is None or own:
+        if not hasattr(self._pool, "unfinished"):
+            # a listener is called in the pool's own thread, which can't wait for itself
+            own = threading.current_thread() is getattr(self._pool, "_executor_manager_thread", None)
             self._pool.shutdown(wait and not own)
-            return
-        deadline = time.monotonic() + timeout
-        self._pool.shutdown(wait=False)
-        pending = wait_for(list(self._futures), max(0.0, deadline - time.monotonic()))[1]
-        if pending:
-            raise too_late(len(pending), timeout)
+        elif not self._pool.shutdown(wait, timeout=timeout):
+            raise too_late(self._pool.unfinished(), timeout)
+
+
+def _check(job: Any) -> None:
+    if not job.func_ref:
+        raise UnrunnableJobError(
+            f"job {job.id} can't go to another process: its callable {job.func!r} has no importable name; "
+            "use a function of a module, or a thread pool"
+        )
+
+
+def _has_lean_pools() -> bool:
+    """Whether threads may wait for pipes here. gevent's can't; Windows has other pipes."""
+    import os
+    import sys
+
+    monkey = sys.modules.get("gevent.monkey")
+    return os.name == "posix" and (monkey is None or not monkey.is_module_patched("threading"))
+
+
+def _whole(name: str, value: Any) -> int:
+    """A whole number from a setting, which may be a text. The error names the argument."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{name}={value!r} is not a whole number; give how many workers there may be, such as {name}=10"
+        ) from None
 
 
 def _outcome(future: Future[Any]) -> BaseException | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapscheduler.executors._inloop import LoopExecutor
 from rapscheduler.executors.base import BaseExecutor, run_coroutine_job, run_job
-from rapscheduler.util import iscoroutinefunction_partial
+from rapscheduler.util import elsewhere, iscoroutinefunction_partial
 
 try:
     from tornado.gen import is_coroutine_function
@@ -19,6 +19,10 @@ except ImportError as exc:
 __all__ = ("BaseExecutor", "TornadoExecutor", "iscoroutinefunction_partial", "run_coroutine_job", "run_job")
 
 
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
+
+
 class TornadoExecutor(LoopExecutor):
     """Runs coroutine functions in the scheduler's IOLoop, everything else in a pool of threads.
 
@@ -28,6 +32,8 @@ class TornadoExecutor(LoopExecutor):
 
     :param max_workers: the most threads
     """
+
+    takes_any_thread = True
 
     def __init__(self, max_workers: int = 10) -> None:
         super().__init__()
@@ -42,14 +48,17 @@ class TornadoExecutor(LoopExecutor):
             self.executor = ThreadPoolExecutor(self._max_workers)
         super().start(scheduler, alias)
 
+    def _leave_parent(self) -> None:
+        super()._leave_parent()
+        self.executor = ThreadPoolExecutor(self._max_workers)
+
     def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:
         """Take no more jobs; see `LoopExecutor.shutdown`."""
         try:
             super().shutdown(wait, timeout)
         finally:
-            if (
-                not self._queue and not self._pending_futures
-            ):  # else they need the pool; its threads end with it
+            if not self._queue and not self._pending_futures:
+                # else they need the pool; its threads end with it
                 self._was_shut_down = True
                 self.executor.shutdown(wait=False)
 

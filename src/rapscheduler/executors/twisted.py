@@ -7,15 +7,14 @@ future needs `Deferred.fromFuture`). A Deferred that a plain function returns is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from rapscheduler._engine.planning import Submission
-from rapscheduler.errors import MaxInstancesReachedError
-from rapscheduler.executors._run import Events, RunLoop, drive_async, run_loop
-from rapscheduler.executors._turns import Own, Unawaited, advance, inside
+from rapscheduler.executors._run import Await, RunLoop, drive_async
+from rapscheduler.executors._turns import Own, advance_as, inside
 from rapscheduler.executors._unfinished import Unfinished
 from rapscheduler.executors.base import BaseExecutor, Failures, run_job
 from rapscheduler.util import iscoroutinefunction_partial
@@ -40,6 +39,8 @@ class TwistedExecutor(BaseExecutor):
     Plugin alias: ``twisted``
     """
 
+    takes_any_thread = True
+
     _reactor: Any = None
 
     def __init__(self) -> None:
@@ -58,55 +59,44 @@ class TwistedExecutor(BaseExecutor):
         super().start(scheduler, alias)
         self._reactor = reactor
 
+    def _leave_parent(self) -> None:
+        self._reactor = None
+        self._unfinished, self._deferreds = Unfinished(), set()
+
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
         self._begin(self._accept(job, run_times))
 
     def _submit_batch(self, submissions: Sequence[Submission]) -> Failures:
-        if self._lock is None:
-            return super()._submit_batch(submissions)
-        granted, refused = self._running.acquire_runs(submissions)
-        for one in granted:
+        return self._submit_together(submissions, self._begin_all)
+
+    def _begin_all(self, submissions: Sequence[Submission]) -> None:
+        for one in submissions:
             self._begin(one)
-        return [(one, MaxInstancesReachedError(one.job)) for one in refused]
 
     def _begin(self, submission: Submission) -> None:
         self._unfinished.add(1)
-        gen = run_loop(submission, self._logger, self._now_us, self._wants)
+        gen = self._run_loop(submission)
         if iscoroutinefunction_partial(submission.job.func):
             self._reactor.callFromThread(self._begin_here, submission, drive_async(gen))
         else:
             self._reactor.getThreadPool().callInThreadWithCallback(
-                partial(self._thread_ended, submission, gen), advance, Own(self), gen, partial(next, gen)
+                partial(self._thread_ended, submission, gen), advance_as, Own(self), gen
             )
 
     def _thread_ended(self, submission: Submission, gen: RunLoop, success: bool, outcome: Any) -> None:
         """Called in the thread of the pool."""
         if not success:
             self._ended(submission, outcome.value)
-        elif type(outcome) is Unawaited:
-            self._reactor.callFromThread(self._begin_here, submission, self._in_turns(gen, outcome.value))
+        elif type(outcome) is Await:
+            turns = drive_async(gen, outcome, self._in_thread)
+            self._reactor.callFromThread(self._begin_here, submission, turns)
         else:
             self._ended(submission, outcome)
 
-    async def _in_turns(self, gen: RunLoop, value: Any) -> Events:
-        """Await what a plain callable returned, in the reactor, and go on with its run loop in the pool."""
-        while True:
-            try:
-                result = await value
-            except GeneratorExit:
-                raise
-            except BaseException as exc:
-                traceback = exc.__traceback__  # without this frame: the run loop clears those it is given
-                exc.__traceback__ = None if traceback is None else traceback.tb_next
-                step: Callable[[], Any] = partial(gen.throw, exc)
-            else:
-                step = partial(gen.send, result)
-            pool = self._reactor.getThreadPool()
-            outcome: Any = await deferToThreadPool(self._reactor, pool, advance, Own(self), gen, step)
-            if type(outcome) is not Unawaited:
-                events: Events = outcome
-                return events
-            value = outcome.value
+    def _in_thread(self, gen: RunLoop, *outcome: Any) -> Any:
+        return deferToThreadPool(
+            self._reactor, self._reactor.getThreadPool(), advance_as, Own(self), gen, *outcome
+        )
 
     def _begin_here(self, submission: Submission, coroutine: Any) -> None:
         """Run a coroutine in the reactor."""

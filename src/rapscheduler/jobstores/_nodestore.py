@@ -16,12 +16,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
-from .._serialization.rows import NO_TIME_US, JobRow, RowChange, seconds_from_us, us_from_seconds
+from .._serialization.rows import (
+    NO_TIME_US,
+    JobRow,
+    RowChange,
+    is_time,
+    row_of,
+    seconds_from_us,
+    us_from_seconds,
+    whole_us,
+)
 from ..errors import ConflictingIdError, EncodeError
+from ._ids import too_long, unwritable
 from ._rowstore import RowStore
 
 _ROUNDS = 20  # of reading again after somebody else was faster
@@ -51,10 +61,12 @@ class NodeStore(RowStore):
     """A row store on versioned nodes; see the head of this file."""
 
     max_node_bytes = 1_000_000
+    max_id_bytes = 4_000  # every pass reads the names of all nodes, and a ZooKeeper answers with 1 MB at most
 
     def __init__(self, allowed_callables: Iterable[str] | str | None = None) -> None:
         super().__init__(allowed_callables)
         self._unsure: set[str] = set()  # ids of refused writes that may have been made: their answer was lost
+        self._lost: Exception | None = None  # with this error
 
     # What a backend gives
 
@@ -66,6 +78,18 @@ class NodeStore(RowStore):
 
     @abstractmethod
     def _erase(self) -> None: ...
+
+    def _id_problem(self, job_id: str) -> str | None:
+        if type(job_id) is not str:
+            return None  # it was found there
+        if not job_id:
+            return "it is empty, and names no node: give the job another one"
+        problem = unwritable(job_id)
+        return problem or too_long(job_id, self._name_bytes(job_id), self.max_id_bytes, "bytes", "this store")
+
+    def _name_bytes(self, job_id: str) -> int:
+        """How many bytes the name of a job's node has."""
+        return len(job_id.encode())
 
     # Row operations
 
@@ -89,9 +113,9 @@ class NodeStore(RowStore):
     def _insert(self, rows: Sequence[JobRow]) -> None:
         writes = [Write(row.id, None, self._value(row), row.parked) for row in rows]
         refused = self._commit(writes)
-        unsure = {write.id for write in refused} & self._unsure
-        self._unsure -= unsure
-        if not refused or (unsure and self._already_written(rows)):
+        if self._unsure:
+            refused = self._sure(refused)
+        if not refused:
             return
         present = self._fetch([row.id for row in rows])
         unmade = {write.id for write in refused}
@@ -101,17 +125,35 @@ class NodeStore(RowStore):
         taken = [write.id for write in refused if write.id in present]
         raise ConflictingIdError(taken[0] if taken else refused[0].id)
 
+    def _sure(self, refused: list[Write]) -> list[Write]:
+        """The refused ones of an insert, after those whose answer was lost were looked for, and written once more."""
+        unsure = self._unsure.intersection(write.id for write in refused)
+        self._unsure -= unsure
+        asked = [write for write in refused if write.id in unsure]
+        found = self._fetch([write.id for write in asked])
+        if all(write.id in found and found[write.id].value == write.value for write in asked):
+            return [write for write in refused if write.id not in unsure]
+        again = [write for write in asked if write.id not in found]
+        refused = [write for write in refused if write not in again]
+        if again:
+            refused += self._commit(again)
+            lost = self._unsure.intersection(write.id for write in again)
+            self._unsure -= lost
+            if lost:
+                assert self._lost is not None
+                raise self._lost
+        return refused
+
     def _replace(self, rows: Sequence[JobRow]) -> list[str]:
         values = {row.id: (self._value(row), row.parked) for row in rows}
         return self._rewrite(values, lambda job_id, node: Write(job_id, node, *values[job_id]))
 
     def _replace_if(self, row: JobRow, expected_us: int | None) -> bool | None:
-        value, expected = self._value(row), seconds_from_us(expected_us)
-        still_due = True
+        value, still_due = self._value(row), True
 
         def write(job_id: str, node: Node) -> Write | None:
             nonlocal still_due
-            still_due = seconds_from_us(_row(job_id, node).run_at_us) == expected
+            still_due = _same_time(_row(job_id, node).run_at_us, expected_us)
             return Write(job_id, node, value, row.parked) if still_due else None
 
         return None if self._rewrite([row.id], write) else still_due
@@ -129,7 +171,7 @@ class NodeStore(RowStore):
             change, row = by_id[job_id], _row(job_id, node)
             if row.parked is not None or row.run_at_us is None:
                 return None
-            if seconds_from_us(row.run_at_us) != seconds_from_us(change.expected_us):
+            if not _same_time(row.run_at_us, change.expected_us):
                 return None
             if change.parked is not None:
                 return Write(job_id, node, node.value, change.parked or "?")
@@ -183,10 +225,15 @@ class NodeStore(RowStore):
 
 
 def _is_due(row: JobRow, until_us: int) -> bool:
-    """Pickled nodes tell no time; they are taken as due, so that somebody looks at them and parks them."""
+    """Nodes that tell no time (pickled ones, odd ones) are taken as due, so that somebody looks and parks them."""
     if row.run_at_us is None:
         return row.data[:1] == b"\x80"
-    return row.run_at_us <= until_us
+    return row.run_at_us <= until_us or not is_time(row.run_at_us)
+
+
+def _same_time(one_us: int | None, other_us: int | None) -> bool:
+    """Whether two times are one in float seconds, which others compare."""
+    return seconds_from_us(one_us) == seconds_from_us(other_us)
 
 
 def _row(job_id: str, node: Node) -> JobRow:
@@ -194,19 +241,19 @@ def _row(job_id: str, node: Node) -> JobRow:
     try:
         times = orjson.loads(head)
         if newline and type(times) is dict:
-            return JobRow(job_id, _time(times), _int(times.get("nominal_us")), node.parked, data)
+            seconds = times.get("next_run_time")
+            row = row_of(job_id, seconds, times.get("nominal_us"), node.parked, data)
+            exact = times.get("run_at_us")
+            return row if exact is None or seconds is None else row._replace(run_at_us=whole_us(exact))
     except orjson.JSONDecodeError:
         pass
-    return JobRow(job_id, None if node.value[:1] == b"\x80" else NO_TIME_US, None, node.parked, node.value)
+    time_us = None if node.value[:1] == b"\x80" else NO_TIME_US
+    return row_of(job_id, None, None, node.parked, node.value)._replace(run_at_us=time_us)
 
 
-def _time(times: dict[str, Any]) -> int | None:
-    exact = _int(times.get("run_at_us"))
-    return us_from_seconds(times.get("next_run_time")) if exact is None else exact
-
-
-def _int(value: Any) -> int | None:
-    return value if value is None or type(value) is int else NO_TIME_US
+def parked_text(value: bytes | None) -> str | None:
+    """The reason of a node of the tree of parked ones."""
+    return None if value is None else value.decode("utf-8", "backslashreplace")
 
 
 def in_groups(writes: Sequence[Write], most: int, most_bytes: int) -> Iterator[list[Write]]:

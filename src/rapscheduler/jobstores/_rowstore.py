@@ -4,10 +4,15 @@ What lives here: `RowStore` — conflicts and look-up errors, order, unreadable 
 a database's language. Approach: a backend gives the row operations below, the writers taking many rows; this class
 turns jobs into rows and back and keeps APScheduler's contract and the loop's.
 
+    _open(write)              connect. write=True: make what is missing (table, keys, paths). write=False: a look, which
+                              creates and alters nothing, after which _read, _read_all and _read_parked may be asked;
+                              NothingStoredError names what there is none of
     _read(ids)                rows of these ids, any order, parked ones too
     _read_due(until_us, limit)  rows due at or before, not parked, earliest first
     _read_all()               every row, parked ones too, any order
-    _earliest()               earliest run time of the rows not parked, or None
+    _read_never_due()         rows not parked that _read_due never gives, since their time is no time (text, nan, beyond
+                              the calendar); default: there are none, for _read_due gives them
+    _earliest()               earliest run time of the rows not parked, or None; anything beyond the calendar: ask again
     _insert(rows)             all or none; ConflictingIdError for an id that exists
     _replace(rows)            whole rows, which ends parking; returns the ids that do not exist
     _replace_if(row, us)      a whole row, if the one there is due at this time (None: paused), in one step; False: it
@@ -18,8 +23,13 @@ turns jobs into rows and back and keeps APScheduler's contract and the loop's.
                               expected time, or is parked, does nothing
     _set_parked(reasons, seen)  id -> reason, or None to end parking; nothing else of the row changes. With `seen`, only
                               of rows that still hold this data (id -> bytes), in one step, where the database can
-                              compare it. Returns how many rows it changed, or None: not known
+                              compare it. Returns how many rows it changed, or None: not known. Ids may be odd here
     _read_parked()            parked rows (default: picked from _read_all)
+    _read_naming(texts)       in batches, at least the rows with a run time whose data contain one of these texts,
+                              parked ones too (default: picked from _read_all)
+
+Rows are made by `row_of` of whatever the database holds, and times are compared by `seconds_around`, not for equality.
+No row is an error of the store: what can't be read is parked, and what can't even be parked is named in the log, once.
 
 Parked jobs that can be read are found by `lookup_job` and `get_all_jobs`, so that they can be modified, which ends
 parking. A row that can't be read is never deleted: it is parked with the reason, tried again at every start and by
@@ -29,30 +39,53 @@ parking. A row that can't be read is never deleted: it is parked with the reason
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
 from .._collector import collector_paused
-from .._serialization.codec import PICKLED, CallableRule
-from .._serialization.rows import JobRow, RowChange, check_storable, job_from_row, row_from_job
+from .._instants import MAX_US, moment, us_of
+from .._quoting import said
+from .._serialization.callables import CallableRule
+from .._serialization.codec import PICKLED
+from .._serialization.rows import (
+    JobRow,
+    RowChange,
+    check_storable,
+    is_time,
+    job_from_row,
+    row_from_job,
+)
+from .._zones import rules_version
 from ..errors import ConflictingIdError, DecodeError, JobLookupError
 from ..events import EVENT_JOB_PARKED, JobParkedEvent
 from ..job import Job
-from .base import BaseJobStore, Change, ParkedJob, Times, _us, _utc, park_reason
+from ._ids import Ids
+from ._rulekeeper import RuleKeeper
+from .base import BaseJobStore, Change, ParkedJob, Times, park_reason
 
 _NO_LIMIT = 1 << 30
 
 
-class RowStore(BaseJobStore):
+class NothingStoredError(LookupError):
+    """There is no such table, collection or path to be looked at."""
+
+
+class RowStore(Ids, RuleKeeper, BaseJobStore):
     """A job store whose backend keeps rows. Subclasses define the row operations listed at the head of this file."""
+
+    calls_may_overlap = True
+    _uncalled = dict.fromkeys(
+        ("_get_jobs", "_reconstitute_job", "_reconstitute_jobs"), "rows are JSON here, and no pickles"
+    )
 
     def __init__(self, allowed_callables: Iterable[str] | str | None = None) -> None:
         """``allowed_callables``: patterns such as ``"myapp.tasks:*"`` of what rows may name; ``None``: anything."""
         super().__init__()
         self._rule = CallableRule(allowed_callables)
         self._deferred: dict[str, int] = {}  # id -> µs until which `_take_due` leaves the job out
+        self._unparkable: set[str] = set()  # ids of rows that can be neither read nor parked, and were told
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -63,37 +96,44 @@ class RowStore(BaseJobStore):
 
     def start(self, scheduler: Any, alias: str) -> None:
         super().start(scheduler, alias)
-        self._open()
+        self._open(write=True)
+        self._unparkable.clear()
         self._unpark()
-
-    def _open(self) -> None:
-        """Connect and make sure that the table, keys or paths exist."""
+        self._jobs(self._read_never_due())
 
     # APScheduler's contract
 
     def lookup_job(self, job_id: str) -> Job | None:
+        if self._id_problem(job_id) is not None:
+            return None
         jobs = self._jobs(self._read([job_id]))
         return jobs[0] if jobs else None
 
     def get_due_jobs(self, now: datetime) -> list[Job]:
-        return self._readable_due(_us(now), _NO_LIMIT)
+        return self._readable_due(us_of(now), _NO_LIMIT)
 
     def get_next_run_time(self) -> datetime | None:
-        earliest_us = self._earliest()
-        return None if earliest_us is None else _utc(earliest_us)
+        earliest_us = self._earliest_time()
+        return None if earliest_us is None else moment(earliest_us)
 
     def get_all_jobs(self) -> list[Job]:
-        return self._jobs(_in_run_order(self._read_all()))
+        jobs = self._jobs(_in_run_order(self._read_all()))
+        self._fix_paused_jobs_sorting(jobs)
+        return jobs
 
     def add_job(self, job: Job) -> None:
-        self._insert([row_from_job(job, self._rule)])
+        row = self._row_of(job)
+        self._note_zones((job.trigger,))
+        self._insert([row])
 
     def update_job(self, job: Job) -> None:
-        if self._replace([row_from_job(job, self._rule)]):
+        row = self._row_of(job, kept=True)
+        self._note_zones((job.trigger,))
+        if self._replace([row]):
             raise JobLookupError(job.id)
 
     def remove_job(self, job_id: str) -> None:
-        if self._delete([job_id]):
+        if self._id_problem(job_id) is not None or self._delete([job_id]):
             raise JobLookupError(job_id)
 
     def remove_all_jobs(self) -> None:
@@ -101,7 +141,13 @@ class RowStore(BaseJobStore):
 
     def _check_storable(self, job: Job) -> None:
         """EncodeError: this job can't be written. Asked for jobs that wait for the start of the scheduler."""
+        self._check_id(job.id)
         check_storable(job, self._rule)
+
+    def _check_reference(self, reference: str) -> None:
+        """EncodeError: ``allowed_callables`` refuse this text. Asked before its module is imported."""
+        if self._rule.patterns is not None:
+            self._rule.check_found(reference)
 
     # The loop's contract
 
@@ -109,8 +155,8 @@ class RowStore(BaseJobStore):
         if not self._deferred:
             return self._readable_due(now_us, limit)
         self._deferred = deferred = {i: until for i, until in self._deferred.items() if until > now_us}
-        rows = self._read_due(now_us, limit + len(deferred))
-        return self._jobs([row for row in rows if row.id not in deferred][:limit])
+        rows = self._read_due(now_us, limit + len(deferred) + len(self._unparkable))
+        return self._jobs([row for row in rows if row.id not in deferred])[:limit]
 
     def _settle(self, changes: Sequence[Change]) -> None:
         rows = []
@@ -131,7 +177,9 @@ class RowStore(BaseJobStore):
     def _update_if(self, job: Job, expected_us: int | None, times: Times | None = None) -> bool:
         if times is not None:
             job._advance(*times)
-        done = self._replace_if(row_from_job(job, self._rule), expected_us)
+        row = self._row_of(job, kept=True)
+        self._note_zones((job.trigger,))
+        done = self._replace_if(row, expected_us)
         if done is None:
             raise JobLookupError(job.id)
         return done
@@ -141,20 +189,37 @@ class RowStore(BaseJobStore):
 
     def _earliest_us(self) -> int | None:
         if not self._deferred:
-            return self._earliest()
+            return self._earliest_time()
         deferred = dict(self._deferred)
-        for row in self._read_due(_FAR_FUTURE_US, len(deferred) + 1):
-            if row.id not in deferred and row.run_at_us is not None:
+        for row in self._read_due(MAX_US, len(deferred) + 1):
+            if row.id not in deferred and row.run_at_us is not None and is_time(row.run_at_us):
                 return min(row.run_at_us, *deferred.values())
         return min(deferred.values())
+
+    def _earliest_time(self) -> int | None:
+        """`_earliest`; rows whose time is no time, which the database may sort before all others, are parked first."""
+        earliest_us = self._earliest()
+        if earliest_us is None or is_time(earliest_us):
+            return earliest_us
+        rows = self._read_all()
+        self._jobs(rows)
+        return min(
+            (
+                row.run_at_us
+                for row in rows
+                if row.parked is None and row.run_at_us is not None and is_time(row.run_at_us)
+            ),
+            default=None,
+        )
 
     def _add_jobs(self, jobs: Iterable[Job]) -> None:
         jobs = list(jobs)
         with collector_paused(len(jobs)):
-            rows = [row_from_job(job, self._rule) for job in jobs]
+            rows = [self._row_of(job) for job in jobs]
         if len({row[0] for row in rows}) < len(rows):  # id
             raise ConflictingIdError(_first_twice(rows))
         if rows:
+            self._note_zones([job.trigger for job in jobs])
             self._insert(rows)
 
     def _defer(self, jobs: Sequence[Job], until_us: int) -> bool:
@@ -191,18 +256,43 @@ class RowStore(BaseJobStore):
         if change.expected_us is not None:
             self._change([RowChange(change.job.id, change.expected_us, None, None, False, change.park or "")])
 
-    # Rows to jobs
+    # Jobs to rows and back
+
+    def _row_of(self, job: Job, kept: bool = False) -> JobRow:
+        """The row of a job. EncodeError: it can't be stored. JobLookupError: so it isn't (``kept``: it should be)."""
+        self._check_id(job.id, kept)
+        return row_from_job(job, self._rule)
 
     def _readable_due(self, now_us: int, limit: int) -> list[Job]:
         """Due jobs; when unreadable rows took the places of readable ones, read again, now that they are parked."""
+        tried: set[str] = set()
         while True:
-            rows = self._read_due(now_us, limit)
+            known = set(self._unparkable)
+            asked = limit + len(known)
+            rows = self._read_due(now_us, asked)
             jobs = self._jobs(rows)
-            if len(jobs) == len(rows) or len(rows) < limit:
-                return jobs
+            if len(jobs) == len(rows) or len(rows) < asked:
+                return jobs[:limit]
+            unread = {row.id for row in rows}.difference([job.id for job in jobs], known)
+            if not unread:
+                return jobs[:limit]
+            for job_id in (unread & tried) - self._unparkable:
+                self._pass_over(job_id, "see above", "it was parked, and is due again")
+            tried |= unread
+
+    def _pass_over(self, job_id: str, reason: str | None, why: object) -> None:
+        self._unparkable.add(job_id)
+        self._logger.error(
+            "The row %r of job store %r can be neither read (%s) nor parked (%s): it is passed over; mend or delete it",
+            job_id,
+            self._alias,
+            said(reason),
+            said(why),
+        )
 
     def _jobs(self, rows: Sequence[JobRow]) -> list[Job]:
         """The jobs of the rows that can be read; the others are parked in one write, if they aren't yet."""
+        rules_version()  # a pass may be far: rows are read by the rules in force
         jobs = []
         failed: dict[str, str | None] = {}
         seen: dict[str, bytes] = {}
@@ -231,7 +321,37 @@ class RowStore(BaseJobStore):
         return all(present.get(row.id) == row.data for row in rows)
 
     def _park_rows(self, reasons: dict[str, str | None], seen: dict[str, bytes]) -> None:
-        self._tell_parked(self._set_parked_if_same(reasons, seen))
+        """Park them; when that fails, one by one, so that a row that can't be parked keeps no other from it."""
+        wanted = {job_id: reason for job_id, reason in reasons.items() if job_id not in self._unparkable}
+        if not wanted:
+            return
+        if len(wanted) > 1:
+            try:
+                parked = self._set_parked_if_same(wanted, seen)
+            except Exception:
+                parked = {}
+                for job_id, reason in wanted.items():
+                    parked |= self._parked_alone(job_id, reason, seen)
+        else:
+            ((job_id, reason),) = wanted.items()
+            parked = self._parked_alone(job_id, reason, seen)
+        self._tell_parked(parked)
+
+    def _parked_alone(self, job_id: str, reason: str | None, seen: dict[str, bytes]) -> dict[str, str | None]:
+        """Park one row, or name it in the log, once, as one that can't be."""
+        why: object = "writing it changed nothing"
+        try:
+            parked = self._set_parked_if_same({job_id: reason}, seen)
+        except Exception:
+            self._read_due(0, 1)  # raises when the store can't be asked at all: that is no row's fault
+            try:
+                parked = self._set_parked_if_same({job_id: reason}, seen)
+            except Exception as exc:
+                parked, why = {}, exc
+        if parked or not any(row.id == job_id and row.data == seen[job_id] for row in self._read_all()):
+            return parked  # or somebody has replaced it
+        self._pass_over(job_id, reason, why)
+        return {}
 
     def _set_parked_if_same(
         self, reasons: dict[str, str | None], seen: dict[str, bytes]
@@ -242,8 +362,8 @@ class RowStore(BaseJobStore):
             return reasons
         same = {row.id: row.parked for row in self._read(list(reasons)) if row.data == seen[row.id]}
         missed = {job_id: reasons[job_id] for job_id, parked in same.items() if parked != reasons[job_id]}
-        if missed:  # the database can't compare these data
-            self._set_parked(missed)
+        if missed and self._set_parked(missed) == 0:  # the database can't compare these data
+            return {job_id: reasons[job_id] for job_id in same.keys() - missed.keys()}
         return {job_id: reasons[job_id] for job_id in same}
 
     def _tell_parked(self, reasons: dict[str, str | None]) -> None:
@@ -259,7 +379,7 @@ class RowStore(BaseJobStore):
                 "%d jobs can't be restored and were set aside (they stay in the store); the first, %r: %s",
                 len(reasons) - pickled,
                 job_id,
-                reason,
+                said(reason),
             )
         tell = getattr(self._scheduler, "_dispatch_event", None)
         if tell is not None:
@@ -267,6 +387,9 @@ class RowStore(BaseJobStore):
                 tell(JobParkedEvent(EVENT_JOB_PARKED, job_id, self._alias, reason or ""))
 
     # Row operations
+
+    def _open(self, write: bool) -> None:
+        """Nothing to do for a store whose client connects by itself and that needs nothing made."""
 
     @abstractmethod
     def _read(self, ids: Sequence[str]) -> list[JobRow]: ...
@@ -303,11 +426,15 @@ class RowStore(BaseJobStore):
         self, reasons: dict[str, str | None], seen: dict[str, bytes] | None = None
     ) -> int | None: ...
 
+    def _read_never_due(self) -> list[JobRow]:
+        return []
+
     def _read_parked(self) -> list[JobRow]:
         return [row for row in self._read_all() if row.parked is not None]
 
-
-_FAR_FUTURE_US = 253402300799_999999
+    def _read_naming(self, texts: Sequence[bytes]) -> Iterator[list[JobRow]]:
+        rows = self._read_all()
+        yield [row for row in rows if row.run_at_us is not None and any(text in row.data for text in texts)]
 
 
 def _in_run_order(rows: list[JobRow]) -> list[JobRow]:

@@ -21,7 +21,7 @@ import orjson
 import sqlalchemy as sa
 
 from .._collector import collector_paused
-from .._serialization.rows import JobRow, RowChange, seconds_from_us
+from .._serialization.rows import JobRow, RowChange, seconds_around, seconds_from_us
 
 _UNNEST_DRIVERS = ("psycopg", "psycopg2")
 _MOST_OF_NAME = 50
@@ -52,6 +52,17 @@ def index_part(tablename: str) -> str:
     return f"{tablename[: _MOST_OF_NAME - 9]}_{crc32(tablename.encode()):08x}"
 
 
+def row_values(row: JobRow) -> dict[str, Any]:
+    """The columns of a row."""
+    return {
+        "id": row.id,
+        "next_run_time": seconds_from_us(row.run_at_us),
+        "nominal_us": row.nominal_us,
+        "parked": row.parked,
+        "job_state": row.data,
+    }
+
+
 class Batch:
     """executemany: the driver sends the rows."""
 
@@ -59,7 +70,7 @@ class Batch:
         columns = table.c
         still_due = sa.and_(
             columns.id == sa.bindparam("row_id"),
-            columns.next_run_time == sa.bindparam("expected"),
+            columns.next_run_time.between(sa.bindparam("least"), sa.bindparam("greatest")),
             columns.parked.is_(None),
         )
         move = (
@@ -70,7 +81,7 @@ class Batch:
         self._insert = _Many(
             engine, table.insert(), ("id", "next_run_time", "job_state", "nominal_us", "parked")
         )
-        self._move = _Many(engine, move, ("run_at", "nominal", "row_id", "expected"))
+        self._move = _Many(engine, move, ("run_at", "nominal", "row_id", "least", "greatest"))
         self._remove = table.delete().where(still_due)
         self._park = table.update().where(still_due).values(parked=sa.bindparam("reason"))
 
@@ -93,22 +104,22 @@ class Batch:
                     seconds_from_us(change.run_at_us),
                     change.nominal_us,
                     change.id,
-                    change.expected_us / 1_000_000,
+                    *seconds_around(change.expected_us),
                 )
                 for change in changes
             ],
         )
 
     def remove(self, connection: Any, changes: Sequence[RowChange]) -> None:
-        values = [{"row_id": change.id, "expected": change.expected_us / 1_000_000} for change in changes]
-        connection.execute(self._remove, values)
+        connection.execute(self._remove, [_key(change) for change in changes])
 
     def park(self, connection: Any, changes: Sequence[RowChange]) -> None:
-        values = [
-            {"row_id": change.id, "expected": change.expected_us / 1_000_000, "reason": change.parked}
-            for change in changes
-        ]
-        connection.execute(self._park, values)
+        connection.execute(self._park, [_key(change) | {"reason": change.parked} for change in changes])
+
+
+def _key(change: RowChange) -> dict[str, Any]:
+    least, greatest = seconds_around(change.expected_us)
+    return {"row_id": change.id, "least": least, "greatest": greatest}
 
 
 class _Many:
@@ -133,8 +144,8 @@ class PostgresBatch(Batch):
     def __init__(self, engine: Any, table: Any) -> None:
         super().__init__(engine, table)
         name = name_in_text(engine, table)
-        due = "t.id = v.id AND t.next_run_time = v.expected AND t.parked IS NULL"
-        keys = "CAST(:ids AS text[]), CAST(:expected AS float8[])"
+        due = "t.id = v.id AND t.next_run_time BETWEEN v.least AND v.greatest AND t.parked IS NULL"
+        keys = "CAST(:ids AS text[]), CAST(:least AS float8[]), CAST(:greatest AS float8[])"
         self._insert_many = sa.text(
             f"INSERT INTO {name} (id, next_run_time, nominal_us, parked, job_state) SELECT * FROM unnest("
             "CAST(:ids AS text[]), CAST(:run_at AS float8[]), CAST(:nominal AS int8[]), CAST(:parked AS text[]), "
@@ -142,14 +153,15 @@ class PostgresBatch(Batch):
         )
         self._move_many = sa.text(
             f"UPDATE {name} AS t SET next_run_time = v.run_at, nominal_us = v.nominal FROM unnest({keys}, "
-            f"CAST(:run_at AS float8[]), CAST(:nominal AS int8[])) AS v (id, expected, run_at, nominal) WHERE {due}"
+            f"CAST(:run_at AS float8[]), CAST(:nominal AS int8[])) AS v (id, least, greatest, run_at, nominal) "
+            f"WHERE {due}"
         )
         self._remove_many = sa.text(
-            f"DELETE FROM {name} AS t USING unnest({keys}) AS v (id, expected) WHERE {due}"
+            f"DELETE FROM {name} AS t USING unnest({keys}) AS v (id, least, greatest) WHERE {due}"
         )
         self._park_many = sa.text(
             f"UPDATE {name} AS t SET parked = v.reason FROM unnest({keys}, CAST(:parked AS text[])) "
-            f"AS v (id, expected, reason) WHERE {due}"
+            f"AS v (id, least, greatest, reason) WHERE {due}"
         )
 
     def insert(self, connection: Any, rows: Sequence[JobRow]) -> None:
@@ -179,9 +191,11 @@ class PostgresBatch(Batch):
 
 
 def _keys(changes: Sequence[RowChange]) -> dict[str, Any]:
+    times = [seconds_around(change.expected_us) for change in changes]
     return {
         "ids": [change.id for change in changes],
-        "expected": [change.expected_us / 1_000_000 for change in changes],
+        "least": [least for least, _ in times],
+        "greatest": [greatest for _, greatest in times],
     }
 
 
@@ -214,15 +228,18 @@ class MariaDBBatch(Batch):
     def _texts(self, charset: str, collation: str) -> dict[str, Any]:
         name = name_in_text(self._engine, self._table)
         id_type = f"VARCHAR(191) CHARACTER SET {charset}"
-        due = f"t.id = v.id COLLATE {collation} AND t.next_run_time = v.expected AND t.parked IS NULL"
+        due = (
+            f"t.id = v.id COLLATE {collation} AND t.next_run_time BETWEEN v.least AND v.greatest "
+            "AND t.parked IS NULL"
+        )
 
         def joined(more: str = "") -> str:
-            columns = f"id {id_type} PATH '$[0]', expected DOUBLE PATH '$[1]'{more}"
+            columns = f"id {id_type} PATH '$[0]', least DOUBLE PATH '$[1]', greatest DOUBLE PATH '$[2]'{more}"
             # the batch first, then the table by its key, whatever the planner thinks of the batch's size
             return f"JSON_TABLE(:batch, '$[*]' COLUMNS ({columns})) AS v STRAIGHT_JOIN {name} AS t"
 
-        reason = ", reason TEXT PATH '$[2]'"
-        times = ", run_at DOUBLE PATH '$[2]', nominal BIGINT PATH '$[3]'"
+        reason = ", reason TEXT PATH '$[3]'"
+        times = ", run_at DOUBLE PATH '$[3]', nominal BIGINT PATH '$[4]'"
         return {
             "move": sa.text(
                 f"UPDATE {joined(times)} SET t.next_run_time = v.run_at, t.nominal_us = v.nominal WHERE {due}"
@@ -238,7 +255,7 @@ class MariaDBBatch(Batch):
         rows = [
             (
                 change.id,
-                change.expected_us / 1_000_000,
+                *seconds_around(change.expected_us),
                 seconds_from_us(change.run_at_us),
                 change.nominal_us,
             )
@@ -250,14 +267,14 @@ class MariaDBBatch(Batch):
         if not self._statements:
             super().remove(connection, changes)
             return
-        rows = [(change.id, change.expected_us / 1_000_000) for change in changes]
+        rows = [(change.id, *seconds_around(change.expected_us)) for change in changes]
         connection.execute(self._statements["remove"], {"batch": _json(rows)})
 
     def park(self, connection: Any, changes: Sequence[RowChange]) -> None:
         if not self._statements:
             super().park(connection, changes)
             return
-        rows = [(change.id, change.expected_us / 1_000_000, change.parked) for change in changes]
+        rows = [(change.id, *seconds_around(change.expected_us), change.parked) for change in changes]
         connection.execute(self._statements["park"], {"batch": _json(rows)})
 
 

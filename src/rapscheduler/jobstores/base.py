@@ -13,16 +13,19 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rapscheduler._engine.planning import Change
+from rapscheduler._instants import moment, us_of
+from rapscheduler._quoting import said, shortened
 from rapscheduler.errors import ConflictingIdError, JobLookupError, TransientJobError
-from rapscheduler.util import logger_name, prefer_overridden
+from rapscheduler.util import elsewhere, logger_name, prefer_overridden
 
 if TYPE_CHECKING:
     from rapscheduler.job import Job
+    from rapscheduler.jobstores._question import Question
 
 #: (run_at_us, nominal_us, run time as a datetime or None): the arguments of `Job._advance`
 Times = tuple[int | None, int | None, datetime | None]
@@ -37,6 +40,10 @@ __all__ = (
     "TransientJobError",
     "UnsettledError",
 )
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 class ParkedJob(NamedTuple):
@@ -57,8 +64,10 @@ class UnsettledError(Exception):
         self.unsettled = unsettled
 
 
+_READING = {"get_all_jobs", "get_due_jobs", "lookup_job"}
+
 # A private method is bypassing when a subclass overrides one of the public ones it stands for.
-_STANDS_FOR = {
+STANDS_FOR = {
     "_take_due": ("get_due_jobs",),
     "_due_batch": ("get_due_jobs",),
     "_settle": ("update_job", "remove_job"),
@@ -66,8 +75,24 @@ _STANDS_FOR = {
     "_still_there": ("lookup_job",),
     "_earliest_us": ("get_next_run_time",),
     "_add_jobs": ("add_job",),
+    "_find_jobs": ("get_all_jobs",),
+    "_count_jobs": ("get_all_jobs",),
     "_defer": ("get_due_jobs", "update_job"),
 }
+
+
+_PUBLIC = frozenset(
+    (
+        "lookup_job",
+        "get_due_jobs",
+        "get_next_run_time",
+        "get_all_jobs",
+        "add_job",
+        "update_job",
+        "remove_job",
+        "remove_all_jobs",
+    )
+)
 
 
 class BaseJobStore(ABC):
@@ -82,10 +107,40 @@ class BaseJobStore(ABC):
     _logger = logging.getLogger("rapscheduler.jobstores")
     _parked: dict[str, ParkedJob] | None = None
     _due_batch: int | None = None  # the most jobs the loop should take at once; None: as many as it likes
+    _shared: Any = (
+        None  # `_shared.SharedRows`: runs are claimed before they are submitted; None: they are not
+    )
+    _claims: Any = None  # of the scheduler that has opened it, which keeps them here
+    _notes: Any = (
+        None  # a method that makes `_presence.Notes`: who uses the store is noted in it; None: it is not
+    )
+    _present: Any = None  # the scheduler that uses it, in such notes, which it keeps here
+
+    #: Whether several threads may be in methods of this store at once. A class that overrides a public method of one
+    #: that says so has to say it again: else its calls never overlap, as APScheduler promises.
+    calls_may_overlap = False
+    #: Whether every call returns at once (memory), so that it may be made in an event loop. Said again as above.
+    answers_at_once = False
+    #: Whether no other process can see its jobs (memory): a stand-by then moves them on, see `leader`.
+    of_this_process = False
+
+    #: Helpers of APScheduler's store of this kind that this one has no use for, and why.
+    _uncalled: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        prefer_overridden(cls, BaseJobStore, _STANDS_FOR)
+        for name in sorted(cls._uncalled.keys() & cls.__dict__.keys()):
+            if not cls.__dict__.keys() >= _READING:  # else its own methods may call it
+                raise TypeError(
+                    f"{cls.__name__}.{name} would never be called, as it is by APScheduler: {cls._uncalled[name]}. "
+                    f"Override {', '.join(sorted(_READING))} instead, or give your values a written form with "
+                    "rapscheduler.register_type()"
+                )
+        if not _PUBLIC.isdisjoint(cls.__dict__):
+            for promise in ("calls_may_overlap", "answers_at_once"):
+                if promise not in cls.__dict__:
+                    setattr(cls, promise, False)
+        prefer_overridden(cls, BaseJobStore, STANDS_FOR)
 
     def start(self, scheduler: Any, alias: str) -> None:
         """Called when the scheduler starts, or when the store is added to one that runs.
@@ -100,10 +155,17 @@ class BaseJobStore(ABC):
     def shutdown(self) -> None:
         """Free what is bound to this store."""
 
+    def _leave_parent(self) -> None:
+        """In a forked child: drop what is connected, without closing it, for the parent goes on using it.
+
+        Must not wait or ask anybody: the next call of the store connects anew, also without a `start`.
+        """
+
     def _fix_paused_jobs_sorting(self, jobs: list[Job]) -> None:
         """Move the paused jobs from the front of a list to its end, in place."""
         first = next((i for i, job in enumerate(jobs) if job.next_run_time is not None), 0)
-        jobs[:] = jobs[first:] + jobs[:first]
+        if first:
+            jobs[:] = jobs[first:] + jobs[:first]
 
     @abstractmethod
     def lookup_job(self, job_id: str) -> Job | None:
@@ -142,7 +204,7 @@ class BaseJobStore(ABC):
     def _take_due(self, now_us: int, limit: int) -> list[Job]:
         """At most `limit` due jobs that are not parked, earliest first. They stay due until `_settle`."""
         parked = self._parked
-        due = self.get_due_jobs(_utc(now_us))
+        due = self.get_due_jobs(moment(now_us))
         if parked:
             due = [job for job in due if not self._is_parked(job)]
         return due[:limit]
@@ -204,7 +266,7 @@ class BaseJobStore(ABC):
             times_us = [job.run_at_us for job in self.get_all_jobs() if not self._is_parked(job)]
             return min((time_us for time_us in times_us if time_us is not None), default=None)
         earliest = self.get_next_run_time()
-        return None if earliest is None else _us(earliest)
+        return None if earliest is None else us_of(earliest)
 
     def _add_jobs(self, jobs: Iterable[Job]) -> None:
         """Add many jobs. ConflictingIdError: an id is taken (the jobs before it may have been added)."""
@@ -217,6 +279,15 @@ class BaseJobStore(ABC):
         `False`: this store can't; the loop then skips them itself.
         """
         return False
+
+    def _find_jobs(self, question: Question) -> list[Job]:
+        """The jobs that a question is for, in the order of their ids."""
+        parked = {one.job_id for one in self._get_parked()} if question.state is not None else ()
+        return question.answer(self.get_all_jobs(), parked)
+
+    def _count_jobs(self, question: Question) -> int:
+        """How many jobs a question is for, whatever its limit."""
+        return len(self._find_jobs(question._replace(limit=None)))
 
     def _count_due(self, now_us: int) -> int | None:
         """How many jobs are due and not parked, where that is cheap to tell; `None`: it is not."""
@@ -255,43 +326,13 @@ class BaseJobStore(ABC):
         return f"<{type(self).__name__}>"
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _REASON_CHARACTERS = 1000
 
 
 def park_reason(*parts: object) -> str:
-    """The reason of parking as every database takes it: printable, at most 1000 characters, its middle left out.
+    """The reason of parking as every database takes it: one line, at most 1000 characters, its middle left out.
 
     Reasons quote rows and exceptions of others. A NUL in one (PostgreSQL), or its length (MySQL, ZooKeeper), would
     make the write of the reason fail, and with it every pass over the store.
     """
-    text = _shortened("".join(map(_said, parts)))
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return _shortened(text)
-
-
-def _shortened(text: str) -> str:
-    """The cure is at the end of a reason: it stays."""
-    if len(text) <= _REASON_CHARACTERS:
-        return text
-    end = _REASON_CHARACTERS // 2
-    return f"{text[: _REASON_CHARACTERS - end - 1]}…{text[-end:]}"
-
-
-def _said(part: object) -> str:
-    try:
-        return str(part)
-    except Exception:  # an exception of others whose __str__ is broken
-        return f"<{type(part).__name__}>"
-
-
-def _utc(time_us: int) -> datetime:
-    """An instant as a datetime in UTC."""
-    return _EPOCH + timedelta(microseconds=time_us)
-
-
-def _us(moment: datetime) -> int:
-    """The microseconds of an aware datetime."""
-    elapsed = moment - _EPOCH
-    return (elapsed.days * 86400 + elapsed.seconds) * 1_000_000 + elapsed.microseconds
+    return shortened("".join(map(said, parts)), _REASON_CHARACTERS)

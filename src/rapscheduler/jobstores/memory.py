@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rapscheduler._engine.due_index import DueIndex
 from rapscheduler._engine.job_table import (
@@ -20,17 +20,20 @@ from rapscheduler._engine.job_table import (
     find_job,
     insert_job,
     insert_jobs,
+    list_jobs,
     replace_job,
     restore_taken,
     settle_changes,
 )
 from rapscheduler._engine.planning import Change
+from rapscheduler._instants import us_of
 from rapscheduler.errors import ConflictingIdError, JobLookupError
-from rapscheduler.jobstores.base import BaseJobStore, Times, _us
+from rapscheduler.jobstores.base import BaseJobStore, Times
 from rapscheduler.util import datetime_to_utc_timestamp
 
 if TYPE_CHECKING:
     from rapscheduler.job import Job
+    from rapscheduler.jobstores._question import Question
 
 __all__ = (
     "BaseJobStore",
@@ -50,11 +53,15 @@ class MemoryJobStore(BaseJobStore):
     # Taking costs nothing but the jobs themselves, about a kilobyte each with all that is made of them: few enough to
     # stay in the processor's second cache from taking to settling.
     _due_batch = 512
+    calls_may_overlap = True
+    answers_at_once = True
+    of_this_process = True
+    _uncalled: ClassVar = {"_get_job_index": "jobs are found by their ids, not by their place in a list"}
 
     def __init__(self) -> None:
         super().__init__()
         self._jobs: dict[str, Job] = {}
-        self._index = DueIndex()
+        self._index: DueIndex[Job] = DueIndex()
         self._taken: list[Job] = []
         self._parked = {}
 
@@ -65,14 +72,12 @@ class MemoryJobStore(BaseJobStore):
 
     def get_due_jobs(self, now: datetime) -> list[Job]:
         """Return the jobs due at `now`, earliest first; parked ones are left out."""
-        now_us = _us(now)
-        due = [
+        now_us = us_of(now)
+        return [
             job
-            for job in list(self._jobs.values())
+            for job in list_jobs(self._jobs)
             if (run_at_us := job.run_at_us) is not None and run_at_us <= now_us and not self._is_parked(job)
         ]
-        due.sort(key=_run_order)
-        return due
 
     def get_next_run_time(self) -> datetime | None:
         """Return the earliest run time of all jobs that are neither paused nor parked."""
@@ -82,8 +87,7 @@ class MemoryJobStore(BaseJobStore):
 
     def get_all_jobs(self) -> list[Job]:
         """Return all jobs by run time and id, paused ones last."""
-        jobs = list(self._jobs.values())  # in one step: others may add meanwhile
-        jobs.sort(key=_run_order)
+        jobs: list[Job] = list_jobs(self._jobs)
         return jobs
 
     def add_job(self, job: Job) -> None:
@@ -168,8 +172,25 @@ class MemoryJobStore(BaseJobStore):
         restore_taken(jobs, self._jobs, self._parked or {}, self._index)
         return ids
 
+    def _find_jobs(self, question: Question) -> list[Job]:
+        return question.answer(list(self._jobs.values()), self._parked or ())
+
+    def _count_jobs(self, question: Question) -> int:
+        if not any(question):
+            return len(self._jobs)
+        return super()._count_jobs(question)
+
     def _count_due(self, now_us: int) -> int:
         return self._index.count_due(now_us)
+
+    def _tables(self) -> tuple[dict[str, Job], DueIndex[Job]] | None:
+        """Its jobs by id and their index, for who goes past its methods; None: somebody put others in their place."""
+        cls = type(self)
+        if cls is not MemoryJobStore or any(
+            name in vars(self) or cls.__dict__[name] is not method for name, method in _PASSED
+        ):
+            return None
+        return self._jobs, self._index
 
     def _check(self) -> None:
         """AssertionError: an invariant is broken."""
@@ -181,6 +202,16 @@ class MemoryJobStore(BaseJobStore):
         assert len(self._index) <= len(self._jobs)
 
 
-def _run_order(job: Job) -> tuple[bool, int, str]:
-    run_at_us = job.run_at_us
-    return run_at_us is None, run_at_us or 0, job.id
+_PASSED = [
+    (name, vars(MemoryJobStore)[name])
+    for name in (
+        "lookup_job",
+        "get_due_jobs",
+        "get_next_run_time",
+        "update_job",
+        "remove_job",
+        "_update_if",
+        "_take_due",
+        "_earliest_us",
+    )
+]

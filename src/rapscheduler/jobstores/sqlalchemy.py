@@ -11,7 +11,9 @@ The table is APScheduler's with two nullable columns more, added to an existing 
     nominal_us     BIGINT        the trigger's time in µs where jitter moved next_run_time; else NULL
     parked         TEXT          why the job is set aside; NULL: it isn't
 
-The index of the due rows leaves parked ones out, so that thousands of them, overdue for ever, cost a pass nothing.
+The index of the due rows leaves parked ones out, so that thousands of them, overdue for ever, cost a pass nothing. A
+second table, <table>_zones, keeps the rules of time zones under which run times were computed; who uses which table of
+the database stands in one more (`_sqlpresence`).
 
 A pass of the loop reads its due rows with one SELECT and writes all it decided in one transaction, which moves the
 times only and never rewrites job_state.
@@ -20,30 +22,35 @@ times only and never rewrites job_state.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import sleep
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._collector import MANY, collector_paused
-from .._serialization.rows import JobRow, RowChange, new_row, seconds_from_us, us_from_seconds
+from .._instants import MAX_US
+from .._quoting import masked, said
+from .._serialization.rows import NO_TIME_US, JobRow, RowChange, row_of, seconds_around, us_from_seconds
 from ..errors import ConflictingIdError, JobLookupError
 from ..job import Job
-from ..util import datetime_to_utc_timestamp, maybe_ref, utc_timestamp_to_datetime
-from ._rowstore import RowStore
+from ..util import datetime_to_utc_timestamp, elsewhere, maybe_ref, utc_timestamp_to_datetime
+from ._shared import LEASE_S, POLL_S, sharing
 from .base import BaseJobStore
 
 try:
     import sqlalchemy as sa
-    from sqlalchemy.dialects import mysql
     from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
-    from sqlalchemy.schema import CreateColumn, CreateIndex
+    from sqlalchemy.schema import CreateColumn
 except ImportError as exc:  # pragma: no cover
     raise ImportError(
         "SQLAlchemyJobStore requires SQLAlchemy installed: pip install rapscheduler[sqlalchemy]"
     ) from exc
 
-from . import _sqlbatch
-from ._sqlengine import engine_for
+from . import _sqlbatch, _sqlindex, _sqllook
+from ._sqlengine import checked, engine_for, gate_for, leave_connections
+from ._sqlerrors import cure_of, is_transient
+from ._sqlfind import SQLFinder
+from ._sqlpresence import notes_of
+from ._sqlzones import ZonesTable, ids_naming, in_parts
 
 __all__ = (
     "BaseJobStore",
@@ -57,47 +64,16 @@ __all__ = (
 )
 
 T = TypeVar("T")
-# 191 characters: the longest key of MySQL's utf8mb4 tables; without the collation MySQL takes "a" and "A" for one id
-_MYSQL_ID_TYPE = mysql.VARCHAR(191, charset="utf8mb4", collation="utf8mb4_bin")
-_ID_TYPE = sa.Unicode(191).with_variant(_MYSQL_ID_TYPE, "mysql").with_variant(_MYSQL_ID_TYPE, "mariadb")
 _COMPARE_DATA = ("sqlite", "postgresql", "mysql", "mariadb", "mssql")  # others may not compare binary values
 _RETRY_DELAY_S = 0.05
 _READ_AT_ONCE = 500  # ids in one IN (...)
-_CONFLICTS = (
-    "40001",
-    "40P01",
-    1213,
-    1205,
-)  # serialization failure and deadlock: PostgreSQL and others; MySQL
-_CURES = (
-    (
-        ("no such table", "doesn't exist", "does not exist", "undefinedtable"),
-        "start the scheduler again to create it",
-    ),
-    (
-        ("readonly", "read-only", "read only"),
-        "make the database writable, or point the store at the primary server",
-    ),
-    (
-        ("disk is full", "disk full", "no space left"),
-        "free space on the database's disk; jobs stay due until then",
-    ),
-    (
-        ("data too long for column 'job_state'",),
-        "a MySQL BLOB holds 64 KiB: MODIFY job_state LONGBLOB, or pass the job a key to its data",
-    ),
-    (
-        ("data too long for column 'id'", "value too long for type character varying"),
-        "an id may have 191 characters here: give the job a shorter one",
-    ),
-    (
-        ("permission denied", "command denied"),
-        "GRANT SELECT, INSERT, UPDATE, DELETE on the table to this user",
-    ),
-)
 
 
-class SQLAlchemyJobStore(RowStore):
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
+
+
+class SQLAlchemyJobStore(SQLFinder):
     """Stores jobs in a database table using SQLAlchemy; the table is created if it doesn't exist.
 
     Plugin alias: ``sqlalchemy``
@@ -112,6 +88,12 @@ class SQLAlchemyJobStore(RowStore):
     :param allowed_callables: patterns such as ``["myapp.tasks:*"]`` of the callables that jobs may name
     :param sqlite_wal: put SQLite files opened by ``url`` into WAL mode with ``synchronous=NORMAL``: commits survive a
         crash of the process; after a power failure the last ones may be missing, the file is never damaged
+    :param shared: whether other schedulers may work on the table at the same time (PostgreSQL, MySQL 8, MariaDB 10.6,
+        SQLite files): each run is claimed by one of them, see *Many processes* in the documentation
+    :param acknowledge: ``"submit"``: a run counts as made when an executor took it; ``"end"``: when it ended, and what
+        a crash cut off runs again (``shared`` implies it)
+    :param lease: seconds after which a scheduler that is not heard of is taken for dead
+    :param poll_interval: seconds after which what others changed is seen at the latest
     """
 
     def __init__(
@@ -126,22 +108,28 @@ class SQLAlchemyJobStore(RowStore):
         *,
         allowed_callables: Iterable[str] | str | None = None,
         sqlite_wal: bool = True,
+        shared: Any = False,
+        acknowledge: str = "submit",
+        lease: Any = LEASE_S,
+        poll_interval: Any = POLL_S,
     ) -> None:
         super().__init__(allowed_callables)
         self.pickle_protocol = pickle_protocol
         metadata = maybe_ref(metadata) or sa.MetaData()
         if engine:
-            self.engine = maybe_ref(engine)
+            self.engine = checked(maybe_ref(engine))
         elif url:
             self.engine = engine_for(url, dict(engine_options or {}), sqlite_wal)
         else:
-            raise ValueError('Need either "engine" or "url" defined')
-        due_index = self._due_index(tablename)
+            raise ValueError('Need either "engine" or "url" defined, such as url="sqlite:///jobs.sqlite"')
+        if not tablename or not isinstance(tablename, str):
+            raise ValueError(f"tablename={tablename!r} is no name; leave it out for 'apscheduler_jobs'")
+        due_index = _sqlindex.due_index(self.engine, tablename)
         # 25 bits: an 8-byte float everywhere
         self.jobs_t = sa.Table(
             tablename,
             metadata,
-            sa.Column("id", _ID_TYPE, primary_key=True),
+            sa.Column("id", _sqllook.ID_TYPE, primary_key=True),
             sa.Column("next_run_time", sa.Float(25), index=due_index is None),
             sa.Column("job_state", sa.LargeBinary, nullable=False),
             sa.Column("nominal_us", sa.BigInteger, nullable=True),
@@ -149,34 +137,47 @@ class SQLAlchemyJobStore(RowStore):
             *(() if due_index is None else (due_index,)),
             schema=tableschema,
         )
-        columns = self.jobs_t.c
-        self._row_select = sa.select(
-            columns.id, columns.next_run_time, columns.nominal_us, columns.parked, columns.job_state
-        )
+        self._zones = ZonesTable(tablename, metadata, tableschema)
+        self._missing: list[Any] = []  # columns that a look at a table of APScheduler's doesn't find
+        self._row_select = _sqllook.row_select(self.jobs_t)
         self._batch = _sqlbatch.batch_for(self.engine, self.jobs_t)
+        self._gate: Any = gate_for(self.engine)
         self._told: set[str] = set()
+        options = sharing(shared, acknowledge, lease, poll_interval)
+        if options is not None:
+            from ._sqlshared import shared_for
+
+            self._shared = shared_for(self, metadata, tableschema, options)
 
     def shutdown(self) -> None:
         self.engine.dispose()
 
+    def _leave_parent(self) -> None:
+        leave_connections(self.engine)
+
+    def _notes(self) -> Any:
+        return notes_of(self)
+
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} (url={self.engine.url})>"
+        return masked(f"<{type(self).__name__} (url={self.engine.url})>")
+
+    def _id_problem(self, job_id: str) -> str | None:
+        return _sqllook.id_problem(self.engine, self.jobs_t, job_id)
 
     # The table
 
-    def _due_index(self, tablename: str) -> Any:
-        """Of the rows that are not parked, by run time; None for a database that has only plain indexes."""
-        database = self.engine.dialect.name
-        name = f"ix_{_sqlbatch.index_part(tablename)}_due"
-        if database in ("sqlite", "postgresql"):
-            options: dict[str, Any] = {f"{database}_where": sa.text("parked IS NULL")}
-            return sa.Index(name, "next_run_time", **options)
-        if database in ("mysql", "mariadb"):
-            options = {f"{database}_length": {"parked": 1}}
-            return sa.Index(name, "parked", "next_run_time", **options)
-        return None
+    def _open(self, write: bool) -> None:
+        table = self.jobs_t
+        if write:
+            self._make_table()
+            self._missing = []
+        else:
+            _sqllook.find_table(self.engine, table)
+            self._zones.find(self.engine)
+            self._missing = _sqllook.missing_columns(self.engine, table)
+        self._row_select = _sqllook.row_select(table, self._missing)
 
-    def _open(self) -> None:
+    def _make_table(self) -> None:
         table = self.jobs_t
         try:
             table.create(self.engine, checkfirst=True)
@@ -184,19 +185,14 @@ class SQLAlchemyJobStore(RowStore):
             if not sa.inspect(self.engine).has_table(table.name, schema=table.schema):
                 raise
             # another process created it between our check and our CREATE
-        for column in self._missing_columns():
+        self._zones.make(self.engine, self._logger, self._alias)
+        for column in _sqllook.missing_columns(self.engine, table):
             self._add_column(column)
-        for index in self._missing_indexes():
-            self._add_index(index)
+        _sqlindex.make(self.engine, table, self._logger, self._alias)
         with self.engine.connect() as connection:
             self._batch.prepare(connection)
-
-    def _missing_columns(self) -> list[Any]:
-        present = {
-            column["name"]
-            for column in sa.inspect(self.engine).get_columns(self.jobs_t.name, schema=self.jobs_t.schema)
-        }
-        return [self.jobs_t.c[name] for name in ("nominal_us", "parked") if name not in present]
+        if self._shared is not None:
+            self._shared.open()
 
     def _add_column(self, column: Any) -> None:
         """ALTER TABLE; another process may be doing the same."""
@@ -208,7 +204,7 @@ class SQLAlchemyJobStore(RowStore):
             with self.engine.begin() as connection:
                 connection.execute(sa.text(statement))
         except SQLAlchemyError:
-            if column in self._missing_columns():
+            if column in _sqllook.missing_columns(self.engine, self.jobs_t):
                 self._logger.error(
                     "Job store %r needs a column it may not add; run: %s",
                     self._alias,
@@ -216,40 +212,17 @@ class SQLAlchemyJobStore(RowStore):
                 )
                 raise
 
-    def _missing_indexes(self) -> list[Any]:
-        found = sa.inspect(self.engine).get_indexes(self.jobs_t.name, schema=self.jobs_t.schema)
-        names = {index["name"] for index in found}
-        return [
-            index
-            for index in self.jobs_t.indexes
-            if str(index.name).endswith("_due") and index.name not in names
-        ]
-
-    def _add_index(self, index: Any) -> None:
-        """CREATE INDEX on a table that APScheduler made; another process may be doing the same."""
-        try:
-            index.create(self.engine)
-        except SQLAlchemyError as exc:
-            if index in self._missing_indexes():
-                statement = str(CreateIndex(index).compile(dialect=self.engine.dialect))
-                self._logger.warning(
-                    "Job store %r would be faster with an index it may not create: %s (%s)",
-                    self._alias,
-                    " ".join(statement.split()),
-                    exc,
-                )
-
     # Transactions
 
     def _transact(self, work: Callable[[Any], T], retries: list[bool] | None = None) -> T:
         """Run ``work(connection)`` in one transaction; once more when the connection was lost or the database chose
         it as the loser of a conflict. ``retries`` gets an item for that: the first commit may have been made."""
         try:
-            with self.engine.begin() as connection:
+            with self._gate, self.engine.begin() as connection:
                 result = work(connection)
         except DBAPIError as exc:
             self._advise(exc)
-            if not _is_transient(exc):
+            if not is_transient(exc):
                 raise
         else:
             if self._told:
@@ -258,16 +231,19 @@ class SQLAlchemyJobStore(RowStore):
         if retries is not None:
             retries.append(True)
         sleep(_RETRY_DELAY_S)
-        with self.engine.begin() as connection:
+        with self._gate, self.engine.begin() as connection:
             return work(connection)
+
+    def _telling(self, work: Callable[[Any], T]) -> Callable[[Any], T]:
+        """Work whose outcome other schedulers want to hear of."""
+        return work if self._shared is None else self._shared.telling(work)
 
     def _advise(self, exc: DBAPIError) -> None:
         """Log the cure of a permanent error, once until something works again."""
-        text = str(exc.orig).lower()
-        for words, cure in _CURES:
-            if any(word in text for word in words) and cure not in self._told:
-                self._told.add(cure)
-                self._logger.error("Job store %r: %s -- %s", self._alias, exc.orig, cure)
+        cure = cure_of(exc)
+        if cure is not None and cure not in self._told:
+            self._told.add(cure)
+            self._logger.error("Job store %r: %s -- %s", self._alias, said(exc.orig), cure)
 
     # Row operations
 
@@ -276,16 +252,18 @@ class SQLAlchemyJobStore(RowStore):
         for first in range(0, len(ids), _READ_AT_ONCE):
             part = ids[first : first + _READ_AT_ONCE]
             column = self.jobs_t.c.id
-            rows += self._select(
-                self._row_select.where(column == part[0] if len(part) == 1 else column.in_(part))
-            )
+            plain = [job_id for job_id in part if type(job_id) is str]
+            wanted = [_sqllook.is_row(column, job_id) for job_id in part if type(job_id) is not str]
+            if plain:
+                wanted.append(column == plain[0] if len(plain) == 1 else column.in_(plain))
+            rows += self._select(self._row_select.where(sa.or_(*wanted)))
         return rows
 
     def _read_due(self, until_us: int, limit: int) -> list[JobRow]:
         columns = self.jobs_t.c
         return self._select(
             self._row_select.where(
-                columns.next_run_time <= seconds_from_us(until_us), columns.parked.is_(None)
+                columns.next_run_time <= seconds_around(until_us)[1], columns.parked.is_(None)
             )
             .order_by(columns.next_run_time)
             .limit(limit)
@@ -294,23 +272,33 @@ class SQLAlchemyJobStore(RowStore):
     def _read_all(self) -> list[JobRow]:
         return self._select(self._row_select, many=True)
 
+    def _read_never_due(self) -> list[JobRow]:
+        """Texts and bytes of SQLite sort after all numbers; so does nan in PostgreSQL."""
+        columns, last = self.jobs_t.c, seconds_around(MAX_US)[1]
+        return self._select(self._row_select.where(columns.next_run_time > last, columns.parked.is_(None)))
+
     def _read_parked(self) -> list[JobRow]:
-        return self._select(self._row_select.where(self.jobs_t.c.parked.is_not(None)))
+        return self._select(self._row_select.where(self._row_select.selected_columns.parked.is_not(None)))
 
     def _earliest(self) -> int | None:
         columns = self.jobs_t.c
         statement = (
-            sa.select(columns.next_run_time)
+            sa.select(sa.type_coerce(columns.next_run_time, sa.types.NullType()))
             .where(columns.next_run_time.is_not(None), columns.parked.is_(None))
             .order_by(columns.next_run_time)
             .limit(1)
         )
-        return us_from_seconds(self._transact(lambda connection: connection.execute(statement).scalar()))
+        try:
+            return us_from_seconds(self._transact(lambda connection: connection.execute(statement).scalar()))
+        except DBAPIError as exc:
+            if not _sqllook.is_unreadable_text(self.engine, exc):
+                raise
+            return NO_TIME_US
 
     def _insert(self, rows: Sequence[JobRow]) -> None:
         retries: list[bool] = []
         try:
-            self._transact(lambda connection: self._batch.insert(connection, rows), retries)
+            self._transact(self._telling(lambda connection: self._batch.insert(connection, rows)), retries)
         except IntegrityError:
             if retries and self._already_written(rows):
                 return  # the commit had been made before the connection was lost
@@ -333,20 +321,21 @@ class SQLAlchemyJobStore(RowStore):
         def work(connection: Any) -> list[str]:
             missing = []
             for row in rows:
-                values = _values(row)
+                values = _sqlbatch.row_values(row)
                 update = table.update().where(table.c.id == values.pop("id")).values(**values)
                 if connection.execute(update).rowcount == 0 and not self._exists(connection, row.id):
                     missing.append(row.id)
             return missing
 
-        return self._transact(work)
+        return self._transact(self._telling(work))
 
     def _replace_if(self, row: JobRow, expected_us: int | None) -> bool | None:
-        table, expected = self.jobs_t, seconds_from_us(expected_us)
-        values = _values(row)
+        table, values = self.jobs_t, _sqlbatch.row_values(row)
         mine = table.c.id == values.pop("id")
-        update = table.update().where(mine, table.c.next_run_time == expected).values(**values)
-        look = sa.select(table.c.next_run_time).where(mine)
+        time = table.c.next_run_time
+        due = time.is_(None) if expected_us is None else time.between(*seconds_around(expected_us))
+        update = table.update().where(mine, due).values(**values)
+        look = sa.select(time).where(mine)
 
         def work(connection: Any) -> bool | None:
             if connection.execute(update).rowcount == 1:
@@ -355,9 +344,12 @@ class SQLAlchemyJobStore(RowStore):
             if found is None:
                 return None
             # MySQL may count a row that already had these values as not updated
-            return found[0] == expected and self.engine.dialect.name in ("mysql", "mariadb")
+            return us_from_seconds(found[0]) == expected_us and self.engine.dialect.name in (
+                "mysql",
+                "mariadb",
+            )
 
-        return self._transact(work)
+        return self._transact(self._telling(work))
 
     def _exists(self, connection: Any, job_id: str) -> bool:
         """MySQL counts a row that already had these values as not updated."""
@@ -398,6 +390,11 @@ class SQLAlchemyJobStore(RowStore):
 
     def _set_parked(self, reasons: dict[str, str | None], seen: dict[str, bytes] | None = None) -> int | None:
         columns = self.jobs_t.c
+        odd = [job_id for job_id in reasons if type(job_id) is not str]
+        if odd:
+            rest = {job_id: reason for job_id, reason in reasons.items() if type(job_id) is str}
+            changed: int = self._transact(lambda connection: self._park_odd(connection, odd, reasons))
+            return changed + ((self._set_parked(rest, seen) or 0) if rest else 0)
         statement = self.jobs_t.update().where(columns.id == sa.bindparam("row_id"))
         statement = statement.values(parked=sa.bindparam("reason"))
         values: list[dict[str, Any]] = [{"row_id": i, "reason": reasons[i]} for i in sorted(reasons)]
@@ -405,34 +402,41 @@ class SQLAlchemyJobStore(RowStore):
             statement = statement.where(columns.job_state == sa.bindparam("seen"))
             for value in values:
                 value["seen"] = seen[value["row_id"]]
-        changed: int = self._transact(lambda connection: connection.execute(statement, values)).rowcount
+        count: int = self._transact(lambda connection: connection.execute(statement, values)).rowcount
+        return count
+
+    def _park_odd(self, connection: Any, ids: Sequence[str], reasons: dict[str, str | None]) -> int:
+        """Rows whose id is no text are found one by one, and no data is compared. How many there were."""
+        table, changed = self.jobs_t, 0
+        for job_id in ids:
+            update = table.update().where(_sqllook.is_row(table.c.id, job_id)).values(parked=reasons[job_id])
+            changed += connection.execute(update).rowcount
         return changed
 
+    def _read_rules(self) -> dict[str, str]:
+        return self._transact(self._zones.read)
+
+    def _write_rules(self, rules: Mapping[str, str]) -> None:
+        self._zones.put(self._transact, rules)
+
+    def _read_naming(self, texts: Sequence[bytes]) -> Iterator[list[JobRow]]:
+        ids = self._transact(lambda connection: ids_naming(connection, self.jobs_t, texts))
+        return map(self._read, in_parts(ids))
+
     def _select(self, statement: Any, many: bool = False) -> list[JobRow]:
+        try:
+            return self._select_plain(statement, many)
+        except DBAPIError as exc:
+            if not _sqllook.is_unreadable_text(self.engine, exc):
+                raise
+        looked = _sqllook.careful(statement, self.jobs_t, self._missing)
+        found = self._transact(lambda connection: connection.execute(looked).all())
+        return [_sqllook.row_of_careful(one) for one in found]
+
+    def _select_plain(self, statement: Any, many: bool) -> list[JobRow]:
         def work(connection: Any) -> list[JobRow]:
             found = connection.execute(statement)
             with collector_paused(MANY if many else 0):  # the rows are here, or come from a file
-                return [
-                    new_row((job_id, us_from_seconds(seconds), nominal_us, parked, data))
-                    for job_id, seconds, nominal_us, parked, data in found.all()
-                ]
+                return [row_of(*columns) for columns in found.all()]
 
         return self._transact(work)
-
-
-def _values(row: JobRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "next_run_time": seconds_from_us(row.run_at_us),
-        "nominal_us": row.nominal_us,
-        "parked": row.parked,
-        "job_state": row.data,
-    }
-
-
-def _is_transient(exc: DBAPIError) -> bool:
-    if exc.connection_invalidated:
-        return True
-    cause: Any = exc.orig
-    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or (cause.args or (None,))[0]
-    return code in _CONFLICTS

@@ -63,6 +63,9 @@ class AsyncioLoopScheduler(EventLoopScheduler):
         if self.state != STATE_STOPPED:
             await self.shutdown_async()
 
+    def _leave_loop(self) -> None:
+        self._eventloop = None
+
     def _post(self, callback: Callable[..., Any], *args: Any) -> None:
         if self._eventloop is None:
             raise RuntimeError("this scheduler has no event loop yet; start() finds it")

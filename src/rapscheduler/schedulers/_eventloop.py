@@ -22,13 +22,12 @@ from functools import wraps
 from threading import Event
 from typing import Any, TypeVar
 
-from rapscheduler._scheduling import lifecycle
+from rapscheduler._instants import SECOND_US
+from rapscheduler._scheduling import start_stop
 from rapscheduler._scheduling.dispatcher import Dispatcher
 from rapscheduler._scheduling.dueloop import BATCH
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
 from rapscheduler.events import SchedulerEvent
-from rapscheduler.executors.debug import DebugExecutor
-from rapscheduler.jobstores.memory import MemoryJobStore
 from rapscheduler.schedulers.base import BaseScheduler
 from rapscheduler.schedulers.blocking import SET_BACK_S
 
@@ -64,8 +63,8 @@ class EventLoopScheduler(BaseScheduler):
         self._due_us: int | None = None  # when the timer is to make a pass, by the wall clock
         self._due_s = 0.0  # the same by the clock that nobody sets: the wall clock may be set back
         self._worker: Any = None  # the private thread
-        self._pass_in_worker = False  # these two are touched in the loop only
-        self._pass_again = False
+        self._pass_in_worker = False  # touched in the loop only
+        self._pass_again = False  # and by whoever makes the passes while a store hangs
         super().__init__(*args, **kwargs)
 
     # What a subclass brings
@@ -101,10 +100,10 @@ class EventLoopScheduler(BaseScheduler):
 
     def _is_stopping(self) -> bool:
         # A shutdown that waits for the end of a pass waits in vain when the loop has ended.
-        return super()._is_stopping() and (self._end_after_pass is None or self._loop_runs())
+        return super()._is_stopping() and (not self._lifecycle.waits_for_pass or self._loop_runs())
 
     def _prepare_loop(self) -> None:
-        self._end_after_pass, self._stopping = None, False
+        self._lifecycle.forget_stop()
         self._find_loop()
         self._context = copy_context()
         self._wake_posted = self._pass_again = self._pass_in_worker = False
@@ -116,7 +115,7 @@ class EventLoopScheduler(BaseScheduler):
         by themselves, without it they are cancelled. To wait for them, ``await`` the scheduler's ``shutdown_async()``,
         or call this in another thread.
         """
-        lifecycle.shut_down(self, wait, timeout)
+        start_stop.shut_down(self, wait, timeout)
 
     def _is_in_pass(self) -> bool:
         return super()._is_in_pass() or (self._pass_in_worker and self._in_loop())
@@ -130,6 +129,15 @@ class EventLoopScheduler(BaseScheduler):
         worker, self._worker = self._worker, None
         if worker is not None:
             self._end_worker(worker)
+
+    def _leave_parent(self) -> None:
+        super()._leave_parent()
+        self._timer_handle = self._due_us = self._worker = self._context = None
+        self._wake_posted = self._pass_again = self._pass_in_worker = False
+        self._leave_loop()
+
+    def _leave_loop(self) -> None:
+        """In a forked child: forget the loop, which runs in the parent; the next start finds another."""
 
     # Waking up
 
@@ -154,13 +162,13 @@ class EventLoopScheduler(BaseScheduler):
         """Make a pass after that many seconds of wall time; `None`: only after a `wakeup`."""
         self._stop_timer()
         if wait_seconds is not None and self.state != STATE_STOPPED:
-            self._due_us = self._clock.now_us() + round(wait_seconds * 1_000_000)
+            self._due_us = self._clock.now_us() + round(wait_seconds * SECOND_US)
             self._due_s = self._clock.monotonic() + wait_seconds + SET_BACK_S
             self._arm_timer()
 
     def _arm_timer(self) -> None:
         assert self._due_us is not None
-        left_s = max(0.0, (self._due_us - self._clock.now_us()) / 1_000_000)
+        left_s = max(0.0, (self._due_us - self._clock.now_us()) / SECOND_US)
         self._timer_handle = self._set_timer(min(left_s, MAX_SLEEP_S))
 
     def _stop_timer(self) -> None:
@@ -200,7 +208,7 @@ class EventLoopScheduler(BaseScheduler):
         return False
 
     def _stores_answer_at_once(self) -> bool:
-        return all(type(store) is MemoryJobStore for store in self._jobstores.values())
+        return all(getattr(store, "answers_at_once", False) for store in self._jobstores.values())
 
     def _is_ahead(self) -> bool:
         """Whether the loop has not yet begun what earlier slices submitted to it.
@@ -224,13 +232,16 @@ class EventLoopScheduler(BaseScheduler):
         """The pass in the private thread has ended. Called in the loop."""
         self._pass_in_worker = False
         again, self._pass_again = self._pass_again, False
-        asked, self._end_after_pass = self._end_after_pass, None
-        if asked is not None:  # it came when the pass had just ended
-            lifecycle.stop_components(self, *asked)
-        elif again:
+        if self._carry_out_end():  # it came when the pass had just ended
+            return
+        if again:
             self._look()
         else:
             self._start_timer(wait_s)
+
+    def _was_woken(self) -> bool:
+        woken, self._pass_again = self._pass_again, False
+        return woken
 
     def _off_loop(self, work: Callable[[], None]) -> None:
         """Run something in the private thread."""
@@ -244,7 +255,7 @@ class EventLoopScheduler(BaseScheduler):
     # Executors and listeners
 
     def _callable_here(self, executor: Any) -> Any:
-        if self._in_loop() or not self._loop_runs() or _takes_any_thread(executor):
+        if self._in_loop() or not self._loop_runs() or getattr(executor, "takes_any_thread", False):
             return executor
         return _InLoop(self, executor)
 
@@ -272,13 +283,13 @@ class EventLoopScheduler(BaseScheduler):
     def _create_dispatcher(self) -> Dispatcher:
         return LoopDispatcher(self)
 
-    def _is_alive(self) -> bool:
-        return super()._is_alive() and self._loop_runs()
+    def _run_context(self) -> Context | None:
+        # those at the scheduler's start, not those of whoever woke it
+        return None if self._context is None else self._context.copy()
 
-
-def _takes_any_thread(executor: Any) -> bool:
-    cls = type(executor)
-    return cls.__module__.startswith("rapscheduler.executors.") and cls is not DebugExecutor
+    def _why_not_alive(self) -> str | None:
+        reason = super()._why_not_alive()
+        return "its event loop does not run" if reason is None and not self._loop_runs() else reason
 
 
 class _InLoop:
@@ -307,6 +318,11 @@ class LoopDispatcher(Dispatcher):
         super().__init__(lambda: scheduler._logger)
         self._scheduler = scheduler
         self._outbox: deque[SchedulerEvent] = deque()
+        self._posted = False
+
+    def leave_parent(self) -> None:
+        super().leave_parent()
+        self._outbox.clear()
         self._posted = False
 
     def tell(self, event: SchedulerEvent) -> None:

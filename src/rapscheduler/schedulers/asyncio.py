@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapscheduler.errors import SchedulerNotRunningError
 from rapscheduler.schedulers._asyncioloop import AsyncioLoopScheduler
 from rapscheduler.schedulers._eventloop import run_in_loop
 from rapscheduler.schedulers.base import BaseScheduler
-from rapscheduler.util import maybe_ref
+from rapscheduler.util import elsewhere, maybe_ref
 
 __all__ = ("AsyncIOScheduler", "BaseScheduler", "SchedulerNotRunningError", "maybe_ref", "run_in_event_loop")
 
 run_in_event_loop = run_in_loop
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 class AsyncIOScheduler(AsyncioLoopScheduler):
@@ -28,6 +32,11 @@ class AsyncIOScheduler(AsyncioLoopScheduler):
 
     def _configure(self, config: dict[str, Any]) -> None:
         self._eventloop = maybe_ref(config.pop("event_loop", None))
+        if self._eventloop is not None and not hasattr(self._eventloop, "call_soon_threadsafe"):
+            raise TypeError(
+                f"event_loop={self._eventloop!r} is no event loop; give one, such as asyncio.new_event_loop(), a "
+                "reference to one, or nothing for the loop that runs when the scheduler starts"
+            )
         self._loop_was_found = False
         super()._configure(config)
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import Thread, current_thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapscheduler.schedulers.base import BaseScheduler
 from rapscheduler.schedulers.blocking import BlockingScheduler, WakeUp
-from rapscheduler.util import asbool
+from rapscheduler.util import asbool, elsewhere
 
 __all__ = ("BackgroundScheduler",)
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
+
+
+def _joined(thread: Thread, timeout: float | None) -> bool:
+    thread.join(timeout)
+    return not thread.is_alive()
 
 
 class BackgroundScheduler(BlockingScheduler):
@@ -44,8 +54,11 @@ class BackgroundScheduler(BlockingScheduler):
             self._event.set()
         thread, self._thread = self._thread, None
         if thread is not None and thread is not current_thread() and thread.ident is not None:
-            thread.join(timeout)
+            self._loop.wait_for(partial(_joined, thread), timeout)
+        self._loop.stop_watches()
 
-    def _is_alive(self) -> bool:
+    def _why_not_alive(self) -> str | None:
         thread = self._thread
-        return BaseScheduler._is_alive(self) and thread is not None and thread.is_alive()
+        reason = BaseScheduler._why_not_alive(self)
+        dead = thread is None or not thread.is_alive()
+        return "its thread has ended" if reason is None and dead else reason

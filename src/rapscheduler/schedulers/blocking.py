@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from queue import Empty, SimpleQueue
+from queue import Empty, SimpleQueue  # not of `_queue`, which gevent does not patch
 from threading import Thread, current_thread, get_ident, main_thread
 from time import sleep
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rapscheduler._instants import SECOND_US
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
 from rapscheduler.schedulers.base import BaseScheduler
-from rapscheduler.util import TIMEOUT_MAX
+from rapscheduler.util import TIMEOUT_MAX, elsewhere
 
 __all__ = ("BlockingScheduler", "WakeUp")
 
@@ -20,6 +21,10 @@ MAX_SLEEP_S = 5.0
 #: (a sleep of 0 is over before it wakes up); the worker then keeps it until the batch has run.
 LET_RUN_S = 0.00005
 SET_BACK_S = 1.0  # a sleep that is longer than planned by this much: the clock was set back
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 class WakeUp:
@@ -86,6 +91,10 @@ class BlockingScheduler(BaseScheduler):
         """Stop the scheduler; see `BaseScheduler.shutdown`."""
         super().shutdown(wait, timeout)
 
+    def _leave_parent(self) -> None:
+        super()._leave_parent()
+        self._event, self._thread, self._loop_ident = WakeUp(), None, None
+
     def _stop_loop(self, timeout: float | None) -> None:
         self._event.set()
         super()._stop_loop(timeout)
@@ -114,14 +123,14 @@ class BlockingScheduler(BaseScheduler):
         """
         event = self._event
         end_s = None if wait_s is None else self._clock.monotonic() + wait_s + SET_BACK_S
-        until_us = None if wait_s is None else self._clock.now_us() + round(wait_s * 1_000_000)
+        until_us = None if wait_s is None else self._clock.now_us() + round(wait_s * SECOND_US)
         while not event.is_set():
             slice_s = MAX_SLEEP_S
             if until_us is not None:
                 left_us = until_us - self._clock.now_us()
                 if left_us <= 0 or (end_s is not None and self._clock.monotonic() >= end_s):
                     return
-                slice_s = min(slice_s, left_us / 1_000_000)
+                slice_s = min(slice_s, left_us / SECOND_US)
             event.wait(slice_s)
 
     def _let_run(self) -> None:
@@ -133,8 +142,16 @@ class BlockingScheduler(BaseScheduler):
         if event is not None and not event.is_set():
             event.set()
 
-    def _is_alive(self) -> bool:
-        return super()._is_alive() and self._loop_ident is not None
+    def _was_woken(self) -> bool:
+        event = self._event
+        if event is None or not event.is_set():
+            return False
+        event.clear()
+        return True
+
+    def _why_not_alive(self) -> str | None:
+        reason = super()._why_not_alive()
+        return "no thread looks for due jobs" if reason is None and self._loop_ident is None else reason
 
     def _outlives_main(self) -> bool:
         """Whether the loop goes on when the main thread has ended, so that its executors are needed still.

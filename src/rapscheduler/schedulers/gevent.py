@@ -60,12 +60,18 @@ class GeventScheduler(EventLoopScheduler):
         self._timer_end_s: float | None = None
         self._greenlet = None
 
+    def _leave_loop(self) -> None:
+        self._hub = self._greenlet = self._bell = None
+
     def _create_lock(self) -> Any:
         return RLock() if _is_patched() else super()._create_lock()
 
     def _main_loop(self) -> None:
+        bell = self._bell
         while self.state != STATE_STOPPED or self._inbox or self._pass_in_worker:
-            self._bell.clear()
+            if self._bell is not bell:  # in a forked child, which has left it
+                return
+            bell.clear()
             while self._inbox:
                 callback, args = self._inbox.popleft()
                 self._guarded(callback, *args)
@@ -132,7 +138,7 @@ class GeventScheduler(EventLoopScheduler):
 
     def _stop_loop(self, timeout: float | None) -> None:
         if self._in_loop() and gevent.getcurrent() is not self._greenlet:
-            self._idle.wait(timeout)
+            self._loop.wait_for(self._idle.wait, timeout)
         super()._stop_loop(timeout)
         if self._in_loop():
             self._bell.set()

@@ -10,14 +10,19 @@ from collections.abc import Callable
 from importlib import import_module
 from math import ceil
 from threading import get_ident
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapscheduler.schedulers._eventloop import EventLoopScheduler
 from rapscheduler.schedulers.base import BaseScheduler
+from rapscheduler.util import elsewhere
 
 __all__ = ("BaseScheduler", "QtScheduler")
 
 BINDINGS = ("PySide6", "PyQt6", "PySide2", "PyQt5")
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 def _load_qtcore() -> Any:
@@ -62,6 +67,9 @@ class QtScheduler(EventLoopScheduler):
         if self._home_ident != get_ident():
             self._door, self._timer = _Door(), None
             self._home_ident = get_ident()
+
+    def _leave_loop(self) -> None:
+        self._door = self._timer = self._home_ident = None
 
     def _post(self, callback: Callable[..., Any], *args: Any) -> None:
         if self._door is None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapscheduler.errors import SchedulerNotRunningError
 from rapscheduler.schedulers._asyncioloop import AsyncioLoopScheduler
 from rapscheduler.schedulers._eventloop import run_in_loop
 from rapscheduler.schedulers.base import BaseScheduler
-from rapscheduler.util import maybe_ref
+from rapscheduler.util import elsewhere, maybe_ref
 
 try:
     from tornado.ioloop import IOLoop
@@ -20,6 +20,10 @@ except ImportError as exc:
 __all__ = ("BaseScheduler", "SchedulerNotRunningError", "TornadoScheduler", "maybe_ref", "run_in_ioloop")
 
 run_in_ioloop = run_in_loop
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 class TornadoScheduler(AsyncioLoopScheduler):
@@ -38,6 +42,9 @@ class TornadoScheduler(AsyncioLoopScheduler):
     def _find_loop(self) -> None:
         self._ioloop = self._named_loop or IOLoop.current()
         self._eventloop = self._ioloop.asyncio_loop
+
+    def _leave_loop(self) -> None:
+        self._named_loop = self._ioloop = self._eventloop = None
 
     def _create_default_executor(self) -> Any:
         return self._create_plugin_instance("executor", "tornado", {})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rapscheduler.errors import SchedulerNotRunningError
 from rapscheduler.schedulers._eventloop import EventLoopScheduler, run_in_loop
 from rapscheduler.schedulers.base import BaseScheduler
-from rapscheduler.util import maybe_ref
+from rapscheduler.util import elsewhere, maybe_ref
 
 try:
     from twisted.python import threadable
@@ -21,6 +21,10 @@ __all__ = ("BaseScheduler", "SchedulerNotRunningError", "TwistedScheduler", "may
 
 run_in_reactor = run_in_loop
 _is_in_reactor: Any = threadable.isInIOThread
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 class TwistedScheduler(EventLoopScheduler):
@@ -62,6 +66,9 @@ class TwistedScheduler(EventLoopScheduler):
     def _cancel_timer(self, handle: Any) -> None:
         if handle.active():
             handle.cancel()
+
+    def _leave_loop(self) -> None:
+        self._reactor = None
 
     def _create_default_executor(self) -> Any:
         return self._create_plugin_instance("executor", "twisted", {})

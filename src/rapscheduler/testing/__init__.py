@@ -13,7 +13,8 @@ Nothing sleeps, no thread is started, and the same program gives the same runs i
 
 from __future__ import annotations
 
+from rapscheduler._clock import Clock
 from rapscheduler.testing._clock import VirtualClock
 from rapscheduler.testing._manual import ManualScheduler
 
-__all__ = ("ManualScheduler", "VirtualClock")
+__all__ = ("Clock", "ManualScheduler", "VirtualClock")

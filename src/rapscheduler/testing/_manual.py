@@ -6,13 +6,14 @@ stores and executors are the real ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from rapscheduler._instants import NEVER_US
 from rapscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from rapscheduler.schedulers.base import NEVER_US, STATE_RUNNING, BaseScheduler
-from rapscheduler.testing._clock import VirtualClock, _us
+from rapscheduler.schedulers.base import STATE_RUNNING, BaseScheduler
+from rapscheduler.testing._clock import VirtualClock, _us, seconds_of
 from rapscheduler.util import astimezone
 
 DEFAULT_START = datetime(2025, 1, 1, tzinfo=timezone.utc)
@@ -31,17 +32,19 @@ class ManualScheduler(BaseScheduler):
 
     def __init__(
         self,
-        start: datetime = DEFAULT_START,
+        start: datetime | str = DEFAULT_START,
         gconfig: Mapping[str, Any] = {},
         *,
         raise_errors: bool = False,
         **options: Any,
     ) -> None:
         self._errors: list[BaseException] = []
+        self._runs: list[Coroutine[Any, Any, None]] | None = (
+            None  # coroutine jobs of a pass of `advance_async`
+        )
         options.setdefault("timezone", timezone.utc)
-        super().__init__(gconfig, **options)
         self.clock = VirtualClock(start)
-        self._clock = self.clock
+        super().__init__(gconfig, clock=self.clock, **options)
         if raise_errors:
             self.add_listener(self._remember_error, EVENT_JOB_ERROR)
 
@@ -50,7 +53,9 @@ class ManualScheduler(BaseScheduler):
             self._errors.append(event.exception)
 
     def _create_default_executor(self) -> Any:
-        return self._create_plugin_instance("executor", "debug", {})
+        from rapscheduler.testing._executor import ManualExecutor
+
+        return ManualExecutor()
 
     def _create_trigger(self, trigger: Any, trigger_args: dict[str, Any]) -> Any:
         """As there; what defaults to "now" means the virtual clock."""
@@ -73,22 +78,64 @@ class ManualScheduler(BaseScheduler):
         """Stop the scheduler; see `BaseScheduler.shutdown`."""
         super().shutdown(wait, timeout)
 
-    def advance(self, by: timedelta) -> None:
-        """Let time pass and run every job at its time, in this thread."""
+    def advance(self, by: timedelta | float) -> None:
+        """Let time pass, a timedelta or a number of seconds, and run every job at its time, in this thread.
+
+        Coroutine jobs run too, each on an event loop of its own; inside of a running one see `advance_async`.
+        """
+        self.run_until(self._after(by))
+
+    async def advance_async(self, by: timedelta | float) -> None:
+        """As `advance`, inside of a running event loop: coroutine jobs are awaited there.
+
+        Those that are due at one instant run side by side; the virtual clock waits until they have ended.
+        """
+        await self.run_until_async(self._after(by))
+
+    def _after(self, by: timedelta | float) -> datetime:
+        by = seconds_of(by)
         if by < timedelta(0):
             raise ValueError(f"Time can't pass backwards: by={by!r}")
-        self.run_until(self.clock.now() + by)
+        return self.clock.now() + by
 
-    def run_until(self, moment: datetime) -> None:
+    def run_until(self, moment: datetime | str) -> None:
         """Let time pass until ``moment``, and run what is due up to and including it.
 
-        :param moment: an aware datetime, now or later
+        :param moment: an aware datetime, or a text with its offset (``"2025-03-01T12:00:00Z"``), now or later
         """
+        for _ in self._passes_until(moment):
+            pass
+
+    async def run_until_async(self, moment: datetime | str) -> None:
+        """As `run_until`, inside of a running event loop: coroutine jobs are awaited there."""
+        import asyncio
+
+        if self._runs is not None:
+            raise RuntimeError("advance_async() is under way: time passes once; await it before the next")
+        self._runs = []
+        try:
+            for _ in self._passes_until(moment):
+                while self._runs:
+                    runs, self._runs = self._runs, []
+                    await asyncio.gather(*runs)
+                    self._pass()  # they may have added jobs, or moved the clock
+        finally:
+            left, self._runs = self._runs, None
+            for run in left or ():
+                run.close()
+
+    def _passes_until(self, moment: datetime | str) -> Iterator[None]:
+        """Move the clock from one run time to the next; yields after each pass."""
         end_us = _us(moment)
         if end_us < self.clock.now_us():
             raise ValueError(f"{moment} is over: the clock shows {self.clock.now()}")
         passes = 0
-        while (next_us := self._pass()) is not None and next_us <= max(end_us, self.clock.now_us()):
+        while True:
+            self._pass()
+            yield
+            next_us = self._next_us()
+            if next_us is None or next_us > max(end_us, self.clock.now_us()):
+                break
             now_us = self.clock.now_us()
             passes = passes + 1 if next_us <= now_us else 0
             if passes > PASSES_PER_INSTANT:
@@ -98,12 +145,19 @@ class ManualScheduler(BaseScheduler):
         if end_us > self.clock.now_us():
             self.clock.set_us(end_us)
 
-    def _pass(self) -> int | None:
-        """One pass over the jobs; when the next is due, or ``None``."""
-        if self.state != STATE_RUNNING:
-            return None
-        self._process_jobs()
+    def _pass(self) -> None:
+        """One pass over the jobs."""
+        if self.state == STATE_RUNNING:
+            self._process_jobs()
+        self._raise_error()
+
+    def _raise_error(self) -> None:
         if self._errors:
             errors, self._errors = self._errors, []
             raise errors[0]
-        return None if self._wake_at_us == NEVER_US else self._wake_at_us
+
+    def _next_us(self) -> int | None:
+        """When the next job is due, as the last pass saw it, or ``None``."""
+        if self.state != STATE_RUNNING or self._wake_at_us == NEVER_US:
+            return None
+        return self._wake_at_us

@@ -22,17 +22,17 @@ from typing import Any
 import orjson
 import pytest
 
+from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._serialization.registry import register_type
 from rapscheduler.errors import ConflictingIdError, JobLookupError
 from rapscheduler.job import Job
 from rapscheduler.jobstores.base import BaseJobStore, Change
+from rapscheduler.testing._rules_of_time import RulesOfTimeConformance
 from rapscheduler.triggers.base import BaseTrigger
 
 __all__ = ("JobStoreConformance", "JobStoreFixtures", "StepTrigger", "noop")
 
 START_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
-SECOND_US = 1_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def noop(*args: Any, **kwargs: Any) -> None:
@@ -73,11 +73,6 @@ class _Scheduler:
 
     def _create_lock(self) -> Any:
         return threading.RLock()
-
-
-def moment(time_us: int) -> datetime:
-    """An instant as an aware datetime."""
-    return _EPOCH + timedelta(microseconds=time_us)
 
 
 class JobStoreFixtures:
@@ -126,11 +121,36 @@ class JobStoreFixtures:
         return make_job
 
 
-class JobStoreConformance(JobStoreFixtures):
+class JobStoreConformance(RulesOfTimeConformance, JobStoreFixtures):
     """Subclass it, define ``make_store`` (and ``reopen``), and run it with pytest."""
 
     keeps_rows = False  # what RowStore promises beyond the contract: batches, conditional writes, parked rows
+    makes_places = False  # each test has a table, collection or path of its own, made by `_open(write=True)`
     most_jobs = 500
+    longest_id = 191  # characters that every id may have
+
+    # A look, before anything was made
+
+    def test_a_look_makes_nothing(self) -> None:
+        if not self.makes_places:
+            pytest.skip("nothing has to be made here, or another test may have made it")
+        for _ in range(2):
+            store: Any = self.make_store()
+            with pytest.raises(LookupError, match=r"there is no|has no"):
+                store._open(write=False)
+            store.shutdown()
+
+    def test_a_look_reads_what_another_store_wrote(self, store: Any, make_job: Any) -> None:
+        other: Any = self.reopen()
+        if other is None or not self.keeps_rows:
+            pytest.skip("only rows outside of the store are looked at")
+        store._add_jobs([make_job("bad", 0), make_job("good", 1)])
+        store._set_parked({"bad": "why"})
+        other._open(write=False)
+        assert sorted(row.id for row in other._read_all()) == ["bad", "good"]
+        assert [row.parked for row in other._read(["bad"])] == ["why"]
+        assert [(row.id, row.run_at_us) for row in other._read_parked()] == [("bad", START_US)]
+        other.shutdown()
 
     # One job
 
@@ -223,9 +243,11 @@ class JobStoreConformance(JobStoreFixtures):
         assert len(store.get_all_jobs()) == 1
 
     @pytest.mark.parametrize(
-        "job_id", ["Ünïcode \U0001f40d", "with/slash", "../up", ".", "a b\tc", "%2F", "x" * 191, "0", "A"]
+        "job_id", ["Ünïcode \U0001f40d", "with/slash", "../up", ".", "a b\tc", "%2F", "longest", "0", "A"]
     )
     def test_takes_any_text_as_id(self, store: Any, make_job: Any, job_id: str) -> None:
+        if job_id == "longest":
+            job_id = "x" * self.longest_id
         store.add_job(make_job(job_id, 1))
         store.add_job(make_job("a", 2))
         assert store.lookup_job(job_id).id == job_id

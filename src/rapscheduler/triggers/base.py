@@ -11,37 +11,58 @@ by their clock faces in Python, which is wrong around a fold.
 
 from __future__ import annotations
 
-import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
+from rapscheduler import _clock
 from rapscheduler._engine.datetimes import from_us
 from rapscheduler._engine.trigger import TriggerCore
+from rapscheduler._instants import EPOCH, MICROSECOND, MIN_US, SECOND_US, us_of
+from rapscheduler.util import elsewhere
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_MICROSECOND = timedelta(microseconds=1)
-_MIN_US = -62135596800_000000
-_MAX_US = 253402300799_999999
 _FIRST_LOOK_BACK_US = 60_000_000
 _FIRST_BATCH, _LARGEST_BATCH = 16, 1024
 
 
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
+
+
+def checked_moment(name: str, moment: Any) -> datetime:
+    """An argument that must be an aware datetime. TypeError, ValueError: it is none; the message names it."""
+    if not isinstance(moment, datetime):
+        raise TypeError(
+            f"{name}={moment!r} is not a datetime; give an aware one, such as "
+            "datetime(2026, 1, 31, tzinfo=ZoneInfo('Europe/Berlin'))"
+        )
+    _instant_us(moment)
+    return moment
+
+
+def _check_limit(limit: Any) -> None:
+    if limit is None:
+        return
+    if not isinstance(limit, int):
+        raise TypeError(f"limit={limit!r} is not a whole number; give 0 or more, or None for no limit")
+    if limit < 0:
+        raise ValueError(f"limit={limit} makes no sense; give 0 or more, or None for no limit")
+
+
 def _instant_us(moment: datetime) -> int:
     """The instant of an aware datetime, in µs since the epoch."""
-    offset = moment.utcoffset()
-    if offset is None:
+    if moment.utcoffset() is None:
         raise ValueError(
             f"{moment!r} has no time zone; give an aware datetime, such as "
             "datetime(2026, 1, 31, tzinfo=ZoneInfo('Europe/Berlin'))"
         )
-    return (moment.replace(tzinfo=timezone.utc) - _EPOCH - offset) // _MICROSECOND
+    return us_of(moment)
 
 
 def _moment(instant_us: int, like: datetime) -> datetime:
     """The instant as a datetime in the zone of `like`; in UTC when that zone cannot express it."""
-    moment = _EPOCH + instant_us * _MICROSECOND
+    moment = EPOCH + instant_us * MICROSECOND
     try:
         return moment.astimezone(like.tzinfo)
     except OverflowError:
@@ -85,8 +106,8 @@ def previous_by_bisection(
 
     low_us, width_us = before_us, _FIRST_LOOK_BACK_US
     found: datetime | None = None
-    while found is None and low_us > _MIN_US:
-        low_us = max(_MIN_US, before_us - width_us)
+    while found is None and low_us > MIN_US:
+        low_us = max(MIN_US, before_us - width_us)
         width_us *= 16
         found = first_from(low_us)
     if found is None:
@@ -101,6 +122,12 @@ def previous_by_bisection(
         else:
             found, low_us = later, _instant_us(later)
     return found
+
+
+def or_never(trigger: BaseTrigger, text: str, start: datetime | None) -> str:
+    """What `explain` says: the sentence, with the reason in front when there is no fire time from `start` on."""
+    reason = trigger._why_never(_clock.SYSTEM.now_us() if start is None else _instant_us(start))
+    return f"never, as {reason}: {text}" if reason else text
 
 
 class BaseTrigger(ABC):
@@ -122,7 +149,9 @@ class BaseTrigger(ABC):
         """Delay a fire time by a random 0 to `jitter` seconds of real (elapsed) time."""
         if next_fire_time is None or not jitter:
             return next_fire_time
-        delay_us = int(random.uniform(0, jitter) * 1_000_000)
+        import random  # few have a jitter
+
+        delay_us = int(random.uniform(0, jitter) * SECOND_US)
         return _moment(_instant_us(next_fire_time) + delay_us, next_fire_time)
 
     def fire_times(
@@ -135,11 +164,11 @@ class BaseTrigger(ABC):
             may be endless
         :param limit: the most fire times wanted
         :raises ValueError: if a datetime is naive, or `limit` is negative
+        :raises TypeError: if one is no datetime, or `limit` no whole number
         """
-        if limit is not None and limit < 0:
-            raise ValueError(f"limit={limit} makes no sense; give 0 or more, or None for no limit")
-        start_us = _instant_us(start)
-        end_us = None if end is None else _instant_us(end)
+        _check_limit(limit)
+        start_us = _instant_us(checked_moment("start", start))
+        end_us = None if end is None else _instant_us(checked_moment("end", end))
         kernel = kernel_of(self)
         if kernel is not None:
             return _in_bulk(kernel, start_us, end_us, limit)
@@ -150,7 +179,7 @@ class BaseTrigger(ABC):
     ) -> Iterator[datetime]:
         """Call by call, from any trigger that keeps the contract."""
         previous: datetime | None = None
-        previous_us = _MIN_US - 1
+        previous_us = MIN_US - 1
         now = start
         while limit is None or limit > 0:
             moment = self._next_nominal(previous, now)
@@ -179,7 +208,7 @@ class BaseTrigger(ABC):
 
         :param before: an aware datetime
         """
-        before_us = _instant_us(before)
+        before_us = _instant_us(checked_moment("before", before))
         kernel = kernel_of(self)
         if kernel is not None:
             previous_us = kernel.previous_fire_us(before_us)
@@ -195,9 +224,24 @@ class BaseTrigger(ABC):
         late = self._apply_jitter(nominal, getattr(self, "jitter", None), now)
         return nominal if late is None else late
 
-    def explain(self, start: datetime | None = None) -> str:
-        """Say in plain words when this trigger fires.
+    def _why_never(self, now_us: int) -> str:
+        """Why there is no fire time from an instant on, naming the arguments; empty: there is one, or nobody knows."""
+        return ""
 
-        :param start: notes about skipped and repeated hours look from here on (default: now)
+    def plot(self, year: int | None = None) -> str:
+        """Draw a year of this trigger: an SVG text, a square for each day, darker where it fires more often.
+
+        Days on which the clock changes have a frame.
+
+        :param year: which one, from 1970 to 9998 (default: this one)
+        """
+        from rapscheduler.triggers._plot import plot_year
+
+        return plot_year(self, datetime.now().year if year is None else year)
+
+    def explain(self, start: datetime | None = None) -> str:
+        """Say in plain words when this trigger fires, or that it never does and why.
+
+        :param start: notes about skipped and repeated hours look from here on, and so does "never" (default: now)
         """
         return f"when {self} says so"

@@ -8,16 +8,27 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, tzinfo
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from rapscheduler import _clock
+from rapscheduler._clock import now_of
 from rapscheduler._engine.calendar import MAX_DAYS
 from rapscheduler._engine.calendar_interval import CalendarIntervalCore
 from rapscheduler._engine.timezone import ZoneTable
-from rapscheduler._zones import local_zone
-from rapscheduler.triggers._kernel import KernelTrigger, jitter_to_us, state_of, zone_for
-from rapscheduler.triggers.base import BaseTrigger
-from rapscheduler.util import asdate, astimezone, timezone_repr
+from rapscheduler._instants import moment
+from rapscheduler._zones import get_localzone
+from rapscheduler.triggers._kernel import (
+    KernelTrigger,
+    jitter_to_us,
+    left_out_options,
+    left_out_state,
+    left_out_text,
+    state_of,
+    take_left_out,
+    zone_for,
+)
+from rapscheduler.triggers._words import jitter_text, zone_text
+from rapscheduler.triggers.base import BaseTrigger, or_never
+from rapscheduler.util import asdate, astimezone, elsewhere, timezone_repr
 
 __all__ = ("BaseTrigger", "CalendarIntervalTrigger", "asdate", "astimezone", "timezone_repr")
 
@@ -25,6 +36,10 @@ STATE_VERSION = 1
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _COUNT_NAMES = ("years", "months", "weeks", "days")
 _LIMITS = {"hour": 24, "minute": 60, "second": 60}
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 class CalendarIntervalTrigger(CalendarIntervalCore, KernelTrigger):
@@ -45,11 +60,16 @@ class CalendarIntervalTrigger(CalendarIntervalCore, KernelTrigger):
     :param end_date: latest date to fire on (inclusive)
     :param timezone: tzinfo or name of a zone (default: the system's)
     :param jitter: delay each fire time by a random 0 to ``jitter`` seconds
+    :param exclude: days that are left out, as ``calendars.days()`` takes them: ``["sat", "sun", "2026-12-24"]``
+    :param windows: the parts of a day in which it fires, such as ``["08:00-18:00"]`` (the end is not in it)
+    :param spread: ``"hash"``: each job is late within the jitter by an amount that follows from its id
+    :param seed: what that amount follows from instead of the id
     :raises ValueError: if the interval is not at least one day, or a number, date, zone or jitter makes no sense
     :raises TypeError: if an argument has the wrong type
     """
 
-    __slots__ = ("_counts",)
+    __slots__: tuple[str, ...] = ("_counts",)
+    _delays_always = True
 
     _counts: tuple[int, int, int, int]
 
@@ -67,9 +87,14 @@ class CalendarIntervalTrigger(CalendarIntervalCore, KernelTrigger):
         end_date: date | str | None = None,
         timezone: str | tzinfo | None = None,
         jitter: float | None = None,
+        exclude: Any = None,
+        windows: Any = None,
+        spread: Literal["hash"] | None = None,
+        seed: str | None = None,
     ) -> None:
         zone = zone_for(timezone)
         self._begin((years, months, weeks, days), (hour, minute, second), zone, start_date, end_date, jitter)
+        self._leave_out(exclude, windows, spread, seed)
         if self.start_days > self.end_days:  # only here: who moves both dates later may begin with either
             raise ValueError(
                 f"end_date cannot be earlier than start_date: {self.end_date} is before {self.start_date}"
@@ -91,7 +116,7 @@ class CalendarIntervalTrigger(CalendarIntervalCore, KernelTrigger):
         hour, minute, second = map(_time_part, _LIMITS, at)
         start_days = _days(start_date, "start_date")
         if start_days is None:
-            today = _clock.SYSTEM.now(local_zone())
+            today = moment(now_of(datetime), get_localzone())
             start_days = date(today.year, today.month, today.day).toordinal() - _EPOCH_ORDINAL
         end_days = _days(end_date, "end_date")
         CalendarIntervalCore.__init__(
@@ -190,7 +215,11 @@ class CalendarIntervalTrigger(CalendarIntervalCore, KernelTrigger):
         )
         until = "" if self.end_date is None else f" until {self.end_date}"
         at = self._time.replace(tzinfo=None)
-        return f"every {every} at {at} ({timezone_repr(self.timezone)}), from {self.start_date} on{until}"
+        text = (
+            f"every {every} at {at} ({zone_text(self.timezone)}), from {self.start_date} on{until}"
+            f"{jitter_text(self.jitter)}{left_out_text(self)}"
+        )
+        return or_never(self, text, start)
 
     def __getstate__(self) -> dict[str, Any]:
         at = self._time
@@ -202,6 +231,7 @@ class CalendarIntervalTrigger(CalendarIntervalCore, KernelTrigger):
             "end_date": self.end_date,
             "timezone": self.timezone,
             "jitter": self.jitter,
+            **left_out_state(self),
         }
 
     def __setstate__(self, state: Any) -> None:
@@ -209,21 +239,31 @@ class CalendarIntervalTrigger(CalendarIntervalCore, KernelTrigger):
         state = state_of(self, state, STATE_VERSION)
         zone = zone_for(state["timezone"])
         self._begin(
-            tuple(state["interval"]),
-            tuple(state["time"]),
+            _all_of(state["interval"]),
+            _all_of(state["time"]),
             zone,
             state["start_date"],
             state["end_date"],
             state.get("jitter"),
         )
+        take_left_out(self, state)
 
     def __repr__(self) -> str:
         fields = [f"{name}={count}" for name, count in zip(_COUNT_NAMES, self._counts, strict=True) if count]
         fields += [f"time={self._time.isoformat()!r}", f"start_date='{self.start_date}'"]
         if self.end_date is not None:
             fields.append(f"end_date='{self.end_date}'")
+        fields += left_out_options(self)
         fields.append(f"timezone={timezone_repr(self.timezone)!r}")
         return f"{type(self).__name__}({', '.join(fields)})"
+
+
+def _all_of(values: Any) -> tuple[Any, ...]:
+    if not isinstance(values, (list, tuple)):  # a range may have more than there is room for
+        raise ValueError(
+            f"a stored CalendarIntervalTrigger has a {type(values).__name__} where its numbers should be"
+        )
+    return tuple(values)
 
 
 def _count(name: str, value: Any) -> int:
@@ -264,3 +304,17 @@ def _days(value: Any, name: str) -> int | None:
 
 def _date(days: int) -> date:
     return date.fromordinal(days + _EPOCH_ORDINAL)
+
+
+# What APScheduler's class has in slots, for programs that go through the list. The values are the engine's.
+CalendarIntervalTrigger.__slots__ = (
+    "_time",
+    "days",
+    "end_date",
+    "jitter",
+    "months",
+    "start_date",
+    "timezone",
+    "weeks",
+    "years",
+)

@@ -18,6 +18,8 @@ from typing import Any, ClassVar, cast
 from rapscheduler._engine.datetimes import from_us
 from rapscheduler._engine.trigger import DateCore, TriggerCore
 from rapscheduler.errors import HorizonError
+from rapscheduler.triggers._kernel import jitter_to_us
+from rapscheduler.triggers._words import jitter_text
 from rapscheduler.triggers.base import BaseTrigger, _instant_us, _moment, kernel_of, previous_by_bisection
 from rapscheduler.util import obj_to_ref, ref_to_obj
 
@@ -98,13 +100,31 @@ class BaseCombiningTrigger(BaseTrigger):
     jitter: float | None
 
     def __init__(self, triggers: Iterable[Any], jitter: float | None = None) -> None:
+        if isinstance(triggers, str) or not isinstance(triggers, Iterable):
+            raise TypeError(
+                f"triggers={triggers!r} is no list of triggers; write {type(self).__name__}([trigger, trigger])"
+            )
         self.triggers = triggers if isinstance(triggers, (list, tuple)) else list(triggers)
+        jitter_to_us(jitter)
         for index, trigger in enumerate(self.triggers):
             if not callable(getattr(trigger, "get_next_fire_time", None)):
                 raise TypeError(
                     f"triggers[{index}] is {trigger!r}, not a trigger; give objects such as CronTrigger(hour=2)"
                 )
         self.jitter = jitter
+
+    def __eq__(self, other: object) -> bool:
+        """Whether their parts, in this order, and all else are equal."""
+        if type(self) is not type(other):
+            return NotImplemented
+        return (list(self.triggers), self.jitter, getattr(self, "horizon", None)) == (
+            list(other.triggers),
+            other.jitter,
+            getattr(other, "horizon", None),
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), len(self.triggers)))
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -125,6 +145,10 @@ class BaseCombiningTrigger(BaseTrigger):
             )
         self.jitter = state["jitter"]
         self.triggers = [_restored(reference, inner) for reference, inner in state["triggers"]]
+
+    def _late(self) -> str:
+        """What the jitter of the combination itself adds to an explanation."""
+        return f"; each{jitter_text(self.jitter)}" if self.jitter else ""
 
     def _written(self) -> str:
         return ", ".join(str(trigger) for trigger in self.triggers)
@@ -247,8 +271,12 @@ class AndTrigger(BaseCombiningTrigger):
                 break
         raise self._disagree(before_us, start_us, before)
 
+    def _why_never(self, now_us: int) -> str:
+        return next((reason for trigger in self.triggers if (reason := _reason_of(trigger, now_us))), "")
+
     def explain(self, start: datetime | None = None) -> str:
-        return "when all of these agree: " + "; and ".join(_explained(part, start) for part in self.triggers)
+        parts = "; and ".join(_explained(part, start) for part in self.triggers)
+        return f"when all of these agree: {parts}{self._late()}"
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -310,8 +338,13 @@ class OrTrigger(BaseCombiningTrigger):
         latest_us, winner = max(times, key=lambda answer: answer[0])
         return _in_zone_of(winner, latest_us, before)
 
+    def _why_never(self, now_us: int) -> str:
+        reasons = [_reason_of(trigger, now_us) for trigger in self.triggers]
+        return " and ".join(dict.fromkeys(reasons)) if all(reasons) else ""
+
     def explain(self, start: datetime | None = None) -> str:
-        return "; or ".join(_explained(part, start) for part in self.triggers) or "never"
+        parts = "; or ".join(_explained(part, start) for part in self.triggers)
+        return f"{parts}{self._late()}" if parts else "never"
 
     def __str__(self) -> str:
         return f"or[{self._written()}]"
@@ -327,6 +360,11 @@ def _previous_us(trigger: Any, before_us: int, like: datetime) -> int | None:
     else:
         moment = previous_by_bisection(trigger.get_next_fire_time, _moment(before_us, like))
     return None if moment is None else _instant_us(moment)
+
+
+def _reason_of(trigger: Any, now_us: int) -> str:
+    """Why a part has no fire time; empty: it has one, or nobody knows."""
+    return trigger._why_never(now_us) if isinstance(trigger, BaseTrigger) else ""
 
 
 def _explained(trigger: Any, start: datetime | None) -> str:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime, tzinfo
+from datetime import datetime as _datetime
 from typing import Any
 
-from rapscheduler import _clock
+from rapscheduler._clock import now_of
 from rapscheduler._engine.datetimes import from_us, to_us
 from rapscheduler._engine.trigger import DateCore
-from rapscheduler._zones import as_zone, local_zone, zone_table
+from rapscheduler._instants import moment
+from rapscheduler._zones import as_zone, get_localzone, zone_table
 from rapscheduler.triggers._kernel import KernelTrigger, state_of
 from rapscheduler.triggers.base import BaseTrigger
 from rapscheduler.util import astimezone, convert_to_datetime, datetime_repr
 
-__all__ = ("BaseTrigger", "DateTrigger", "astimezone", "convert_to_datetime", "datetime_repr")
+__all__ = (
+    "BaseTrigger",
+    "DateTrigger",
+    "astimezone",
+    "convert_to_datetime",
+    "datetime",
+    "datetime_repr",
+    "get_localzone",
+)
 
 STATE_VERSION = 1
 
@@ -27,16 +37,16 @@ class DateTrigger(DateCore, KernelTrigger):
     :raises TypeError: if the date or zone has the wrong type
     """
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
     def __init__(self, run_date: Any = None, timezone: tzinfo | str | None = None) -> None:
         zone = as_zone(timezone)
         if run_date is None:
-            self._begin(_clock.SYSTEM.now(zone or local_zone()))
-        elif isinstance(run_date, datetime) and run_date.tzinfo is not None:
+            self._begin(moment(now_of(datetime), zone or get_localzone()))
+        elif isinstance(run_date, _datetime) and run_date.tzinfo is not None:
             self._begin(run_date)
         else:
-            self._begin(convert_to_datetime(run_date, zone or local_zone(), "run_date"))
+            self._begin(convert_to_datetime(run_date, zone or get_localzone(), "run_date"))
 
     def _begin(self, run_date: datetime | None) -> None:
         if run_date is None or run_date.tzinfo is None:
@@ -69,3 +79,7 @@ class DateTrigger(DateCore, KernelTrigger):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} (run_date='{datetime_repr(self.run_date)}')>"
+
+
+# What APScheduler's class has in slots, for programs that go through the list. The values are the engine's.
+DateTrigger.__slots__ = ("run_date",)

@@ -8,21 +8,55 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from rapscheduler import _clock
+from rapscheduler._clock import now_of
 from rapscheduler._engine.datetimes import from_us, to_us
 from rapscheduler._engine.interval import MAX_INTERVAL_US, IntervalCore
 from rapscheduler._engine.timezone import ZoneTable
-from rapscheduler.triggers._kernel import KernelTrigger, jitter_to_us, state_of, zone_for
-from rapscheduler.triggers.base import BaseTrigger
-from rapscheduler.util import astimezone, convert_to_datetime, datetime_repr
+from rapscheduler._zones import get_localzone
+from rapscheduler.triggers._kernel import (
+    KernelTrigger,
+    jitter_to_us,
+    left_out_options,
+    left_out_state,
+    left_out_text,
+    state_of,
+    take_left_out,
+    zone_for,
+)
+from rapscheduler.triggers._words import duration_text, jitter_text
+from rapscheduler.triggers.base import BaseTrigger, or_never
+from rapscheduler.util import astimezone, convert_to_datetime, datetime_repr, elsewhere
 
-__all__ = ("BaseTrigger", "IntervalTrigger", "astimezone", "convert_to_datetime", "datetime_repr")
+__all__ = (
+    "BaseTrigger",
+    "IntervalTrigger",
+    "astimezone",
+    "convert_to_datetime",
+    "datetime",
+    "datetime_repr",
+    "get_localzone",
+    "timedelta",
+)
 
 STATE_VERSION = 2
 _MICROSECOND = timedelta(microseconds=1)
 _NO_TIME = timedelta()
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
+
+
+def _not_a_length(exc: Exception, **counts: Any) -> Exception:
+    """What to say of numbers that make no length of time."""
+    given = ", ".join(f"{name}={count!r}" for name, count in counts.items() if count != 0)
+    kind = "at most 999999999 days" if isinstance(exc, OverflowError) else "numbers"
+    cure = ""
+    if any(isinstance(count, timedelta) for count in counts.values()):
+        cure = "; of a timedelta give seconds=delta.total_seconds()"
+    return type(exc)(f"{exc}; give {kind}, not {given}{cure}")
 
 
 class IntervalTrigger(IntervalCore, KernelTrigger):
@@ -39,11 +73,15 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
     :param end_date: latest instant to fire at (inclusive)
     :param timezone: tzinfo or name of a zone (default: that of the start or end date, else the system's)
     :param jitter: delay each fire time by a random 0 to ``jitter`` seconds
+    :param exclude: days that are left out, as ``calendars.days()`` takes them: ``["sat", "sun", "2026-12-24"]``
+    :param windows: the parts of a day in which it fires, such as ``["08:00-18:00"]`` (the end is not in it)
+    :param spread: ``"hash"``: each job is late within the jitter by an amount that follows from its id
+    :param seed: what that amount follows from instead of the id
     :raises ValueError: if the interval is negative, or a date, zone or jitter makes no sense
     :raises TypeError: if a number, date or zone has the wrong type
     """
 
-    __slots__ = ("_dates",)
+    __slots__: tuple[str, ...] = ("_dates",)
 
     _dates: tuple[datetime | None, datetime | None] | None
 
@@ -58,19 +96,30 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         end_date: Any = None,
         timezone: tzinfo | str | None = None,
         jitter: float | None = None,
+        *,
+        exclude: Any = None,
+        windows: Any = None,
+        spread: Literal["hash"] | None = None,
+        seed: str | None = None,
     ) -> None:
         try:
             interval = timedelta(days, seconds, 0, 0, minutes, hours, weeks)
-        except (TypeError, OverflowError) as exc:
-            counts = {"weeks": weeks, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
-            given = ", ".join(f"{name}={count!r}" for name, count in counts.items() if count != 0)
-            kind = "numbers" if isinstance(exc, TypeError) else "at most 999999999 days"
-            raise type(exc)(f"{exc}; give {kind}, not {given}") from None
+        except (TypeError, OverflowError, ValueError) as exc:
+            raise _not_a_length(
+                exc, weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds
+            ) from None
         if not interval:
             if weeks or days or hours or minutes or seconds:
                 raise ValueError("the interval is shorter than a microsecond; give seconds=0.000001 or more")
             interval = timedelta(seconds=1)
-        self._begin(interval, zone_for(timezone, start_date, end_date), start_date, end_date, jitter)
+        self._begin(
+            interval,
+            zone_for(timezone, start_date, end_date, local=get_localzone),
+            start_date,
+            end_date,
+            jitter,
+        )
+        self._leave_out(exclude, windows, spread, seed)
 
     def _begin(
         self, interval: timedelta, zone: ZoneTable, start_date: Any, end_date: Any, jitter: float | None
@@ -79,7 +128,10 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         if not isinstance(interval, timedelta):
             raise TypeError(f"interval={interval!r} is not a timedelta, such as timedelta(minutes=5)")
         if interval <= _NO_TIME:
-            raise ValueError(f"the interval must be longer than zero, not {interval!r}")
+            raise ValueError(
+                f"the interval must be longer than zero, not {interval.total_seconds():g} s; to begin earlier give "
+                "start_date"
+            )
         interval_us = min(interval // _MICROSECOND, MAX_INTERVAL_US)
         tz = zone.tzinfo
         start = convert_to_datetime(start_date, tz, "start_date")
@@ -87,7 +139,7 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         if start is not None:
             start_us = to_us(start, zone)
         else:
-            start_us = _clock.SYSTEM.now_us() + interval_us
+            start_us = now_of(datetime) + interval_us
             from_us(start_us, zone)  # OverflowError: the first fire time is after the year 9999
         end_us = None if end is None else to_us(end, zone)
         IntervalCore.__init__(self, interval_us, zone, start_us, end_us, jitter_to_us(jitter))
@@ -98,11 +150,13 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         """A function that makes triggers like this one as it is now, without looking at the numbers again."""
         numbers = (self.interval_us, self.zone, self.anchor_us, self.end_us, self.jitter_us)
         dates, new, begin = self._dates, IntervalTrigger.__new__, IntervalCore.__init__
+        skips = self.skips
 
         def make() -> IntervalTrigger:
             made = new(IntervalTrigger)
             begin(made, *numbers)
             made._dates = dates
+            made.skips = skips
             return made
 
         return make
@@ -160,7 +214,10 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
     def explain(self, start: datetime | None = None) -> str:
         """Say in plain words when this trigger fires."""
         until = "" if self.end_date is None else f" until {datetime_repr(self.end_date)}"
-        return f"every {self.interval} of elapsed time, from {datetime_repr(self.start_date)} on{until}"
+        every = f"every {duration_text(self.interval)} of elapsed time"
+        text = f"{every}, from {datetime_repr(self.start_date)} on{until}"
+        text += jitter_text(self.jitter) + left_out_text(self)
+        return or_never(self, text, start)
 
     def __getstate__(self) -> dict[str, Any]:
         return {
@@ -170,6 +227,7 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
             "end_date": self.end_date,
             "interval": self.interval,
             "jitter": self.jitter,
+            **left_out_state(self),
         }
 
     def __setstate__(self, state: Any) -> None:
@@ -178,6 +236,7 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         start_date, end_date = state["start_date"], state["end_date"]
         zone = zone_for(state["timezone"], start_date, end_date)
         self._begin(state["interval"], zone, start_date, end_date, state.get("jitter"))
+        take_left_out(self, state)
 
     def __str__(self) -> str:
         return f"interval[{self.interval}]"
@@ -188,4 +247,9 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
             options.append(f"end_date={datetime_repr(self.end_date)!r}")
         if self.jitter:
             options.append(f"jitter={self.jitter}")
+        options += left_out_options(self)
         return f"<{type(self).__name__} ({', '.join(options)}, timezone='{self.timezone}')>"
+
+
+# What APScheduler's class has in slots, for programs that go through the list. The values are the engine's.
+IntervalTrigger.__slots__ = ("end_date", "interval", "interval_length", "jitter", "start_date", "timezone")

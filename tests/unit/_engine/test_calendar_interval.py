@@ -115,6 +115,7 @@ def walk(start: date, months: int, step: int, at: time, end: date | None) -> lis
     return found
 
 
+@pytest.mark.slow
 @given(
     st.dates(date(2015, 1, 1), date(2025, 12, 31)),
     st.sampled_from([(0, 1), (0, 7), (0, 45), (1, 0), (5, 0), (12, 0), (1, 1), (3, 10)]),

@@ -154,8 +154,48 @@ def test_first_times(engine: Any, make: Any) -> None:
     late = make.job(make.interval(3), None)
     jitter = make.job(make.interval(3, jitter_us=5), None)
     own = make.job(Own(S, trigger.zone, 0), None)
-    left = engine.job_core.set_first_times([shared[0], jitter, shared[1], own, late], 2 * S + 1)
-    assert left == [jitter, own]
+    over = make.interval(3, end_us=S)
+    never = [make.job(over, None, id=f"never {i}") for i in range(2)]
+    left = engine.job_core.set_first_times([shared[0], jitter, *never, shared[1], own, late], 2 * S + 1)
+    assert left == [jitter, *never, own]
     for job in (*shared, late):
         assert job.run_at_us == job.nominal_us == job.trigger.next_fire_us(None, 2 * S + 1)
-    assert jitter.run_at_us is None and own.run_at_us is None
+    assert [job.run_at_us for job in left] == [None] * 4
+
+
+# Options that few jobs have
+
+
+def test_options_of_few_jobs_live_beside_the_shown_time(engine: Any, make: Any) -> None:
+    job = make.job(make.interval(1), None)
+    assert job._extras is None
+    given = at(5 * S, EAST)
+    job.next_run_time = given
+    job._extras = extras = {"timeout": 5}
+    assert job._extras is extras and job.next_run_time is given
+    job._advance(7 * S, 6 * S, given)
+    assert job._extras is extras and job.next_run_time is given
+    job.run_at_us = 9 * S
+    assert job._extras is extras and job.next_run_time == at(9 * S)
+    job.next_run_time = given
+    job._extras = {}
+    assert job._extras is None and job.next_run_time is given
+    assert job.coalesce is True
+
+
+def test_a_job_that_has_some_is_seen_by_the_collector(engine: Any, make: Any) -> None:
+    job = make.job(make.interval(1), 5 * S, func=make.job, args=(), kwargs={})
+    job._extras = {"itself": job}
+    engine.job_core.hide_from_collector(job)
+    assert gc.is_tracked(job)
+    seen = weakref.ref(job)
+    del job
+    gc.collect()
+    assert seen() is None
+
+
+def test_a_job_without_any_is_no_larger_for_them() -> None:
+    from rapscheduler._engine import NAME
+    from rapscheduler._engine.job_core import JobCore
+
+    assert NAME == "reference" or JobCore.__basicsize__ <= 160

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -159,3 +160,21 @@ def test_finding_a_job(engine: Any, make: Any) -> None:
     assert find("p", jobs, engine.due_index.DueIndex()) is paused
     with pytest.raises(TypeError, match="unhashable"):
         find([], jobs, index)
+
+
+def test_jobs_are_listed_by_time_and_id(engine: Any, make: Any) -> None:
+    source = random.Random(7)
+    jobs = {}
+    for i in range(600):
+        job_id = source.choice(("a", "ä", "", "𝄞")) + str(source.randrange(10**6))
+        at_us = source.choice((None, 5, source.randrange(9), -(10**15), source.randrange(10**17)))
+        jobs[job_id] = make.job(make.interval(1), at_us, id=job_id)
+        if i == 0:
+            assert engine.job_table.list_jobs(jobs) == [jobs[job_id]]
+    order = sorted(jobs.values(), key=lambda job: (job.run_at_us is None, job.run_at_us or 0, job.id))
+    assert [job.id for job in engine.job_table.list_jobs(jobs)] == [job.id for job in order]
+    assert engine.job_table.list_jobs({}) == []
+    paused = {text: make.job(make.interval(1), None, id=text) for text in "cab"}
+    assert [job.id for job in engine.job_table.list_jobs(paused)] == ["a", "b", "c"]
+    with pytest.raises(TypeError, match="holds jobs"):
+        engine.job_table.list_jobs({"a": 1, "b": 2})

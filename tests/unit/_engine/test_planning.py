@@ -80,7 +80,7 @@ def test_a_date_job_is_removed_after_its_run(engine: Any, make: Any) -> None:
 def test_a_week_of_seconds_coalesced_costs_one_look(engine: Any, make: Any) -> None:
     job = make.job(make.interval(1), 0)
     plan = engine.planning.plan_due([job], 604_800 * S)
-    assert outcome(plan) == [((604_800 * S,), 0, 604_801 * S, 604_801 * S, False)]
+    assert outcome(plan) == [((604_800 * S,), 0, 604_801 * S, 604_801 * S, False)] and plan.backlogs == []
 
 
 def test_a_week_of_seconds_for_each_builds_no_times(engine: Any, make: Any) -> None:
@@ -92,6 +92,7 @@ def test_a_week_of_seconds_for_each_builds_no_times(engine: Any, make: Any) -> N
         plan = engine.planning.plan_due([job], now_us)
         (submission,), (change,) = plan.submissions, plan.changes
         assert change.run_at_us == now_us + S and plan.skipped == []
+        assert plan.backlogs == [submission]
         count, last_us = 0, -S
         for run_us in submission.times_us():
             assert run_us == last_us + S
@@ -114,7 +115,7 @@ def test_of_what_was_missed_long_ago_the_latest_are_told(engine: Any, make: Any,
     first_us = now_us - (grace_s + told) * S  # those not later than the grace time are run
     assert submission.run_times_us == tuple(range(first_us, now_us + 1, S))
     assert submission.run_times[0] == at(first_us)
-    assert plan.skipped == [(submission, 0, first_us - S)]
+    assert plan.skipped == [(submission, 0, first_us - S)] and plan.backlogs == [submission]
 
 
 def test_what_was_missed_a_few_times_is_told_whole(engine: Any, make: Any) -> None:
@@ -193,3 +194,17 @@ def test_a_submission_unpacks_as_a_pair(engine: Any, make: Any) -> None:
     assert got is job and run_times == [at(5 * S)] and submission.alias == "here"
     given = [at(5 * S, EAST)]
     assert engine.planning.Submission(job, [5 * S], 6 * S, given).run_times is given
+
+
+@pytest.mark.parametrize(
+    ("lateness_us", "grace_s", "late"),
+    [
+        (1_000_000, 1, False),
+        (1_000_001, 1, True),
+        (-5, 1, False),
+        (10**15, None, False),
+        (10**15, 10**30, False),
+    ],
+)
+def test_the_misfire_rule(engine: Any, lateness_us: int, grace_s: int | None, late: bool) -> None:
+    assert engine.planning.is_late(10**15 - lateness_us, 10**15, grace_s) is late

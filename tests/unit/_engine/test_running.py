@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -126,3 +126,64 @@ def test_a_limit_that_is_no_number_leaves_no_place_taken(engine: Any, make: Any)
     with pytest.raises(TypeError):
         counts.acquire_runs(runs)
     assert len(counts) == 0 and [one.counted for one in runs] == [False, False]
+
+
+def test_a_job_that_may_overlap_is_counted_and_never_kept_back(engine: Any, make: Any) -> None:
+    counts = engine.running.RunningCounts()
+    job = make.job(make.interval(1), 0, max_instances=1)
+    job._extras = {"overlap": "allow"}
+    runs = [engine.planning.Submission(job, [0], 0) for _ in range(3)]
+    assert counts.acquire_runs(runs) == (runs, []) and counts.acquire_job(job)
+    assert counts.count("j") == 4
+    job._extras = {"overlap": "queue_one"}
+    assert not counts.acquire_job(job)
+
+
+def test_a_group_is_counted_over_its_jobs(engine: Any, make: Any) -> None:
+    counts = engine.running.RunningCounts()
+    jobs = [make.job(make.interval(1), 0, id=name, max_instances=2) for name in "abc"]
+    for job in jobs:
+        job._extras = {"group": "mail"}
+    assert [counts.acquire_job(job) for job in jobs] == [True, True, False]
+    counts.release("a")
+    assert counts.acquire_job(jobs[2]) and not counts.acquire_job(jobs[0])
+    counts.limits["mail"] = 4
+    assert [counts.acquire_job(jobs[0]) for _ in range(3)] == [True, True, False]  # its own limit
+    assert [counts.count(name) for name in "abc"] == [2, 1, 1]
+    jobs[0]._extras = {"group": "other"}
+    assert not counts.acquire_job(jobs[0])
+
+
+def test_who_waits_hears_of_each_place_that_is_given_back(engine: Any, make: Any) -> None:
+    counts = engine.running.RunningCounts()
+    assert counts.freed is None
+    freed: list[str] = []
+    counts.freed = freed.append
+    job = make.job(make.interval(1), 0)
+    submission = engine.planning.Submission(job, [0], 0)
+    counts.acquire_runs([submission])
+    counts.release_run(submission)
+    counts.acquire("a", 1)
+    counts.release("a")
+    assert freed == ["j", "a"]
+
+
+def test_a_rate_is_asked_for_each_run_of_a_group_that_has_a_place(engine: Any, make: Any) -> None:
+    class Rates:
+        answers: ClassVar = [True, False, True]
+        asked: ClassVar[list[str]] = []
+
+        def take(self, group: str) -> bool:
+            self.asked.append(group)
+            return self.answers.pop(0)
+
+    counts = engine.running.RunningCounts()
+    assert counts.rates is None
+    counts.rates = Rates()
+    job = make.job(make.interval(1), 0, max_instances=2)
+    assert counts.acquire_job(job) and not Rates.asked
+    job._extras = {"group": "mail"}
+    assert [counts.acquire_job(job) for _ in range(2)] == [True, False]  # the second has no place
+    counts.release("j")
+    assert [counts.acquire_job(job) for _ in range(2)] == [False, True]
+    assert (Rates.asked, counts.count("j")) == (["mail"] * 3, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zoneinfo
+from array import array
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -137,6 +138,33 @@ def test_footers(engine: SimpleNamespace, footer: str, summer_s: int, winter_s: 
         assert len(inside) == 2
 
 
+def test_a_footer_begins_at_the_last_transition_also_if_nothing_changes_there(
+    engine: SimpleNamespace,
+) -> None:
+    """As in the slim files of the tzdata package: America/Nuuk had no summer time in 2023."""
+    moved_s, stayed_s = (seconds(datetime(2023, *at) - EPOCH) for at in ((3, 26), (10, 29, 1)))
+    zone = engine.timezone.ZoneTable.from_transitions(
+        [moved_s, stayed_s], [-10800, -7200, -7200], UTC, "<-02>2<-01>,M3.5.0/-1,M10.5.0/0"
+    )
+    assert zone.range_at(moved_s)[::2] == (moved_s, -7200)
+    assert zone.offset_at(seconds(datetime(2023, 7, 1) - EPOCH)) == -7200
+    assert zone.offset_at(seconds(datetime(2024, 7, 1) - EPOCH)) == -3600
+    assert zone.offset_at(seconds(datetime(2024, 1, 1) - EPOCH)) == -7200
+    assert zone.transitions(moved_s - 1, seconds(datetime(2024, 5, 1) - EPOCH)) == [
+        (moved_s, -10800, -7200),
+        (seconds(datetime(2024, 3, 31, 1) - EPOCH), -7200, -3600),
+    ]
+
+
+def test_a_footer_that_begins_after_the_calendar_never_holds(engine: SimpleNamespace) -> None:
+    last_s = 253402300800  # year 10000
+    zone = engine.timezone.ZoneTable.from_transitions(
+        [0, last_s], [0, 3600, 0], UTC, "EST5EDT,M3.2.0,M11.1.0"
+    )
+    assert zone.offset_at(-1) == 0
+    assert {zone.offset_at(at_s) for at_s in range(0, last_s, last_s // 99)} == {3600}
+
+
 def test_a_footer_alone_holds_at_all_times(engine: SimpleNamespace) -> None:
     rule = engine.timezone.ZoneTable.from_transitions([], [-18000], UTC, "EST5EDT,M3.2.0,M11.1.0")
     for year in (1, 2, 1600, 1969, 9999):
@@ -241,17 +269,18 @@ def test_damaged_tzif_is_a_value_error_or_a_zone(engine: SimpleNamespace, data: 
 
 
 class Steps:
-    """A source that knows one change every thousand seconds, and fails after 50,000."""
+    """A source that knows one change every thousand seconds, and fails after 50,000 if it is told to."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
+        self.failure: BaseException | None = None
 
     def cover(self, utc_s: int) -> tuple[list[int], list[int], int, bool]:
         self.asked.append(utc_s)
-        if utc_s > 50_000:
-            raise ValueError("no further than this")
+        if utc_s > 50_000 and self.failure is not None:
+            raise self.failure
         end_s = (utc_s // 1000 + 2) * 1000
-        starts = list(range(0, end_s, 1000))
+        starts = list(range(-200_000, end_s, 1000))
         return starts, [start % 2000 for start in starts], end_s, False
 
 
@@ -267,12 +296,43 @@ def test_a_probed_zone_asks_only_for_what_it_does_not_know(engine: SimpleNamespa
     assert source.asked == [500, 7300]
 
 
-def test_what_goes_wrong_while_probing_is_raised_by_the_next_conversion(engine: SimpleNamespace) -> None:
-    rule = engine.timezone.ZoneTable.probed(Steps(), UTC, True, 500)
-    lo_s, hi_s, _ = rule.range_at(60_000)
-    assert lo_s <= 60_000 < hi_s
-    assert rule.failure == "no further than this"
-    with pytest.raises(ValueError, match="no further than this"):
-        engine.datetimes.from_us(500_000_000, rule)
-    with pytest.raises(ValueError, match="no further than this"):
-        engine.datetimes.to_us(datetime(1970, 1, 1), rule)
+def test_what_goes_wrong_while_probing_is_raised_and_not_remembered(engine: SimpleNamespace) -> None:
+    """It was kept: one failing answer, and the zone was of no use for the rest of the program."""
+    source = Steps()
+    rule = engine.timezone.ZoneTable.probed(source, UTC, True, 500)
+    spec = engine.cron.CronSpec.of(hour=1 << 3, minute=1, second=1)
+    asking = [
+        lambda: rule.range_at(60_000),
+        lambda: rule.local(60_000),
+        lambda: rule.transitions(0, 60_000),
+        lambda: engine.datetimes.from_us(60_000_000_000, rule),
+        lambda: engine.datetimes.to_us(datetime(1970, 1, 1, 20), rule),
+        lambda: engine.cron.CronCore(spec, rule).next_fire_us(None, 60_000_000_000),
+        lambda: engine.cron.CronCore(spec, rule).previous_fire_us(80_000_000_000),
+        lambda: engine.cron.CronCore(spec, rule).fill_fire_times(array("q", bytes(80)), 0),
+        lambda: engine.calendar_interval.CalendarIntervalCore(rule, 0, 1, 0, 0).next_fire_us(
+            None, 60_000_000_000
+        ),
+    ]
+    for ask in asking:
+        for failure in (ValueError("no further than this"), KeyboardInterrupt(), SystemExit(), MemoryError()):
+            source.failure = failure
+            with pytest.raises(type(failure)):
+                ask()
+    assert rule.range_at(20_500) == (20_000, 21_000, 0)
+    source.failure = None
+    assert rule.range_at(60_500) == (60_000, 61_000, 0)
+    assert all(ask() for ask in asking[:1])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(), ([0], [0], 10), ([0, 0], [0, 0], 9, False), ([0], [0, 1], 9, False), ([], [], 9, False), None],
+)
+def test_a_source_that_says_nonsense_is_an_error(engine: SimpleNamespace, answer: Any) -> None:
+    source = SimpleNamespace(cover=lambda utc_s: ([0], [0], 1000, False))
+    rule = engine.timezone.ZoneTable.probed(source, UTC, True, 500)
+    source.cover = lambda utc_s: answer
+    with pytest.raises((ValueError, TypeError)):
+        rule.range_at(5000)
+    assert rule.range_at(500) == (0, 1000, 0)

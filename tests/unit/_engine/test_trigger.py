@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.conftest import load_engine
 from tests.zones import ODD_ZONES, table
 
 from rapscheduler.triggers.base import BaseTrigger
@@ -94,7 +95,7 @@ def test_a_compiled_trigger_that_was_never_initialised_is_harmless(engine: Simpl
 def test_a_million_triggers_are_not_watched_by_the_collector(engine: SimpleNamespace) -> None:
     if engine.NAME == "reference":
         pytest.skip("the compiled engine is the lean one")
-    assert sys.getsizeof(daily(engine)) <= 72  # its text included
+    assert sys.getsizeof(daily(engine)) <= 80  # its text included; Python gives 80 for 72, too
     for kind in (
         engine.trigger.TriggerCore,
         engine.trigger.DateCore,
@@ -229,7 +230,7 @@ def test_many_triggers_in_one_call(engine: SimpleNamespace) -> None:
         daily(engine, key="America/New_York"),
     ] * 7
     buffer = array("q", bytes(8 * 40))
-    never = engine.trigger.NEVER
+    never = engine.trigger.NEVER_US
     for items in (triggers, tuple(triggers)):
         assert engine.trigger.next_fire_us_many(items, NOON - 1, buffer) == 35
         assert buffer[:35].tolist() == [NOON, NOON + DAY, never, 5, NOON + 4 * DAY // 24] * 7
@@ -260,3 +261,128 @@ def test_a_python_class_inherits_the_kernel_and_its_method(engine: SimpleNamespa
         assert type(trigger).get_next_fire_time is engine.trigger.TriggerCore.get_next_fire_time
         assert trigger.get_next_fire_time(None, datetime(2025, 6, 1, tzinfo=UTC)).hour == 12
     trigger.note = "free to have attributes"
+
+
+class Meddling:
+    """The source of a probed zone that does something else first, once."""
+
+    def __init__(self) -> None:
+        self.first: Any = None
+
+    def cover(self, utc_s: int) -> tuple[list[int], list[int], int, bool]:
+        act, self.first = self.first, None
+        if act is not None:
+            act()
+        return [utc_s - 10**8], [0], utc_s + 10**8, False
+
+
+def test_a_list_that_is_emptied_by_a_zone_that_is_asked_is_an_error(engine: Any) -> None:
+    """It was a crash."""
+    source = Meddling()
+    zone = engine.timezone.ZoneTable.probed(source, UTC, True, 0)
+    triggers = [engine.cron.CronCore(engine.cron.CronSpec.of(hour=1), zone) for _ in range(100)]
+    source.first = triggers.clear
+    with pytest.raises(RuntimeError, match="changed its length"):
+        engine.trigger.next_fire_us_many(triggers, 10**15, array("q", bytes(800)))
+
+
+def test_a_trigger_that_is_changed_by_its_zone_answers_by_the_schedule_it_had(engine: Any) -> None:
+    """It was a crash."""
+    source, spec = Meddling(), engine.cron.CronSpec.of
+    other = engine.timezone.ZoneTable.fixed(0, UTC)
+    zone = engine.timezone.ZoneTable.probed(source, UTC, True, 0)
+    trigger = engine.cron.CronCore(spec(hour=1 << 3, minute=1, second=1), zone)
+    for ask in (trigger.next_fire_us, lambda _, us: trigger.previous_fire_us(us)):
+        trigger.__init__(spec(hour=1 << 3, minute=1, second=1), zone)
+        source.first = lambda: trigger.__init__(spec(hour=1 << 5, minute=1, second=1), other)
+        us = ask(None, 10**15 if ask == trigger.next_fire_us else 3 * 10**15)
+        assert us % DAY == 3 * 3600 * SECOND
+
+
+@pytest.mark.parametrize("offset", [5, "x", timedelta(days=3), timedelta(days=-2)])
+def test_an_offset_that_is_none_is_an_error(engine: Any, offset: Any) -> None:
+    """Memory behind a number was read as a timedelta."""
+
+    class Odd(datetime):
+        def utcoffset(self) -> Any:
+            return offset
+
+    zone = engine.timezone.ZoneTable.fixed(0, UTC)
+    with pytest.raises((TypeError, ValueError), match=r"utcoffset\(\) of Odd gave"):
+        engine.datetimes.to_us(Odd(2025, 1, 1, tzinfo=timezone(timedelta(hours=1))), zone)
+
+
+class Liar(int):
+    """Is within all limits, if one asks it."""
+
+    def __lt__(self, other: Any) -> bool:
+        return True
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+
+def test_numbers_are_compared_by_their_value() -> None:
+    """A step of 0 that called itself positive ended the program by a division. (Python divides by what it compared.)"""
+    compiled = load_engine("compiled")
+    zone = compiled.timezone.ZoneTable.fixed(0, UTC)
+    with pytest.raises(ValueError, match="interval_us must be"):
+        compiled.interval.IntervalCore(Liar(0), zone, 0)
+    with pytest.raises(ValueError, match="must be positive"):
+        compiled.calendar_interval.CalendarIntervalCore(zone, Liar(0), Liar(0), 0, 0)
+    with pytest.raises(ValueError, match="years must be ranges"):
+        compiled.cron.CronSpec.of(years=[(2020, 2030, Liar(0))])
+    with pytest.raises(ValueError, match="would fire too early"):
+        compiled.trigger.TriggerCore(zone, None, None, Liar(-5))
+
+
+def test_what_is_left_out_is_skipped_both_ways(engine: SimpleNamespace) -> None:
+    trigger = daily(engine, key="Europe/Berlin")
+    monday_out = engine.trigger.Skips(weekdays=1, windows=[(0, 13 * 3600)])
+    trigger.skips = monday_out
+    sunday = NOON - 2 * 3600 * SECOND  # Sunday, 1 June 2025, 12:00 in Berlin
+    assert trigger.next_fire_us(sunday, sunday) == sunday + 2 * DAY
+    assert trigger.next_fire_us(None, sunday + DAY) == sunday + 2 * DAY
+    assert trigger.previous_fire_us(sunday + 2 * DAY) == sunday
+    assert trigger.latest_fire_us(sunday, sunday + DAY) == sunday
+    buffer = array("q", bytes(24))
+    assert trigger.fill_fire_times(buffer, sunday) == 3
+    assert buffer.tolist() == [sunday, sunday + 2 * DAY, sunday + 3 * DAY]
+    assert engine.trigger.next_fire_us_many([trigger], sunday + 1, buffer) == 1
+    assert buffer[0] == sunday + 2 * DAY
+    assert len(trigger.list_fire_times(sunday, sunday + 7 * DAY, 100)) == 7
+
+
+def test_an_open_instant_is_itself(engine: SimpleNamespace) -> None:
+    zone = table(engine, "UTC")
+    skips = engine.trigger.Skips(20240, b"\x03", 1 << 2, [(3600, 7200)])
+    day_us = 20240 * DAY
+    assert skips.next_open_us(zone, day_us + 5) == day_us + 2 * DAY + 3600 * SECOND
+    assert skips.last_open_us(zone, day_us + DAY) == day_us - DAY + 7200 * SECOND - 1
+    inside = day_us + 2 * DAY + 4000 * SECOND + 7
+    assert skips.next_open_us(zone, inside) == skips.last_open_us(zone, inside) == inside
+    closed = engine.trigger.Skips(weekdays=127)
+    assert closed.next_open_us(zone, inside) is None and closed.last_open_us(zone, inside) is None
+    assert (skips.first_day, skips.days, skips.weekdays, skips.windows) == (
+        20240,
+        b"\x03",
+        4,
+        ((3600, 7200),),
+    )
+
+
+def test_a_fixed_share_of_the_jitter(engine: SimpleNamespace) -> None:
+    trigger = daily(engine, None, None, 100 * SECOND)
+    trigger.skips = engine.trigger.Skips(share=0.25)
+    assert trigger.skips.fixed_share == 0.25 and engine.trigger.Skips().fixed_share is None
+    assert trigger.next_fire_us(None, NOON) == NOON
+    assert engine.planning.dispatch_at_us(trigger, NOON) == NOON + 25 * SECOND
+    at = datetime.fromtimestamp(NOON / SECOND, UTC)
+    assert trigger.get_next_fire_time(None, at) == at + timedelta(seconds=25)
+
+
+@pytest.mark.parametrize(
+    "windows", [[(5, 5)], [(0, 90_000)], [(0, 9), (5, 10)], [(i, i + 1) for i in range(17)]]
+)
+def test_windows_that_are_none_are_refused(engine: SimpleNamespace, windows: Any) -> None:
+    with pytest.raises(ValueError, match="windows"):
+        engine.trigger.Skips(windows=windows)

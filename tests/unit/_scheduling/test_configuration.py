@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from datetime import timezone
+import threading
+from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +14,7 @@ from rapscheduler.errors import SchedulerAlreadyRunningError
 from rapscheduler.executors.pool import ThreadPoolExecutor
 from rapscheduler.jobstores.memory import MemoryJobStore
 from rapscheduler.schedulers.background import BackgroundScheduler
+from rapscheduler.testing import VirtualClock
 
 FLAT = {
     "apscheduler.jobstores.extra": {"type": "memory"},
@@ -152,13 +154,43 @@ def test_mistakes(options, cls, text):
     assert text in str(caught.value)
 
 
-def test_near_misses_are_warned_of_and_foreign_settings_are_not(caplog):
+def test_settings_that_nobody_knows_are_named_in_one_line(caplog):
     BackgroundScheduler(timezon="UTC", my_own_thing=1, job_defaults={"max_instance": 3})
     messages = [record.getMessage() for record in caplog.records]
     assert messages == [
         "The job default 'max_instance' is ignored; did you mean 'max_instances'?",
-        "The setting 'timezon' is not known to this scheduler; did you mean 'timezone'?",
+        "Settings that this scheduler does not know, and ignores: 'my_own_thing', 'timezon'; did you mean 'timezone'?",
     ]
+    caplog.clear()
+    BackgroundScheduler(
+        {"flask.debug": 1, "apscheduler.jobstores.x.type": "memory"}, timezone="UTC", daemon=True
+    )
+    assert not caplog.records  # what a program keeps beside our settings is its own
+
+
+def test_the_clock_is_passed_in():
+    clock = VirtualClock(datetime(2030, 1, 1, tzinfo=timezone.utc))
+    scheduler = BackgroundScheduler(timezone="UTC", clock=clock)
+    scheduler.start(paused=True)
+    try:
+        job = scheduler.add_job(print, "interval", hours=1)
+        assert job.next_run_time >= datetime(2030, 1, 1, tzinfo=timezone.utc)
+        scheduler.add_job(print, "cron", hour=5, id="morning")
+        assert scheduler.get_job("morning").next_run_time == datetime(2030, 1, 1, 5, tzinfo=timezone.utc)
+    finally:
+        scheduler.shutdown()
+    with pytest.raises(TypeError, match="clock=5 is no Clock"):
+        BackgroundScheduler(clock=5)
+
+
+def test_a_clock_that_is_moved_wakes_the_scheduler():
+    clock = VirtualClock(datetime(2030, 1, 1, tzinfo=timezone.utc))
+    ran = threading.Event()
+    with BackgroundScheduler(timezone="UTC", clock=clock) as scheduler:
+        scheduler.add_job(ran.set, "cron", hour=5)
+        assert not ran.is_set()
+        clock.advance(5 * 3600)
+        assert ran.wait(30)
 
 
 def test_the_logger():

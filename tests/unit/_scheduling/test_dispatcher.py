@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from rapscheduler._scheduling.dispatcher import OUTCOMES, Dispatcher
-from rapscheduler.events import EVENT_JOB_EXECUTED, EVENT_JOB_SUBMITTED, JobEvent
+from rapscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_SUBMITTED,
+    JobEvent,
+    JobExecutionEvent,
+)
 
 
 @pytest.fixture
@@ -90,3 +97,24 @@ def test_an_announcement_ends_when_a_listener_is_interrupted(dispatcher: Dispatc
         dispatcher.dispatch(event)
     dispatcher.dispatch(event)
     assert len(told) == 2 and dispatcher._held == {}
+
+
+def test_who_wants_a_code_is_looked_up_once_for_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    dispatcher = Dispatcher(lambda: logging.getLogger())
+    looked: list[int] = []
+    look = dispatcher._who_wants
+    monkeypatch.setattr(dispatcher, "_who_wants", lambda code: looked.append(code) or look(code))
+    heard: list[Any] = []
+    listeners = dispatcher.listeners
+    for _ in range(1000):
+        dispatcher.add(heard.append, EVENT_JOB_EXECUTED)
+    assert dispatcher.listeners is listeners and looked == []  # nothing is copied for each
+    event = JobExecutionEvent(EVENT_JOB_EXECUTED, "a", None, datetime(2025, 1, 1))
+    for _ in range(3):
+        dispatcher.tell(event)
+    assert looked == [EVENT_JOB_EXECUTED] and len(heard) == 3000
+    dispatcher.remove(heard.append)
+    dispatcher.tell(event)
+    assert len(looked) == 2 and len(heard) == 3999
+    dispatcher.tell(JobExecutionEvent(EVENT_JOB_ERROR, "a", None, datetime(2025, 1, 1)))
+    assert len(heard) == 3999

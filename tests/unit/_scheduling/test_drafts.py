@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from random import Random
 from typing import Any
 
 import pytest
 
+from rapscheduler._scheduling import drafts
+from rapscheduler._scheduling.drafts import draft_many
 from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.triggers.interval import IntervalTrigger
 
@@ -94,3 +97,61 @@ def test_specs_alike_but_for_their_options_keep_each_its_own(scheduler):
         assert job.coalesce == spec.get("coalesce", True)
         assert job.executor == spec.get("executor", "default")
         assert (job.next_run_time == START) == ("next_run_time" in spec)
+
+
+def _drawn(draw: Random) -> dict[str, Any]:
+    """A spec of few values, so that many are alike."""
+    spec: dict[str, Any] = {"func": draw.choice([work, work, print, "builtins:len"]), "args": (1,)}
+    if draw.random() < 0.8:
+        spec["trigger"] = draw.choice(["cron", "cron", "interval"])
+        name, unit = ("hour", "minute") if spec["trigger"] == "cron" else ("hours", "minutes")
+        spec[name] = draw.choice([3, "4", 5])
+        if draw.random() < 0.5:
+            spec[unit] = draw.choice([1, 2])
+        if spec["trigger"] == "interval":
+            spec = {key: int(value) if key == name else value for key, value in spec.items()}
+    else:
+        spec["run_date"] = START  # without one it is the second in which the job is made
+    for key, values in {
+        "name": ["own", None],
+        "id": [None, str(draw.random())],
+        "args": [[1], "x", (2,)],
+        "executor": ["other"],
+        "max_instances": [2],
+        "next_run_time": [START, None],
+        "jobstore": ["other"],
+        "kwargs": [{}, None],
+    }.items():
+        if draw.random() < 0.1:
+            spec[key] = draw.choice(values)
+    return spec
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "shared",
+    [{}, {"max_instances": 5}, {"trigger": IntervalTrigger(hours=1)}],
+    ids=["nothing", "max_instances", "trigger"],
+)
+def test_like_specs_make_the_jobs_of_the_long_way(
+    scheduler: Any, shared: dict[str, Any], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = Random(seed)
+    specs = [_drawn(draw) for _ in range(300)]
+    if "trigger" in shared:
+        specs = [
+            {key: spec[key] for key in spec if key in ("func", "args", "name", "kwargs")} for spec in specs
+        ]
+    quick, quick_places = draft_many(scheduler, specs, shared)
+    monkeypatch.setattr(drafts, "_known_drafts", lambda *_: None)
+    long, long_places = draft_many(scheduler, specs, shared)
+    assert quick_places == long_places
+    for one, other in zip(quick, long, strict=True):
+        assert _facts_of(one) == _facts_of(other)
+
+
+def _facts_of(job: Any) -> list[Any]:
+    """What can be compared: new ids differ, and intervals begin when they are made."""
+    values = [getattr(job, name, ...) for name in (*VALUES, *OPTIONS) if name not in ("id", "trigger")]
+    trigger = job.trigger
+    return [*values, len(job.id) == 32 or job.id, type(trigger), str(trigger), trigger.timezone]

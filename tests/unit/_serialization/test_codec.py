@@ -203,15 +203,37 @@ def test_no_json_does_anything_but_return_or_raise_the_one_error(changes):
 
 
 class TestAllowedCallables:
-    @pytest.mark.parametrize("reference", ["myapp.tasks:send", "myapp.tasks:Mailer.send"])
-    def test_accepts_what_a_pattern_matches(self, reference):
-        assert CallableRule(["myapp.tasks:*"]).problem(reference) is None
+    @pytest.mark.parametrize(
+        "allowed", ["myapp.tasks:*", "myapp.tasks:send", "myapp.*:*", "myapp.*:send", "myapp.*", "*"]
+    )
+    def test_accepts_what_a_pattern_matches(self, allowed):
+        assert CallableRule([allowed]).problem("myapp.tasks:send") is None
+
+    @pytest.mark.parametrize("allowed", ["myapp.tasks:Mailer.send", "myapp.*:Mailer.send"])
+    def test_a_name_with_dots_is_accepted_where_it_is_written_out(self, allowed):
+        assert CallableRule([allowed]).problem("myapp.tasks:Mailer.send") is None
 
     @pytest.mark.parametrize(
-        "reference", ["os:system", "myapp.tasks2:send", "xmyapp.tasks:send", "myapp:tasks.send"]
+        "reference",
+        [
+            "os:system",
+            "myapp.tasks2:send",
+            "xmyapp.tasks:send",
+            "myapp:tasks.send",
+            "myapp.tasks:os.system",
+            "myapp.tasks:Mailer.send",
+            "myapp.tasks.__main__:send",
+        ],
     )
-    def test_refuses_the_rest_naming_the_setting(self, reference):
-        assert "allowed_callables" in str(CallableRule(["myapp.tasks:*"]).problem(reference))
+    @pytest.mark.parametrize("allowed", ["myapp.tasks:*", "myapp.tasks*:s*d"])
+    def test_refuses_the_rest_naming_the_setting(self, reference, allowed):
+        if allowed == "myapp.tasks*:s*d" and reference == "myapp.tasks2:send":
+            return
+        assert "allowed_callables" in str(CallableRule([allowed]).problem(reference))
+
+    def test_a_name_of_a_module_alone_says_what_to_write(self):
+        with pytest.raises(ValueError, match=r"'myapp\.tasks:\*'"):
+            CallableRule(["myapp.tasks"])
 
     def test_an_empty_list_allows_nothing(self):
         assert CallableRule([]).problem("a:b") is not None

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pickle
 import struct
 import sys
+from collections import Counter, OrderedDict, defaultdict, deque
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
+from ipaddress import ip_network
 from pathlib import Path, PureWindowsPath
 from types import SimpleNamespace
 from uuid import UUID
@@ -150,6 +153,13 @@ VALUES = [
     Colour.RED,
     Access.WRITE,
     Customer("n", None, [1]),
+    OrderedDict(b=1, a=2),
+    Counter("aab"),
+    deque([1, 2], maxlen=2),
+    defaultdict(list, {"k": [1]}),
+    SimpleNamespace(a=1),
+    Fraction(1, 3),
+    ip_network("10.0.0.0/8"),
 ]
 
 
@@ -177,6 +187,20 @@ def test_the_callable_stays_a_text_that_nobody_imports():
     state = pickle.loads(plain()) | {"func": "antigravity:fly"}
     assert decode(row_from_pickle(pickle.dumps(state)).data)["func"] == "antigravity:fly"
     assert "antigravity" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("function", "args"),
+    [
+        (deque, (range(10**15),)),
+        (Counter, (range(10**15),)),
+        (Fraction, ("1e999999999",)),
+        (defaultdict, (Counter,)),
+    ],
+)
+def test_containers_are_made_from_containers_only(function, args):
+    with pytest.raises(DecodeError):
+        row_from_pickle(plain(args=(Call(function, *args),)))
 
 
 class Unregistered:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fractions
 import io
+import ipaddress
 import math
 import struct
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict, deque
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import SimpleNamespace
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -28,6 +31,10 @@ __all__ = ["own_registry"]
 
 pytestmark = pytest.mark.usefixtures("own_registry")
 BERLIN = ZoneInfo("Europe/Berlin")
+
+
+class OwnDict(OrderedDict):
+    """A subclass of a type of the list, which nobody registered."""
 
 
 def unnamed(key):
@@ -51,6 +58,10 @@ def identical(left, right):
         return repr(left) == repr(right)
     if isinstance(left, Decimal):
         return str(left) == str(right)
+    if isinstance(left, deque) and (left.maxlen != right.maxlen or not identical(list(left), list(right))):
+        return False
+    if isinstance(left, defaultdict) and left.default_factory is not right.default_factory:
+        return False
     if isinstance(left, dict):
         return len(left) == len(right) and all(
             identical(a, b) for a, b in zip(left.items(), right.items(), strict=True)
@@ -134,6 +145,18 @@ VALUES = [
     BERLIN,
     timezone.utc,
     [{"deep": ({"er": {frozenset({1})}},)}],
+    OrderedDict([("b", 1), ("a", OrderedDict())]),
+    OrderedDict([(1, 2), ("$x", 3)]),
+    Counter("abracadabra"),
+    deque([1, deque()]),
+    deque([1, 2], maxlen=2),
+    defaultdict(None, {(1,): 2}),
+    *(defaultdict(made, {"k": made()}) for made in (list, int, set, OrderedDict)),
+    SimpleNamespace(a=1, b=SimpleNamespace()),
+    fractions.Fraction(-1, 3),
+    *(ipaddress.ip_address(text) for text in ("10.0.0.1", "fe80::1%eth0")),
+    *(ipaddress.ip_network(text) for text in ("10.0.0.0/8", "::/0")),
+    *(ipaddress.ip_interface(text) for text in ("10.0.0.1/8", "::1/64")),
 ]
 
 WALL = datetime(2025, 10, 26, 2, 30, 0, 123456)
@@ -197,6 +220,7 @@ anything = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(anything)
 def test_any_nested_value_comes_back_as_it_was(value):
     assert identical(there_and_back(value), value)
@@ -220,7 +244,7 @@ def loop():
         ({"opts": [1, 2, 3, Customer("n", tags=[{"x": Unregistered()}])]}, "kwargs['opts'][3].tags[0]['x']"),
         ({5: (Unregistered(),)}, "kwargs[5][0]"),
         (Point(1, {2, Unregistered}), "kwargs.y"),
-        (OrderedDict(a=1), "kwargs"),
+        (OwnDict(a=1), "kwargs"),
         ([lambda: 1], "kwargs[0]"),
         ([len], "kwargs[0]"),
         ([datetime(2025, 1, 1, tzinfo=unnamed("local"))], "kwargs[0]"),
@@ -312,6 +336,19 @@ NODES = [
     {"$range": ["1", "2", "0"]},
     {"$zone": ""},
     {"$path": 5},
+    {"$callable": "os:system"},
+    *(
+        {"$type": name, "value": value}
+        for name, value in {
+            "collections:OrderedDict": [1],
+            "collections:Counter": {"$range": ["0", "1000000000000000", "1"]},
+            "collections:deque": {"$range": ["0", "1000000000000000", "1"]},
+            "collections:defaultdict": {"factory": "os:system", "items": {}},
+            "types:SimpleNamespace": {"$dict": [[1, 2]]},
+            "fractions:Fraction": [{"$int": "0x" + "f" * 100_000}, {"$int": "0x" + "e" * 99_999}],
+            "ipaddress:IPv4Network": 5,
+        }.items()
+    ),
     {"$path": "\x00" and {"$bytes": ""}},
 ]
 

@@ -35,10 +35,12 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "parse_crontab": [{"again": again, "count": 20} for again in (False, True)],
     "late_job": [{"kind": kind, "backlog": 100} for kind in ("interval", "cron")],
     "add_jobs": [{"count": 50}, {"count": 50, "kind": "interval"}, {"count": 50, "bulk": True}],
+    "list_jobs": [{"count": 50}],
     "change_jobs": [
-        {"operation": name, "count": 1000} for name in ("modify", "reschedule", "pause", "remove", "look up")
+        {"operation": name, "count": 1000}
+        for name in ("modify", "reschedule", "pause", "resume", "remove", "look up")
     ],
-    "due_at_once": [{"count": 50}],
+    "due_at_once": [{"count": 50, "told": told} for told in ("", "listener", "file", "drop", "queue")],
     "coroutines_due_at_once": [{"count": 50, "peer_count": 50}],
     "loop_alone": [{"count": 50}],
     "nothing_due": [{"count": 50}],
@@ -46,6 +48,8 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "store_adds": [{"backend": "sqlite", "count": 20}],
     "store_loads": [{"backend": "sqlite", "count": 20}],
     "store_start": [{"backend": "sqlite", "count": 20}],
+    "due_in_processes": [{"count": 20}],
+    "one_by_one_in_processes": [{"count": 5}],
 }
 CASES = [(name, params) for name, cases in SMALL.items() for params in cases]
 # Real minutes or other processes: run by hand.

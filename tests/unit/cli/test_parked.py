@@ -73,7 +73,15 @@ def test_a_mistyped_name_makes_no_store(url: str, tmp_path: Path, capsys: pytest
     assert main(["parked", "sqlalchemy", f"url=sqlite:///{wrong}"]) == 2
     assert "there is no database at" in capsys.readouterr().err and not wrong.exists()
     assert main(["parked", "sqlalchemy", f"url={url}", "tablename=others"]) == 2
-    assert "has no 'others'" in capsys.readouterr().err
+    assert "has no table 'others'" in capsys.readouterr().err
+
+
+def test_a_mistyped_table_is_not_made_to_remove_a_job_from_it(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        assert main(["parked", "sqlalchemy", f"url={url}", "tablename=others", "--remove", "a"]) == 2
+        assert "has no table 'others'" in capsys.readouterr().err
 
 
 def test_removes_a_parked_job_by_id(url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,5 +132,27 @@ def test_a_mistyped_file_is_no_empty_store(tmp_path: Path, capsys: pytest.Captur
 def test_a_store_that_cannot_be_had_is_no_traceback(
     words: list[str], message: str, more: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip(words[0])
     assert main(["parked", *words, *more]) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith(message)
+
+
+def test_nothing_is_imported_to_list_or_to_remove(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tmp_path / "made"
+    (tmp_path / "effect_of_a_row.py").write_text(f"open({str(made)!r}, 'w').close()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with sqlite3.connect(tmp_path / "jobs.sqlite") as connection:
+        state = connection.execute("select job_state from apscheduler_jobs where id = 'sound'").fetchone()[0]
+        state = state.replace(b"builtins:print", b"effect_of_a_row:x")
+        connection.execute("update apscheduler_jobs set job_state = ?, parked = 'so'", (state,))
+    connection.close()
+    assert main(["parked", "sqlalchemy", f"url={url}"]) == 0
+    assert main(["parked", "sqlalchemy", f"url={url}", "--remove", "broken"]) == 0
+    allowed = "allowed_callables=mytasks:*"
+    assert main(["parked", "sqlalchemy", f"url={url}", allowed, "--resume", "sound"]) == 1
+    assert "broken: removed" in capsys.readouterr().out
+    assert not made.exists()
+    assert main(["parked", "sqlalchemy", f"url={url}", "--resume", "sound"]) == 1
+    assert made.exists()

@@ -85,6 +85,16 @@ def test_a_shared_trigger_is_shared(scheduler):
     assert [job.trigger is trigger for job in own] == [True, False] * 3
 
 
+@pytest.mark.parametrize("own", [{"jobstore": "other"}, {"replace_existing": True}], ids=repr)
+def test_a_place_of_its_own_is_nothing_of_the_trigger(scheduler, own):
+    """Specs that say where they go are not taken for like ones, however often they come."""
+    scheduler.add_jobstore("memory", "other")
+    spec = {"func": int, "trigger": "cron", "minute": "5"}
+    jobs = scheduler.add_jobs([spec, {**spec, **own}, {**spec, **own}, spec, {**spec, **own}])
+    there = own.get("jobstore", "default")
+    assert [job._jobstore_alias for job in jobs] == ["default", there, there, "default", there]
+
+
 def test_jobs_go_where_their_specs_say(scheduler):
     scheduler.add_jobstore("memory", "other")
     spec = {"func": work, "trigger": "cron", "hour": 3}

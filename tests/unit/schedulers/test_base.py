@@ -130,7 +130,7 @@ class TestAddJob:
         assert (job.func.__name__, job.func_ref, job.name) == ("getcwd", "os:getcwd", "getcwd")
 
     def test_closures_are_not_kept_by_the_scheduler(self, scheduler):
-        from rapscheduler._scheduling.drafts import _known_functions
+        from rapscheduler._callables import _known_functions
 
         def closure():
             return scheduler
@@ -387,24 +387,24 @@ class TestPrinting:
     def test_pending(self, stopped):
         out = io.StringIO()
         stopped.print_jobs(out=out)
-        stopped.add_job(work, "date", run_date=FAR)
+        stopped.add_job(work, "date", run_date=FAR, id="a")
         stopped.print_jobs(out=out)
         assert out.getvalue() == (
             "Pending jobs:\n    No pending jobs\n"
-            "Pending jobs:\n    work (trigger: date[2035-01-01 00:00:00 UTC], pending)\n"
+            "Pending jobs:\n    work (trigger: date[2035-01-01 00:00:00 UTC], pending) [id: a]\n"
         )
 
     def test_running(self, scheduler, capsys):
         scheduler.add_job(work, "date", run_date=FAR, id="a")
-        scheduler.add_job(work, "date", run_date=FAR).pause()
+        scheduler.add_job(work, "date", run_date=FAR, id="b").pause()
         scheduler.add_jobstore("memory", "alpha")
         scheduler.print_jobs()
         scheduler.print_jobs("alpha")
         assert capsys.readouterr().out == (
             "Jobstore alpha:\n    No scheduled jobs\n"
             "Jobstore default:\n"
-            "    work (trigger: date[2035-01-01 00:00:00 UTC], next run at: 2035-01-01 00:00:00 UTC)\n"
-            "    work (trigger: date[2035-01-01 00:00:00 UTC], paused)\n"
+            "    work (trigger: date[2035-01-01 00:00:00 UTC], next run at: 2035-01-01 00:00:00 UTC) [id: a]\n"
+            "    work (trigger: date[2035-01-01 00:00:00 UTC], paused) [id: b]\n"
             "Jobstore alpha:\n    No scheduled jobs\n"
         )
 

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from rapscheduler.schedulers import blocking
-from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.schedulers.blocking import BlockingScheduler
-from rapscheduler.testing import VirtualClock
+from rapscheduler.testing import ManualScheduler, VirtualClock
 
 START = datetime(2025, 3, 1, tzinfo=timezone.utc)
 
@@ -83,16 +82,16 @@ def test_no_time_is_no_wait(scheduler):
     assert sleep(scheduler, 0, None) == []
 
 
-def test_jobs_that_are_not_next_do_not_wake_it():
-    scheduler = BackgroundScheduler(timezone="UTC")
+def test_jobs_that_are_not_next_do_not_wake_it(monkeypatch):
+    scheduler = ManualScheduler(timezone="UTC")
     woken = []
     scheduler.start()
-    scheduler.wakeup = lambda: woken.append(1)
+    # Not put on the instance: that would be a hook, which is told every change.
+    monkeypatch.setattr(ManualScheduler, "wakeup", lambda self: woken.append(1))
     scheduler._wake_at_us = scheduler._clock.now_us() + 60_000_000
     scheduler.add_job(int, "interval", hours=1)
     scheduler.add_job(int, "interval", hours=1).pause()
     assert woken == []
     scheduler.add_job(int, "interval", seconds=30)
     assert woken == [1]
-    del scheduler.wakeup
     scheduler.shutdown()

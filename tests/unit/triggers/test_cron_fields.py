@@ -116,14 +116,28 @@ def test_class_attributes_are_those_of_apscheduler() -> None:
         ("month", "jan-", "write"),
         ("month", "janfoo", "write one of jan, feb"),
         ("month", "jan foo", "write"),
-        ("month", "dec-jan", "'nov-dec,jan-feb'"),
+        ("month", "dec-jan", "'dec,jan'"),
+        ("month", "nov-feb", "'nov-dec,jan-feb'"),
+        ("month", "*/12", "write month=1;"),
+        ("month", "january", "did you mean 'jan'?"),
+        ("day_of_week", "sun-mon", "'sun,mon'"),
+        ("day_of_week", "sat-tue/2", "'sat,mon'"),
+        ("day_of_week", "6-0", "'6,0'"),
+        ("day_of_week", "5#2", "day='2nd fri'"),
+        ("day", "*/31", "CalendarIntervalTrigger(days=31)"),
+        ("day", "L", "write 'last'"),
+        ("day", "?", "leave day out"),
+        ("minute", "*/60", "write minute=0;"),
+        ("minute", "*/90", "IntervalTrigger(minutes=90)"),
+        ("second", "*/60", "write second=0;"),
+        ("hour", "7:30", "write hour=7, minute=30"),
         ("month", "0", "give 1 to 12"),
         ("hour", 24, "give 0 to 23"),
         ("hour", -1, "of 0 to 23"),
         ("hour", "24/2", "give 0 to 23"),
         ("hour", "22-2", "'22-23,0-2'"),
-        ("hour", "*/24", "at most 23"),
-        ("hour", "5-5/2", "at most 1"),
+        ("hour", "*/24", "write hour=0;"),
+        ("hour", "5-5/2", "write hour=5;"),
         ("hour", "*/0", "'*/2' for every other"),
         ("hour", "1,2,,3", "write"),
         ("hour", "?", "write"),
@@ -133,7 +147,7 @@ def test_class_attributes_are_those_of_apscheduler() -> None:
         ("hour", 1.0, "write"),
         ("hour", True, "write"),
         ("hour", b"1", "write"),
-        ("hour", [1], "write"),
+        ("hour", [], "write"),
         ("hour", {1: 2}, "write"),
         ("year", 1969, "give 1970 to 9999"),
         ("year", 10000, "give 1970 to 9999"),
@@ -215,3 +229,12 @@ def test_fields_are_values() -> None:
 )
 def test_days_of_the_month_by_position(text: str, moment: datetime, day: int | None) -> None:
     assert DayOfMonthField("day", text).get_next_value(moment) == day
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [([7, 8], "7,8"), ((7, "9-11"), "7,9-11"), ({8, 7}, "7,8"), (range(3), "0,1,2"), ([5], "5")],
+)
+def test_a_list_of_values_is_the_list_in_text(value: object, text: str) -> None:
+    trigger = CronTrigger(hour=value, timezone="UTC")  # type: ignore[arg-type]
+    assert str(trigger.fields[CronTrigger.FIELD_NAMES.index("hour")]) == text

@@ -110,6 +110,7 @@ def test_weekdays_that_all_dialects_read_alike_do_not_warn(
         ("@annually", {"day": "1", "month": "1"}),
     ],
 )
+@pytest.mark.filterwarnings("ignore::rapscheduler.errors.CrontabWarning")
 def test_vixie_lines_in_native_text(line: str, expected: dict[str, object]) -> None:
     midnight = {"minute": "0", "hour": "0", "day": "*", "month": "*", "day_of_week": "*"}
     assert vixie(line) == {**midnight, **expected}

@@ -16,6 +16,8 @@ from rapscheduler.triggers.cron._bounds import FIELD_NAMES, MAX_VALUES, MIN_VALU
 from rapscheduler.triggers.cron._compile import FieldText
 from rapscheduler.triggers.cron.fields import BaseField
 
+pytestmark = pytest.mark.slow
+
 UTC = timezone.utc
 START = datetime(2026, 1, 1, tzinfo=UTC)
 FEW = settings(max_examples=150, deadline=None)

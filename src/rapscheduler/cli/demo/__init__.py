@@ -120,9 +120,8 @@ def _add(
     for drawn in draw(schedules, arguments.jobs, arguments.seed):
         jobs.append(add(fire, drawn.trigger, args=(drawn.phase_us, drawn.period_us)))
         if len(jobs) % 500 == 0:
-            time.sleep(
-                0.001
-            )  # a thread that only computes leaves the interpreter to the others every 5 ms at best
+            # a thread that only computes leaves the interpreter to the others every 5 ms at best
+            time.sleep(0.001)
         if len(jobs) % 5000 == 0:
             elapsed = time.perf_counter() - started
             display.advance("adding", len(jobs), arguments.jobs, f"{len(jobs) / elapsed:,.0f} jobs/s")

@@ -16,7 +16,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from rapscheduler._serialization.codec import CallableRule
+from rapscheduler._clock import SYSTEM
+from rapscheduler._quoting import said
+from rapscheduler._scheduling.stored_rules import OlderRules, changed_rules, follow_rows, renew_rules
+from rapscheduler._serialization.callables import CallableRule
 from rapscheduler._serialization.legacy import is_pickled
 from rapscheduler._serialization.rows import JobRow
 from rapscheduler.cli.migrate.convert import CONVERTED, OURS, REFUSED, Verdict, judge
@@ -73,9 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return _run(arguments, places)
     except PlaceError as exc:
-        print(f"rapscheduler migrate: {exc}", file=sys.stderr)
+        print(f"rapscheduler migrate: {said(exc)}", file=sys.stderr)
     except Exception as exc:  # of any driver, which says what failed; the traceback would hide it
-        reason = f"{type(exc).__name__}: {exc}"
+        reason = f"{type(exc).__name__}: {said(exc)}"
         print(f"rapscheduler migrate: {reason}\nRun it again: what was converted stays so.", file=sys.stderr)
     finally:
         for place in places:
@@ -141,12 +144,17 @@ def _migrate(arguments: argparse.Namespace, source: Place, target: Place | None,
         places.append(goal)
     if write or target is not None:
         goal.open_store(write)
+    filled = source if target is None else target
+    if write:
+        follow_rows(filled.store, SYSTEM)
+    older = OlderRules(changed_rules(source.store._read_rules())[1])
     rule = CallableRule(arguments.allow)
     to = str(target) if target is not None else f"the same place; the rows as they were: {goal}"
     report = Report(str(source), to, write)
     with progress(len(source.ids())) as advance:
         for rows in source.batches():
-            verdicts = [judge(row, rule, source.knows_times) for row in rows]
+            now_us = SYSTEM.now_us()
+            verdicts = [judge(older.moved(row, now_us), rule, source.knows_times) for row in rows]
             if target is not None:
                 verdicts = _copy(target, verdicts, write)
             elif write:
@@ -154,6 +162,8 @@ def _migrate(arguments: argparse.Namespace, source: Place, target: Place | None,
             for verdict in verdicts:
                 report.add(verdict)
             advance(len(rows))
+    if write:
+        renew_rules(filled.store, SYSTEM)
     words = {
         CONVERTED: "converted" if write else "can be converted",
         OURS: "were converted before" if target is None else "were there already",

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from rapscheduler._quoting import masked, said
 from rapscheduler.cli.migrate.convert import CONVERTED, OURS, REFUSED, Verdict
 
 _IDS_SHOWN = 5
@@ -44,14 +45,15 @@ class Report:
         if self.notes:
             first = next(iter(self.notes.items()))
             print(
-                f"{len(self.notes):>12,}  of them with a note; the first, {first[0]!r}: {first[1]}", file=out
+                f"{len(self.notes):>12,}  of them with a note; the first, {first[0]!r}: {said(first[1])}",
+                file=out,
             )
         if self.reasons:
             print("\nrefused, and left as they are:", file=out)
         ordered = sorted(self.reasons.items(), key=lambda item: -len(item[1]))
         for reason, ids in ordered[:_REASONS_SHOWN]:
             shown = ", ".join(map(repr, ids[:_IDS_SHOWN])) + (", …" if len(ids) > _IDS_SHOWN else "")
-            print(f"{len(ids):>12,}  {reason}\n              {shown}", file=out)
+            print(f"{len(ids):>12,}  {said(reason)}\n              {shown}", file=out)
         if len(ordered) > _REASONS_SHOWN:
             print(f"              … {len(ordered) - _REASONS_SHOWN} more reasons: --report FILE", file=out)
 
@@ -64,7 +66,9 @@ class Report:
             "converted": self.ids[CONVERTED],
             "ours": self.ids[OURS],
             "refused": [
-                {"id": job_id, "reason": reason} for reason, ids in self.reasons.items() for job_id in ids
+                {"id": job_id, "reason": masked(reason)}
+                for reason, ids in self.reasons.items()
+                for job_id in ids
             ],
             "notes": self.notes,
         }

@@ -11,21 +11,32 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from rapscheduler._engine.cron import CronCore
 from rapscheduler._engine.cron_text import begin
 from rapscheduler._engine.datetimes import from_us, to_us
 from rapscheduler._engine.timezone import ZoneTable
-from rapscheduler.errors import CrontabWeekdayWarning
-from rapscheduler.triggers._kernel import KernelTrigger, instant_us, jitter_to_us, state_of, zone_for
-from rapscheduler.triggers.base import BaseTrigger, answers_by_kernel
+from rapscheduler._zones import get_localzone
+from rapscheduler.errors import CrontabWarning
+from rapscheduler.triggers._kernel import (
+    KernelTrigger,
+    instant_us,
+    jitter_to_us,
+    left_out_options,
+    left_out_state,
+    state_of,
+    take_left_out,
+    zone_for,
+)
+from rapscheduler.triggers.base import BaseTrigger, answers_by_kernel, checked_moment, kernel_of, or_never
 from rapscheduler.triggers.cron import _compile, _custom
-from rapscheduler.triggers.cron._bounds import DEFAULT_VALUES, FIELD_NAMES
+from rapscheduler.triggers.cron._bounds import DEFAULT_VALUES, FIELD_NAMES, FieldValue
 from rapscheduler.triggers.cron._compile import CronText, find_text, text_by_values
 from rapscheduler.triggers.cron._crontab import other_dialect, translated
+from rapscheduler.triggers.cron._draw import OPEN_DIALECTS, drawn, draws_of
 from rapscheduler.triggers.cron.fields import (
     BaseField,
     DayOfMonthField,
@@ -40,6 +51,7 @@ from rapscheduler.util import (
     datetime_ceil,
     datetime_repr,
     datetime_utc_add,
+    elsewhere,
 )
 
 __all__ = (
@@ -54,15 +66,22 @@ __all__ = (
     "WeekField",
     "astimezone",
     "convert_to_datetime",
+    "datetime",
     "datetime_ceil",
     "datetime_repr",
     "datetime_utc_add",
+    "get_localzone",
+    "timedelta",
 )
 
 STATE_VERSION = 3
 _STANDARD_FIELDS = _compile.FIELDS_MAP
 _MOST_WARNINGS = 1000
 _warned: set[str] = set()
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 
 class CronTrigger(CronCore, KernelTrigger):
@@ -90,11 +109,16 @@ class CronTrigger(CronCore, KernelTrigger):
         skipped times of day fire once, at the first instant after the gap
     :param day_or_weekday: a day fires when the day *or* the weekday matches, if neither begins with `*`
         (crontab's rule); by default both must match
+    :param exclude: days that are left out, as `calendars.days()` takes them: `["sat", "sun", "2026-12-24"]`
+    :param windows: the parts of a day in which it fires, such as `["08:00-18:00"]` (the end is not in it)
+    :param spread: `"hash"`: each job is late within the jitter by an amount that follows from its id
+    :param seed: what that amount follows from instead of the id
     :raises ValueError: if a field, date, jitter or rule makes no sense
     :raises TypeError: if a date or zone has the wrong type
     """
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
+    _delays_always = True
 
     FIELD_NAMES: ClassVar[tuple[str, ...]] = FIELD_NAMES
     FIELDS_MAP: ClassVar[dict[str, Any]] = _STANDARD_FIELDS
@@ -102,21 +126,25 @@ class CronTrigger(CronCore, KernelTrigger):
 
     def __init__(
         self,
-        year: int | str | None = None,
-        month: int | str | None = None,
-        day: int | str | None = None,
-        week: int | str | None = None,
-        day_of_week: int | str | None = None,
-        hour: int | str | None = None,
-        minute: int | str | None = None,
-        second: int | str | None = None,
+        year: FieldValue = None,
+        month: FieldValue = None,
+        day: FieldValue = None,
+        week: FieldValue = None,
+        day_of_week: FieldValue = None,
+        hour: FieldValue = None,
+        minute: FieldValue = None,
+        second: FieldValue = None,
         start_date: Any = None,
         end_date: Any = None,
         timezone: tzinfo | str | None = None,
         jitter: float | None = None,
-        dst: str = "once",
+        dst: Literal["once", "both", "shift"] = "once",
         *,
         day_or_weekday: bool = False,
+        exclude: Any = None,
+        windows: Any = None,
+        spread: Literal["hash"] | None = None,
+        seed: str | None = None,
     ) -> None:
         text: CronText | None = None
         if self.FIELDS_MAP is _STANDARD_FIELDS:
@@ -124,18 +152,20 @@ class CronTrigger(CronCore, KernelTrigger):
         if text is None:
             values = (year, month, day, week, day_of_week, hour, minute, second)
             text = _custom.text_of(type(self), values, day_or_weekday, dst)
-        zone = zone_for(timezone, start_date, end_date)
+        zone = zone_for(timezone, start_date, end_date, local=get_localzone)
         if start_date is None and end_date is None and jitter is None:
             begin(self, text, zone)
         else:
             self._begin(text, zone, start_date, end_date, jitter)
+        if not (exclude is None and windows is None and spread is None and seed is None):
+            self._leave_out(exclude, windows, spread, seed)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
         own_fields = cls.FIELDS_MAP is not _STANDARD_FIELDS
         if own_fields and answers_by_kernel(cls):
             setattr(cls, "get_next_fire_time", _custom.get_next_fire_time)  # noqa: B010 (the cellar is typed)
             setattr(cls, "_next_nominal", _custom.next_nominal)  # noqa: B010
+        super().__init_subclass__(**kwargs)
 
     def _begin(
         self, text: CronText, zone: ZoneTable, start_date: Any, end_date: Any, jitter: float | None
@@ -161,12 +191,16 @@ class CronTrigger(CronCore, KernelTrigger):
         cls,
         expr: str,
         timezone: tzinfo | str | None = None,
-        dialect: str = "apscheduler",
+        dialect: Literal["apscheduler", "vixie", "cronie", "quartz", "jenkins"] = "apscheduler",
         *,
         start_date: Any = None,
         end_date: Any = None,
         jitter: float | None = None,
-        dst: str = "once",
+        dst: Literal["once", "both", "shift"] = "once",
+        seed: str | None = None,
+        exclude: Any = None,
+        windows: Any = None,
+        spread: Literal["hash"] | None = None,
     ) -> CronTrigger:
         """Make a trigger from a crontab line; `docs/cron.md` has the dialects side by side.
 
@@ -174,17 +208,26 @@ class CronTrigger(CronCore, KernelTrigger):
         match. A line whose weekday numbers standard cron reads differently gives a `CrontabWeekdayWarning`, once.
         `dialect="vixie"` (5 fields or `@daily` etc.) is standard cron: 0 and 7 are Sunday, ranges wrap around
         (`fri-mon`, `22-2`), day *or* weekday when neither begins with `*`; it also takes `L`, `L-3`, `15W`, `LW`,
-        `5#2` (second Friday) and `5L` (last Friday). `dialect="quartz"` (6 or 7 fields, seconds first) numbers
-        weekdays from 1 = Sunday.
+        `5#2` (second Friday) and `5L` (last Friday). `dialect="cronie"` is the same with `~`: `0~59` is a random
+        minute, drawn now. `dialect="jenkins"` has `H`, a value that follows from the seed, and day *and* weekday must
+        match. `dialect="quartz"` (6 or 7 fields, seconds first) numbers weekdays from 1 = Sunday.
 
-        :param expr: the line; may begin with `CRON_TZ=Zone`
+        A line that is dead in standard cron and runs here (`22-2`) gives a `CrontabWarning`, once.
+
+        :param expr: the line, without a command (`rapscheduler.crontab.read` takes files); may begin with
+            `CRON_TZ=Zone`
         :param timezone: tzinfo or name of a zone (default: that of `CRON_TZ=`, else the system's)
+        :param seed: what `H` is drawn from, such as the job's id; with it `~` is the same each time, too
+        :param exclude, windows, spread: as the class takes them
         :raises ValueError: if the dialect has no such line
         :raises TypeError: if `expr` is not a text
         """
-        text, zone_name, advice = _crontab_line(expr, dialect, dst)
+        line = expr
+        if dialect in OPEN_DIALECTS and type(expr) is str:
+            line = drawn(expr, dialect, draws_of(seed))
+        text, zone_name, advice = _crontab_line(line, dialect, dst)
         if advice is not None:
-            _warn_once(expr, advice)
+            warn_once(expr, advice)
         if zone_name is not None:
             if timezone is not None:
                 raise ValueError(
@@ -192,15 +235,18 @@ class CronTrigger(CronCore, KernelTrigger):
                 )
             timezone = zone_name
         if cls is not CronTrigger and not _is_plain(cls):
-            return cls(
-                **_subclass_arguments(expr, dialect, text, dst, timezone, start_date, end_date, jitter)
+            trigger = cls(
+                **_subclass_arguments(line, dialect, text, dst, timezone, start_date, end_date, jitter)
             )
+            trigger._leave_out(exclude, windows, spread, None if spread is None else seed)
+            return trigger
         trigger = cls.__new__(cls)
-        zone = zone_for(timezone, start_date, end_date)
+        zone = zone_for(timezone, start_date, end_date, local=get_localzone)
         if start_date is None and end_date is None and jitter is None:
             begin(trigger, text, zone)
         else:
             trigger._begin(text, zone, start_date, end_date, jitter)
+        trigger._leave_out(exclude, windows, spread, None if spread is None else seed)
         return trigger
 
     @property
@@ -245,10 +291,18 @@ class CronTrigger(CronCore, KernelTrigger):
         late = super()._dispatch_time(nominal, now)
         return late if self.end_us is None else from_us(min(to_us(late, self.zone), self.end_us), self.zone)
 
+    def _why_never(self, now_us: int) -> str:
+        if kernel_of(self) is None or self.next_fire_us(None, now_us) is not None:
+            return ""
+        from rapscheduler.triggers.cron._never import reason
+
+        return reason(self, now_us) or super()._why_never(now_us)
+
     def explain(self, start: datetime | None = None) -> str:
         from rapscheduler.triggers.cron._explain import explained
 
-        return explained(self, start)
+        start = None if start is None else checked_moment("start", start)
+        return or_never(self, explained(self, start), start)
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = {
@@ -263,7 +317,7 @@ class CronTrigger(CronCore, KernelTrigger):
             state["dst"] = self.dst
         if self.day_or_weekday:
             state["day_or_weekday"] = True
-        return state
+        return state if self.skips is None else {**state, **left_out_state(self)}
 
     def __setstate__(self, state: Any) -> None:
         """Take a state of ours, or one written by APScheduler 3.x (version 1 or 2).
@@ -280,6 +334,7 @@ class CronTrigger(CronCore, KernelTrigger):
         start_date, end_date = state["start_date"], state["end_date"]
         zone = zone_for(state["timezone"], start_date, end_date)
         self._begin(text, zone, start_date, end_date, state.get("jitter"))
+        take_left_out(self, state)
 
     def __str__(self) -> str:
         return f"cron[{self._options()}]"
@@ -297,6 +352,7 @@ class CronTrigger(CronCore, KernelTrigger):
             options.append(f"dst={self.dst!r}")
         if self.day_or_weekday:
             options.append("day_or_weekday=True")
+        options += left_out_options(self)
         return f"<{type(self).__name__} ({', '.join(options)}, timezone='{self.timezone}')>"
 
     def _options(self) -> str:
@@ -304,7 +360,7 @@ class CronTrigger(CronCore, KernelTrigger):
 
 
 @lru_cache(maxsize=16384)
-def _crontab_line(expr: str, dialect: str, dst: str) -> tuple[CronText, str | None, str | None]:
+def _crontab_line(expr: str, dialect: str, dst: str) -> tuple[CronText, str | None, CrontabWarning | None]:
     """(shared form, zone of `CRON_TZ=`, advice) of a line."""
     if not isinstance(expr, str):
         raise TypeError(f"a crontab line is a text such as '0 9 * * mon-fri', not {expr!r}")
@@ -351,10 +407,20 @@ def _subclass_arguments(
     return arguments
 
 
-def _warn_once(expr: str, advice: str) -> None:
+def advice_of(expr: str, dialect: str) -> CrontabWarning | None:
+    """What `from_crontab` would warn of, if it has not yet."""
+    return None if expr in _warned else _crontab_line(expr, dialect, "once")[2]
+
+
+def warn_once(expr: str, advice: CrontabWarning, stacklevel: int = 3) -> None:
+    """Warn of a line, unless that was done."""
     if expr in _warned:
         return
     if len(_warned) >= _MOST_WARNINGS:
         _warned.clear()
     _warned.add(expr)
-    warnings.warn(advice, CrontabWeekdayWarning, stacklevel=3)
+    warnings.warn(advice, stacklevel=stacklevel)
+
+
+# What APScheduler's class has in slots, for programs that go through the list. The values are the engine's.
+CronTrigger.__slots__ = ("end_date", "fields", "jitter", "start_date", "timezone")

@@ -6,7 +6,12 @@ Order matters: `FIELD_NAMES` goes from the most to the least significant field.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
+
+#: what a field may be given: "*/2", 5, [7, 8], range(9, 18)
+FieldValue = int | str | Sequence[int | str] | AbstractSet[int | str] | None
 
 FIELD_NAMES: Final = ("year", "month", "day", "week", "day_of_week", "hour", "minute", "second")
 MIN_VALUES: Final = {

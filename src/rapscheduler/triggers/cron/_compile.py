@@ -28,6 +28,7 @@ from rapscheduler.triggers.cron.fields import (
     DayOfWeekField,
     MonthField,
     WeekField,
+    written,
 )
 
 FIELDS_MAP: dict[str, type[BaseField]] = {
@@ -146,7 +147,7 @@ def text_by_values(*key: Any) -> CronText:
     """The shared form of a schedule that nobody has to find again by its values; else as `text_of`."""
     text: CronText | None = _table.of_known(*key)
     while text is None:  # once, unless another thread has so much to learn that it forgets this
-        texts = [value if value is None or type(value) is str else str(value) for value in key[:-2]]
+        texts = [value if value is None or type(value) is str else written(value) for value in key[:-2]]
         for index, value in enumerate(texts):
             if value is not None:
                 _learn(index, value)

@@ -11,7 +11,7 @@ that a field refuses is left for the next wall time at which that field can have
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rapscheduler._engine.datetimes import from_us, to_us
 from rapscheduler.triggers.base import answers_by_kernel
@@ -20,20 +20,17 @@ from rapscheduler.triggers.cron._bounds import FIELD_NAMES
 from rapscheduler.triggers.cron._compile import CronText
 from rapscheduler.triggers.cron.fields import BaseField
 
-if TYPE_CHECKING:
-    from rapscheduler.triggers.cron import CronTrigger
-
 _MOST_PROPOSALS = 100_000
 
 
-def text_of(cls: type[CronTrigger], values: tuple[Any, ...], either: bool, dst: str) -> CronText:
+def text_of(cls: Any, values: tuple[Any, ...], either: bool, dst: str) -> CronText:
     """The schedule of any class of triggers, from field values."""
     if cls.FIELDS_MAP is _compile.FIELDS_MAP:
         return _compile.text_of(*values, either, dst)
     return _compile.text_of_classes(cls.FIELDS_MAP, values, either, dst)
 
 
-def text_of_objects(cls: type[CronTrigger], fields: list[Any], either: bool, dst: str) -> CronText:
+def text_of_objects(cls: Any, fields: list[Any], either: bool, dst: str) -> CronText:
     """The schedule of field objects: ours, or APScheduler's own, which old states contain."""
     names = tuple(getattr(field, "name", None) for field in fields)
     if names != FIELD_NAMES:
@@ -51,7 +48,7 @@ def text_of_objects(cls: type[CronTrigger], fields: list[Any], either: bool, dst
     return text
 
 
-def _ours(cls: type[CronTrigger], field: Any) -> BaseField:
+def _ours(cls: Any, field: Any) -> BaseField:
     if isinstance(field, BaseField):
         return field
     kind = type(field)
@@ -73,9 +70,7 @@ def _written(expression: Any) -> str:
     return str(expression)
 
 
-def get_next_fire_time(
-    self: CronTrigger, previous_fire_time: datetime | None, now: datetime
-) -> datetime | None:
+def get_next_fire_time(self: Any, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
     """`CronTrigger.get_next_fire_time` for field classes the kernel may not know.
 
     :raises RuntimeError: if a hundred thousand proposals were refused in a row
@@ -84,7 +79,7 @@ def get_next_fire_time(
     return None if moment is None else self._dispatch_time(moment, now)
 
 
-def next_nominal(self: CronTrigger, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+def next_nominal(self: Any, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
     """The same, without jitter."""
     zone = self.zone
     previous_us = None if previous_fire_time is None else to_us(previous_fire_time, zone)
@@ -109,7 +104,7 @@ def _matches(field: BaseField, moment: datetime) -> bool:
     return field.get_next_value(moment) == field.get_value(moment)
 
 
-def _changes_us(self: CronTrigger, name: str, moment: datetime, fire_us: int) -> int | None:
+def _changes_us(self: Any, name: str, moment: datetime, fire_us: int) -> int | None:
     """The first instant at which a field can have another value than at `moment`."""
     wall = moment.replace(tzinfo=None, fold=0)
     try:

@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rapscheduler._engine.cron import CronCore, CronSpec
 from rapscheduler._engine.timezone import ZoneTable
-
-if TYPE_CHECKING:
-    from rapscheduler.triggers.cron import CronTrigger
+from rapscheduler.triggers._kernel import left_out_text
+from rapscheduler.triggers._words import jitter_text
 
 MONTH_NAMES = (
     "January",
@@ -42,7 +41,7 @@ _ALL_HOURS = list(range(24))
 _ALL_MINUTES = list(range(60))
 
 
-def explained(trigger: CronTrigger, start: datetime | None) -> str:
+def explained(trigger: Any, start: datetime | None) -> str:
     """The whole sentence."""
     spec = trigger.spec
     parts = [part for part in (_times(spec), _days(spec), _weeks(spec), _years(spec)) if part]
@@ -54,8 +53,7 @@ def explained(trigger: CronTrigger, start: datetime | None) -> str:
         text += f", from {moment_text(trigger.start_date)}"
     if trigger.end_date is not None:
         text += f", until {moment_text(trigger.end_date)}"
-    if trigger.jitter:
-        text += f", up to {trigger.jitter} s late"
+    text += jitter_text(trigger.jitter) + left_out_text(trigger)
     note = _zone_note(trigger, start)
     return f"{text}; {note}" if note else text
 
@@ -250,7 +248,7 @@ def _year_range(first: int, last: int, step: int) -> str:
 # --- zone changes ---
 
 
-def _zone_note(trigger: CronTrigger, start: datetime | None) -> str:
+def _zone_note(trigger: Any, start: datetime | None) -> str:
     """The next zone change that skips or repeats a fire time, within ten years; empty when there is none."""
     spec = trigger.spec
     if not _names_a_time(spec):

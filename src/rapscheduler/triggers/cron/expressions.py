@@ -14,12 +14,10 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rapscheduler._advice import name_cure, step_cure
 from rapscheduler._engine.calendar import days_in_month, last_weekday, nearest_workday, nth_weekday
 from rapscheduler.triggers.cron._bounds import MAX_VALUES, MIN_VALUES, MONTHS, WEEKDAYS
-from rapscheduler.util import asint
-
-if TYPE_CHECKING:
-    from rapscheduler.triggers.cron.fields import BaseField
+from rapscheduler.util import asint, elsewhere
 
 __all__ = (
     "AllExpression",
@@ -35,6 +33,10 @@ __all__ = (
 _FLAGS = re.ASCII | re.IGNORECASE
 
 
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
+
+
 def _number(text: Any) -> int | None:
     return None if text is None else int(text)
 
@@ -44,7 +46,16 @@ def _named(text: Any, names: list[str], what: str) -> int:
     try:
         return names.index(str(text).lower())
     except ValueError:
-        raise ValueError(f'Invalid {what} name "{text}"; write one of {", ".join(names)}') from None
+        cure = name_cure(str(text), names)
+        raise ValueError(f'Invalid {what} name "{text}"; write one of {", ".join(names)}{cure}') from None
+
+
+class BackwardsError(ValueError):
+    """A range that ends before it begins; its field knows how to write it."""
+
+    def __init__(self, expression: RangeExpression) -> None:
+        super().__init__("The minimum value in a range must not be higher than the maximum")
+        self.expression = expression
 
 
 class AllExpression:
@@ -62,21 +73,22 @@ class AllExpression:
 
     def validate_range(self, field_name: str) -> None:
         """ValueError when the field has no such values."""
-        total = MAX_VALUES[field_name] - MIN_VALUES[field_name]
-        self._validate_step(total)
+        self._validate_step(field_name, MIN_VALUES[field_name], MAX_VALUES[field_name])
 
-    def _validate_step(self, total: int) -> None:
+    def _validate_step(self, field_name: str, first: int, last: int) -> None:
+        """A step over the end of what it counts leaves the first value only, which can be said more plainly."""
+        total = last - first
         if self.step and self.step > max(total, 1):
             raise ValueError(
                 f"the step value ({self.step}) is higher than the total range of the expression ({total}); "
-                f"give a step of at most {max(total, 1)}, or leave it out and name the values"
+                f"{step_cure(field_name, self.step, first)}"
             )
 
     def values(self, minimum: int, maximum: int) -> range:
         """The values this expression stands for, in a field of these limits."""
         return range(minimum, maximum + 1, self.step or 1)
 
-    def get_next_value(self, date: datetime, field: BaseField) -> int | None:
+    def get_next_value(self, date: datetime, field: Any) -> int | None:
         """The first value at or after the field's value in `date`; `None` when there is none before it wraps."""
         minimum, maximum = field.get_min(date), field.get_max(date)
         start = max(field.get_value(date), minimum)
@@ -120,13 +132,7 @@ class RangeExpression(AllExpression):
         if self.last is None and self.step is None:
             self.last = self.first
         if self.last is not None and self.first > self.last:
-            raise ValueError(self._backwards())
-
-    def _backwards(self) -> str:
-        return (
-            "The minimum value in a range must not be higher than the maximum; for a range that wraps around, "
-            "write both parts as a list, such as '22-23,0-2'"
-        )
+            raise BackwardsError(self)
 
     def validate_range(self, field_name: str) -> None:
         minimum, maximum = MIN_VALUES[field_name], MAX_VALUES[field_name]
@@ -146,7 +152,7 @@ class RangeExpression(AllExpression):
             raise ValueError(
                 f"the first value ({self.first}) is higher than the maximum value ({maximum}); {advice}"
             )
-        self._validate_step((maximum if self.last is None else self.last) - self.first)
+        self._validate_step(field_name, self.first, maximum if self.last is None else self.last)
 
     def values(self, minimum: int, maximum: int) -> range:
         last = maximum if self.last is None else min(self.last, maximum)
@@ -206,12 +212,6 @@ class MonthRangeExpression(_NamedRange):
     what = "month"
     __slots__ = ()
 
-    def _backwards(self) -> str:
-        return (
-            "The minimum value in a range must not be higher than the maximum; for a range that wraps around, "
-            "write both parts as a list, such as 'nov-dec,jan-feb'"
-        )
-
 
 class WeekdayRangeExpression(_NamedRange):
     """`mon`, `mon-fri` or `mon-sun/2`."""
@@ -220,12 +220,6 @@ class WeekdayRangeExpression(_NamedRange):
     base = 0
     what = "weekday"
     __slots__ = ()
-
-    def _backwards(self) -> str:
-        return (
-            "The minimum value in a range must not be higher than the maximum; weeks begin on Monday here, so "
-            "write both parts as a list, such as 'fri-sun,mon'"
-        )
 
 
 class WeekdayPositionExpression(AllExpression):
@@ -248,7 +242,7 @@ class WeekdayPositionExpression(AllExpression):
     def validate_range(self, field_name: str) -> None:
         """Any place and weekday is a possible one."""
 
-    def get_next_value(self, date: datetime, field: BaseField) -> int | None:
+    def get_next_value(self, date: datetime, field: Any) -> int | None:
         if self.option_num == 5:
             day = last_weekday(date.year, date.month, self.weekday)
         else:
@@ -278,7 +272,7 @@ class LastDayOfMonthExpression(AllExpression):
         if self.offset > 30:
             raise ValueError(f"no month has a day {self.offset} days before its last; give last-1 to last-30")
 
-    def get_next_value(self, date: datetime, field: BaseField) -> int | None:
+    def get_next_value(self, date: datetime, field: Any) -> int | None:
         day = days_in_month(date.year, date.month) - self.offset
         return day if day >= date.day else None
 
@@ -307,7 +301,7 @@ class NearestWorkdayExpression(AllExpression):
                 f"the last value ({self.day}) is higher than the maximum value (31); give 1W to 31W"
             )
 
-    def get_next_value(self, date: datetime, field: BaseField) -> int | None:
+    def get_next_value(self, date: datetime, field: Any) -> int | None:
         length = days_in_month(date.year, date.month)
         if self.day > length:
             return None

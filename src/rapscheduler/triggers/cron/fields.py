@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from rapscheduler._advice import field_cure, wrapped_range
 from rapscheduler._engine.calendar import days_in_month
 from rapscheduler.triggers.cron._bounds import DEFAULT_VALUES, MAX_VALUES, MIN_VALUES, accepted
 from rapscheduler.triggers.cron.expressions import (
     AllExpression,
+    BackwardsError,
     LastDayOfMonthExpression,
     MonthRangeExpression,
     NearestWorkdayExpression,
@@ -23,6 +25,7 @@ from rapscheduler.triggers.cron.expressions import (
     WeekdayPositionExpression,
     WeekdayRangeExpression,
 )
+from rapscheduler.util import elsewhere
 
 __all__ = (
     "DEFAULT_VALUES",
@@ -36,6 +39,29 @@ __all__ = (
 )
 
 SEPARATOR = re.compile(" *, *")
+MOST_CHARACTERS = 4000  # of a field: every part of it takes microseconds, and rows of others have fields too
+
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
+
+
+def written(value: Any) -> str:
+    """The text of a field's value: a number, a text, or a list, tuple, set or range of these."""
+    if isinstance(value, (list, tuple, set, frozenset, range)) and value:
+        if isinstance(value, range):
+            value = value[:MOST_CHARACTERS]
+        elif len(value) > MOST_CHARACTERS:
+            raise _too_long(len(value), "items")
+        return ",".join(sorted(map(str, value)) if isinstance(value, (set, frozenset)) else map(str, value))
+    return str(value)
+
+
+def _too_long(length: int, what: str) -> ValueError:
+    return ValueError(
+        f"a field of {length} {what} is longer than the {MOST_CHARACTERS} characters that one may have; ranges and "
+        "steps ('0-59/5') say the same in fewer"
+    )
 
 
 class BaseField:
@@ -77,7 +103,10 @@ class BaseField:
     def compile_expressions(self, exprs: Any) -> None:
         """Parse the whole text of the field."""
         self.expressions = []
-        for expr in SEPARATOR.split(str(exprs).strip()):
+        text = written(exprs).strip()
+        if len(text) > MOST_CHARACTERS:
+            raise _too_long(len(text), "characters")
+        for expr in SEPARATOR.split(text):
             self.compile_expression(expr)
 
     def compile_expression(self, expr: str) -> None:
@@ -89,12 +118,28 @@ class BaseField:
                     compiled = compiler(**match.groupdict())
                     compiled.validate_range(self.name)
                 except ValueError as exc:
+                    cure = self._wrapped(exc.expression) if isinstance(exc, BackwardsError) else ""
                     raise ValueError(
-                        f"Error validating expression {expr!r} for field {self.name!r}: {exc}"
+                        f"Error validating expression {expr!r} for field {self.name!r}: {exc}{cure}"
                     ) from None
                 self.expressions.append(compiled)
                 return
-        raise ValueError(f'Unrecognized expression "{expr}" for field "{self.name}"; {accepted(self.name)}')
+        cure = field_cure(self.name, expr)
+        raise ValueError(
+            f'Unrecognized expression "{expr}" for field "{self.name}"; {cure}{accepted(self.name)}'
+        )
+
+    def _wrapped(self, backwards: RangeExpression) -> str:
+        """How to write a range that goes over the end of the field."""
+        if self.name not in MIN_VALUES or self.name == "year" or backwards.last is None:
+            return ""
+        lowest, highest = MIN_VALUES[self.name], MAX_VALUES[self.name]
+        if backwards.first > highest or backwards.last < lowest:
+            return ""
+        begins = "weeks begin on Monday here; " if self.name == "day_of_week" else ""
+        names = getattr(backwards, "names", None)
+        text = wrapped_range(backwards.first, backwards.last, backwards.step, lowest, highest, names)
+        return f"; {begins}for a range that wraps around write {text!r}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, type(self)) and self.expressions == other.expressions

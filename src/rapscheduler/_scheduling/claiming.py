@@ -1,0 +1,148 @@
+"""A batch whose runs are claimed in their store before they are submitted.
+
+Here: `ClaimedBatch`, how it differs from a `Batch`. Not here: the lease, what is under way (`claims`).
+
+The order is turned round: the claim moves the jobs on and writes their runs as under way, in one transaction; what was
+claimed is submitted then, and what an executor does not take is handed back.
+"""
+
+from __future__ import annotations
+
+from rapscheduler._engine.planning import Change, Submission, split_by_executor
+from rapscheduler._quoting import said
+from rapscheduler._scheduling import storing
+from rapscheduler._scheduling.batch import Batch
+from rapscheduler._scheduling.claims import Claim, Claims
+from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
+from rapscheduler.executors.base import Failures
+from rapscheduler.jobstores.base import park_reason
+
+Pairs = list[tuple[Submission, Change]]
+
+
+class ClaimedBatch(Batch):
+    """`_held`: the claims of what is being submitted, by `id()` of the submission."""
+
+    _claims_all = True
+
+    __slots__ = ("_held",)
+
+    def carry_out(self) -> None:
+        self._held: dict[int, Claim] = {}
+        try:
+            super().carry_out()
+        finally:
+            self._claims.let_go()
+
+    @property
+    def _claims(self) -> Claims:
+        claims: Claims = self._shelf.calls._claims
+        return claims
+
+    def _submit_and_settle(self) -> None:
+        pairs: Pairs = []
+        groups = split_by_executor(self._plan.submissions, self._plan.changes)
+        for alias, (submissions, changes) in groups.items():
+            try:
+                self._scheduler._lookup_executor(alias)
+            except BaseException as exc:
+                if ends_program(exc):
+                    raise
+                self._park_for_want(alias, changes)
+            else:
+                pairs += zip(submissions, changes, strict=True)
+        parks, self.changes = self.changes, []
+        if self._is_open() and self._is_claimed(pairs, parks):
+            groups = split_by_executor([one for one, _ in pairs], [change for _, change in pairs])
+            try:
+                for alias, group in groups.items():
+                    if not self._is_open():
+                        break
+                    self._submit(alias, *group)
+            finally:  # what was claimed and not submitted, whatever was raised
+                for one, change in pairs:
+                    if id(one) not in self._held:
+                        self._claims.again(self._claims.hold(one, change))
+        self.changes += parks
+        self._tell()
+
+    def _count(self, submissions: list[Submission], changes: list[Change], failures: Failures) -> None:
+        """The jobs have moved on already: the count is written by itself."""
+        from rapscheduler._scheduling import max_runs
+
+        refused = {id(one) for one, _ in failures}
+        taken = [
+            (one, self._counted[id(one)])
+            for one in submissions
+            if id(one) in self._counted and id(one) not in refused
+        ]
+        self.events += max_runs.write_claimed(self._scheduler, self._shelf, taken)
+
+    def _wait(self, one: Submission) -> int:
+        """A run that is claimed is under way: none waits."""
+        self._skip(one)
+        return 0
+
+    def _is_claimed(self, pairs: Pairs, parks: list[Change]) -> bool:
+        """Claim what is in `pairs`, where only that stays which was."""
+        if not pairs and not parks:
+            return False
+        try:
+            with self._shelf.door:
+                refused = self._claims.claim(pairs, parks)
+        except BaseException as exc:
+            if ends_program(exc):
+                raise
+            self._scheduler._logger.warning(
+                "Error claiming %d runs in job store %r: %s -- they stay due, trying again in %g s",
+                len(pairs),
+                self._shelf.alias,
+                said(exc),
+                self._scheduler.jobstore_retry_interval,
+            )
+            storing.back_off(self._scheduler, self._shelf)
+            return False
+        if refused is None:
+            return False  # the keeper finds out, and says so
+        for one, change in pairs:
+            if one.job.id in refused.busy:
+                self._skip(one)
+                self.changes.append(change)
+        if refused.gone or refused.busy:
+            pairs[:] = [
+                pair
+                for pair in pairs
+                if pair[1].job.id not in refused.gone and pair[1].job.id not in refused.busy
+            ]
+        return True
+
+    def _announce_backlogs(self, submissions: list[Submission], changes: list[Change]) -> None:
+        several = {id(one) for one in self._plan.backlogs}
+        hold = self._claims.hold
+        for one, change in zip(submissions, changes, strict=True):
+            self._held[id(one)] = hold(one, change, id(one) in several)
+
+    def _note_backlogs(
+        self, submissions: list[Submission], changes: list[Change], failures: Failures
+    ) -> None:
+        """What was skipped or can't run ended with that; what was refused for another reason is handed back."""
+        for one, error in failures:
+            claim = self._held[id(one)]
+            if isinstance(error, (MaxInstancesReachedError, UnrunnableJobError)):
+                claim.end()
+            else:
+                self._claims.again(claim)
+
+    def _park_unrunnable(self, one: Submission, change: Change, error: BaseException) -> None:
+        """The job was moved on already: it is parked where it is now, or comes back for that."""
+        park = Change(one.job, change.run_at_us, park=park_reason(error))
+        store = self._shelf.store
+        if change.remove:
+            park.job._advance(change.expected_us, change.nominal_us, None)
+            store.add_job(one.job)
+            park = Change(one.job, change.expected_us, park=park_reason(error))
+        self._set_aside([park])
+        store._park(park)
+
+    def _keep_due(self, again: list[Submission], until_us: int) -> None:
+        """They were handed back."""

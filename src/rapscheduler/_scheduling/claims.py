@@ -1,0 +1,275 @@
+"""The claims of one scheduler on one store: its lease, its runs under way, what it takes and claims.
+
+Here: `Claims` and `Claim`. Not here: the thread that keeps the lease (`keeper`), a pass's batch (`claiming`), what is
+written how (`jobstores._shared`).
+
+A run is claimed before it is submitted, and begun only while this scheduler holds its lease, which its own clock
+decides: one that runs on while the machine sleeps. `until_s` is a lease after the last heartbeat was *sent*, less a
+tenth; others may take over a lease after it *arrived*. So nobody begins a run that somebody else may have.
+
+Data: `_under_way` maps the key of a run (job id, first run time) to its claim, from before it is written until the
+store was told of its end. Any thread may end a run; `_ended` and `_left` are deques, which the keeper empties.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rapscheduler._clock import steady_s
+from rapscheduler._engine.planning import Change, Submission
+from rapscheduler._instants import SECOND_US
+from rapscheduler._scheduling.ports import Scheduler
+from rapscheduler._serialization.rows import RowChange
+from rapscheduler.executors._home import Backlog, Backlogs
+from rapscheduler.jobstores._shared import ClaimRow, Me, Refused, RunKey, SharedRows, take_to_claim
+
+_MARGIN = 0.1  # of a lease
+_WINDOW_S = 0.5  # in which the runs that end tell how many may wait
+_LEAST_ROOM = 64
+_ANY = 1_000_000_000  # places of a job that may overlap
+_NONE: dict[str, Any] = {}
+FULL_WAIT_S = 0.02
+LAPSED_WAIT_S = 0.1
+TAKEN_WAIT_S = 0.05  # before asking again for due jobs that another scheduler has taken
+
+
+class Claim(Backlog):
+    """A claimed submission. `lapsed`: it may not be begun here any more; then, and when it was closed to be put back,
+    what was not begun is handed to whoever is there."""
+
+    __slots__ = ("claims", "epoch", "key", "lapsed", "several")
+
+    puts_back = False
+
+    def __init__(
+        self,
+        table: Backlogs,
+        submission: Submission,
+        change: Change,
+        claims: Claims,
+        key: RunKey,
+        several: bool,
+    ) -> None:
+        super().__init__(table, submission, change)
+        self.claims, self.key, self.several = claims, key, several
+        self.epoch = claims.me.epoch
+        self.lapsed = False
+        self.now_us = claims.now_us
+
+    def begin(self, i: int) -> bool:
+        if self.epoch != self.claims.me.epoch or not self.claims.holds_lease():
+            self.lapsed = True
+            return False
+        if not super().begin(i):
+            return False
+        if i:
+            self.claims.progressed(self)
+        return True
+
+    def end(self) -> bool:
+        closed = super().end()
+        self.claims.ended(self)
+        return closed
+
+
+class Claims:
+    """See the head of this file. `rows`: what the store brings."""
+
+    def __init__(self, scheduler: Scheduler, alias: str, store: Any) -> None:
+        self.scheduler, self.alias, self.store = scheduler, alias, store
+        self.rows: SharedRows = store._shared
+        self.me = Me(self.rows.lease_s)
+        self.until_s = 0.0
+        self.pid = os.getpid()
+        self._offset_us = 0  # the store's clock less that of `steady_s`
+        self._own_clock = scheduler._clock.__class__.__module__.startswith("rapscheduler.testing")
+        self._under_way: dict[RunKey, Claim | None] = {}
+        self._ended: deque[RunKey] = deque()
+        self._left: deque[tuple[RunKey, int, bool]] = deque()
+        self._progressed: dict[RunKey, Claim] = {}
+        self._is_full = False
+        self._window_s, self._ended_now, self._ended_before = steady_s(), 0, 0
+
+    # The lease, the clock
+
+    def holds_lease(self) -> bool:
+        return steady_s() < self.until_s
+
+    def renewed(self, sent_s: float, now_us: int) -> None:
+        """A heartbeat that was sent then was answered just now with the store's time."""
+        self._offset_us = now_us - int((sent_s + steady_s()) / 2 * SECOND_US)
+        self.until_s = sent_s + self.me.lease_s * (1 - _MARGIN)
+
+    def now_us(self) -> int:
+        """The store's time, which all its schedulers go by."""
+        if self._own_clock:
+            return self.scheduler._clock.now_us()
+        return int(steady_s() * SECOND_US) + self._offset_us
+
+    def expelled(self) -> int:
+        """Others have the runs of this epoch: a new one begins. How many runs were under way."""
+        count = len(self._under_way)
+        self.until_s = 0.0
+        self.me.epoch += 1
+        self._under_way = {}
+        return count
+
+    # The pass
+
+    def room(self, limit: int) -> int:
+        """How many jobs may be taken now: no more wait here than ended in the last half second or two, or than twice
+        the workers, so that others get what this one would only queue."""
+        if not self.holds_lease():
+            return 0
+        now_s = steady_s()
+        if now_s - self._window_s > _WINDOW_S:
+            self._window_s, self._ended_before, self._ended_now = now_s, self._ended_now, 0
+        waiting, least = 0, 0
+        for executor in list(self.scheduler._executors.values()):
+            depth = getattr(executor, "_queue_depth", None)
+            waiting += (depth() if depth is not None else None) or 0
+            least += 2 * _workers(executor)
+        most = max(least, 2 * (self._ended_before + self._ended_now))
+        room = max(0, min(limit, most - waiting))
+        self._is_full = room == 0
+        return room
+
+    def take(self, now_us: int, limit: int) -> Sequence[Any]:
+        """Due jobs, which nobody else is given until they are claimed or let go."""
+        return take_to_claim(self.store, self.me, now_us, limit)
+
+    def claim(self, pairs: Sequence[tuple[Submission, Change]], parks: Sequence[Change]) -> Refused | None:
+        """Write these runs as under way, and their jobs moved on. `None`: the lease is over, nothing was written."""
+        count = self.scheduler._running_counts.count
+        rows: list[ClaimRow] = []
+        keys: list[RunKey] = []
+        for one, change in pairs:
+            job: Any = one.job
+            times = one.run_times_us
+            places = _ANY if (job._extras or _NONE).get("overlap") == "allow" else job.max_instances
+            rows.append(ClaimRow(row_change(change), times[0], times[-1], places - count(job.id)))
+            keys.append((job.id, times[0]))
+        under_way = self._under_way
+        under_way.update(dict.fromkeys(keys))
+        refused: Refused | None = None
+        try:
+            if self.holds_lease():
+                refused = self.rows.claim(self.me, rows, [row_change(change) for change in parks])
+        finally:
+            if refused is None:
+                for key in keys:
+                    under_way.pop(key, None)
+        if refused is not None and (refused.gone or refused.busy):
+            for key in keys:
+                if key[0] in refused.gone or key[0] in refused.busy:
+                    under_way.pop(key, None)
+        return refused
+
+    def hold(self, one: Submission, change: Change, several: bool = False) -> Claim:
+        """A claimed run is about to be handed over."""
+        table, job = self.scheduler._backlogs, one.job
+        claim = Claim(table, one, change, self, (job.id, next(iter(one.times_us()))), several)
+        self._under_way[claim.key] = claim
+        table.put(claim)
+        return claim
+
+    def wake(self) -> None:
+        """There is something to write."""
+
+    def let_go(self) -> None:
+        self.rows.let_go()
+
+    def wait_s(self, ask: Callable[[], int | None], taken_at_us: int, took: bool) -> float | None:
+        """Seconds until something is due; `ask` tells when the earliest job is."""
+        if not self.holds_lease():
+            return LAPSED_WAIT_S
+        if self._is_full:
+            return FULL_WAIT_S
+        earliest_us = ask()
+        if earliest_us is None:
+            return None
+        if earliest_us <= taken_at_us and not took:
+            return TAKEN_WAIT_S
+        return (earliest_us - self.now_us()) / SECOND_US
+
+    # The end of runs
+
+    def progressed(self, claim: Claim) -> None:
+        self._progressed[claim.key] = claim
+        self.wake()
+
+    def ended(self, claim: Claim) -> None:
+        """A run ended, or was not begun. A second call does nothing."""
+        key = claim.key
+        if self._under_way.get(key) is not claim:
+            return  # told already, or taken over by others
+        self._progressed.pop(key, None)
+        left = next(claim.left(), None) if claim.kept or claim.lapsed else None
+        if left is None:
+            self._ended_now += 1
+            self._ended.append(key)
+        elif claim.epoch == self.me.epoch:
+            self._left.append((key, left[0], True))
+        self.wake()
+
+    def again(self, claim: Claim) -> None:
+        """A claimed run that its executor did not take, for now: it is nobody's, and somebody tries again."""
+        claim.lapsed = True
+        claim.end()
+
+    def flush(self) -> bool:
+        """Tell the store what ended. False: there was nothing to tell."""
+        ended = [self._ended.popleft() for _ in range(len(self._ended))]
+        left = [self._left.popleft() for _ in range(len(self._left))]
+        moving = [self._progressed.popitem() for _ in range(len(self._progressed))]
+        going = [(key, _current_us(claim), False) for key, claim in moving]
+        if not ended and not left and not going:
+            return False
+        try:
+            self.rows.write(self.me, ended, [*going, *left])
+        except BaseException:
+            self._ended.extendleft(ended)
+            self._left.extendleft(left)
+            raise
+        for key in ended:
+            self._under_way.pop(key, None)
+        for key, _, _ in left:
+            self._under_way.pop(key, None)
+        return True
+
+    def known(self) -> set[RunKey]:
+        """The runs of this scheduler that its store may have."""
+        return set(self._under_way)
+
+    def has_ended(self) -> bool:
+        """Whether no run is under way, and the store knows it."""
+        return not self._under_way
+
+
+def _current_us(claim: Claim) -> int:
+    """The run time of a backlog that is being run."""
+    times = claim.submission.times_us()
+    current_us = next(times)
+    for _ in range(claim.begun - 1):
+        current_us = next(times, current_us)
+    return current_us
+
+
+def _workers(executor: Any) -> int:
+    """How many runs an executor can make at once, as far as that can be told."""
+    for one in (executor, getattr(executor, "_pool", None)):
+        workers = getattr(one, "_max_workers", None)
+        if isinstance(workers, int):
+            return workers
+    return _LEAST_ROOM
+
+
+def row_change(change: Change) -> RowChange:
+    """What happens to the row of a job."""
+    nominal_us = None if change.nominal_us == change.run_at_us else change.nominal_us
+    job: Any = change.job
+    expected_us: Any = change.expected_us
+    return RowChange(job.id, expected_us, change.run_at_us, nominal_us, change.remove, change.park)

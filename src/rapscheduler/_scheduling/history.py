@@ -1,0 +1,274 @@
+"""What became of the runs: kept in memory, or written away in batches.
+
+Here: the setting, the ring in memory, the writer thread, the questions. Not here: SQL and Redis
+(`jobstores._history_sql`, `jobstores._history_redis`), how runs are made (`runbook`).
+
+A run loop only appends to a list. A thread of the history's own writes what is there every `FLUSH_S`; what can't be
+written is kept and tried again, `MOST_WAITING` runs at most: then the oldest are given up, and a log line says how
+many. The thread ends when there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+from rapscheduler._instants import MICROSECOND, SECOND_US
+from rapscheduler._quoting import said
+from rapscheduler._runs import STATES, Record, Run
+from rapscheduler.events import EVENT_SCHEDULER_SHUTDOWN
+
+KEEP = 10_000
+KEEP_DAYS = 30.0
+FLUSH_S = 0.25
+IDLE_ROUNDS = 8
+SWEEP_S = 3600.0
+MOST_WAITING = 200_000
+MOST_AT_ONCE = 5000
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Place(Protocol):
+    """Where records are written."""
+
+    def write(self, records: list[Record]) -> None: ...
+
+    def read(
+        self, job_id: str | None, state: str | None, since_us: int | None, limit: int
+    ) -> Iterable[Record]: ...
+
+    def count(self, job_id: str | None, since_us: int | None) -> dict[str, int]: ...
+
+    def sweep(self, before_us: int) -> None: ...
+
+    def leave_parent(self) -> None:
+        """In a forked child: use no connection of the parent's."""
+
+
+class MemoryPlace:
+    """The latest runs, newest last."""
+
+    def __init__(self, keep: int) -> None:
+        self._records: deque[Record] = deque(maxlen=keep)
+
+    def write(self, records: list[Record]) -> None:
+        self._records.extend(records)
+
+    def leave_parent(self) -> None:
+        pass
+
+    def _found(self, job_id: str | None, state: str | None, since_us: int | None) -> Iterable[Record]:
+        for record in reversed(tuple(self._records)):
+            if (
+                job_id in (None, record.job_id)
+                and state in (None, record.state)
+                and (since_us is None or record.ended_us >= since_us)
+            ):
+                yield record
+
+    def read(
+        self, job_id: str | None, state: str | None, since_us: int | None, limit: int
+    ) -> Iterable[Record]:
+        found = []
+        for record in self._found(job_id, state, since_us):
+            found.append(record)
+            if len(found) >= limit:
+                break
+        return found
+
+    def count(self, job_id: str | None, since_us: int | None) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for record in self._found(job_id, None, since_us):
+            counts[record.state] = counts.get(record.state, 0) + 1
+        return counts
+
+    def sweep(self, before_us: int) -> None:
+        """The ring is bounded by itself."""
+
+
+class History:
+    """`record` takes runs that ended; `_write_lock` is held while the place is written."""
+
+    def __init__(
+        self, scheduler: Any, find_place: Callable[[], Place], keep_days: float, direct: bool
+    ) -> None:
+        self._logger, self._now_us = scheduler._logger, scheduler._clock.now_us
+        self._find_place, self._keep_us = find_place, round(keep_days * 86400 * SECOND_US)
+        self._place: Place | None = None
+        self._direct = direct
+        self._waiting: list[Record] = []
+        self._write_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._swept_s = 0.0
+        self.lost = 0
+        if direct:
+            self._place = find_place()
+
+    def leave_parent(self) -> None:
+        """In a forked child: what waits is written by the parent, by its thread and its connections."""
+        self._waiting, self._thread = [], None
+        self._write_lock = threading.Lock()
+        if self._place is not None:
+            self._place.leave_parent()
+
+    def record(self, run: Run) -> None:
+        """A run has ended."""
+        if self._direct and self._place is not None:
+            self._place.write([run.record()])
+            return
+        self._waiting.append(run.record())
+        if self._thread is None or not self._thread.is_alive():
+            self._begin()
+
+    def _begin(self) -> None:
+        with self._write_lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._serve, name="rapscheduler-history", daemon=True)
+                self._thread.start()
+
+    def _serve(self) -> None:
+        idle = 0
+        while idle < IDLE_ROUNDS or not self._rests():
+            time.sleep(FLUSH_S)
+            idle += 1
+            if self._waiting:
+                idle = 0
+                self.flush()
+
+    def _rests(self) -> bool:
+        """Whether the thread may end: whoever records something from now on begins another."""
+        with self._write_lock:
+            own, self._thread = self._thread, None
+            if self._waiting:
+                self._thread = own
+            return self._thread is None
+
+    def flush(self) -> bool:
+        """Write what waits; False: it could not be written."""
+        with self._write_lock:
+            try:
+                if self._place is None:
+                    self._place = self._find_place()
+                while self._waiting:
+                    batch = self._waiting[:MOST_AT_ONCE]
+                    self._place.write(batch)
+                    del self._waiting[: len(batch)]
+                now_s = time.monotonic()
+                if not self._swept_s or now_s - self._swept_s > SWEEP_S:
+                    self._swept_s = now_s
+                    self._place.sweep(self._now_us() - self._keep_us)
+            except Exception as exc:
+                too_many = len(self._waiting) - MOST_WAITING
+                if too_many > 0:
+                    del self._waiting[:too_many]
+                    self.lost += too_many
+                self._logger.warning(
+                    "The history can't be written: %s -- %d runs wait, %d were given up",
+                    said(exc),
+                    len(self._waiting),
+                    self.lost,
+                )
+                return False
+            return True
+
+    def read(self, job_id: str | None, state: str | None, since: datetime | None, limit: int) -> list[Run]:
+        place = self._written()
+        return [Run.of(record) for record in place.read(job_id, _state(state), _us(since), limit)]
+
+    def count(self, job_id: str | None, since: datetime | None) -> dict[str, int]:
+        return self._written().count(job_id, _us(since))
+
+    def _written(self) -> Place:
+        if not self._direct:
+            self.flush()
+        if self._place is None:
+            self._place = self._find_place()
+        return self._place
+
+
+def _state(state: str | None) -> str | None:
+    if state is not None and state not in STATES:
+        raise ValueError(f"state={state!r} is not understood: give one of {', '.join(STATES)}")
+    return state
+
+
+def _us(since: datetime | None) -> int | None:
+    if since is None:
+        return None
+    if since.tzinfo is None:
+        raise ValueError(f"since={since!r} has no time zone; give an aware datetime")
+    return (since - _EPOCH) // MICROSECOND
+
+
+def set_up(scheduler: Any, setting: Any) -> None:
+    """Keep a history from now on, as the setting says; None: none."""
+    from rapscheduler._scheduling.runbook import watch
+
+    old = scheduler._history
+    if old is not None:
+        scheduler._watched.tracker.recorders.remove(old.record)
+        scheduler._dispatcher.remove(old.told_end)
+        scheduler._history = None
+    if setting is not None:
+        history = _made(scheduler, setting)
+        history.told_end = lambda event: history.flush() if not history._direct else None
+        scheduler._history = history
+        scheduler._watched.made().recorders.append(history.record)
+        scheduler._dispatcher.add(history.told_end, EVENT_SCHEDULER_SHUTDOWN)
+    if setting is not None or old is not None:
+        watch(scheduler)
+
+
+def _made(scheduler: Any, setting: Any) -> Any:
+    options = dict(setting) if isinstance(setting, Mapping) else {"place": setting}
+    place = options.pop("place", "memory")
+    keep, keep_days = options.pop("keep", KEEP), options.pop("keep_days", KEEP_DAYS)
+    table = options.pop("tablename", None)
+    if options:
+        raise TypeError(
+            f"history= has no option {', '.join(options)}; it has place, keep, keep_days and tablename"
+        )
+    if type(keep) is not int or keep <= 0:
+        raise TypeError(f"keep must be a positive integer, got {keep!r}")
+    if type(keep_days) not in (int, float) or not keep_days > 0:
+        raise TypeError(f"keep_days must be a positive number, got {keep_days!r}")
+    if place == "memory":
+        return History(scheduler, lambda: MemoryPlace(keep), keep_days, True)
+    if place == "jobstore":
+        return History(scheduler, lambda: _of_store(scheduler, table, keep), keep_days, False)
+    if isinstance(place, str) and place.startswith(("redis://", "rediss://", "unix://")):
+        return History(scheduler, lambda: _redis(place, table, keep), keep_days, False)
+    if isinstance(place, str) and "://" in place:
+        return History(scheduler, lambda: _sql(place, table), keep_days, False)
+    raise ValueError(
+        f'history={setting!r} is not understood: give "memory", "jobstore", a URL of SQLAlchemy or Redis, or a mapping '
+        "with place, keep, keep_days, tablename"
+    )
+
+
+def _sql(place: Any, table: str | None) -> Place:
+    from rapscheduler.jobstores._history_sql import SqlPlace
+
+    return SqlPlace(place, table or "rapscheduler_history")
+
+
+def _redis(place: Any, key: str | None, keep: int) -> Place:
+    from rapscheduler.jobstores._history_redis import RedisPlace
+
+    return RedisPlace(place, key or "rapscheduler.history", keep)
+
+
+def _of_store(scheduler: Any, table: str | None, keep: int) -> Place:
+    store = scheduler._lookup_jobstore("default")
+    if hasattr(store, "engine"):
+        return _sql(store.engine, table or f"{store.jobs_t.name}_history")
+    if hasattr(store, "redis"):
+        return _redis(store.redis, table or f"{store.jobs_key}.history", keep)
+    raise ValueError(
+        f'history="jobstore" needs a store of SQLAlchemy or Redis, and the default one is a {type(store).__name__}; '
+        'give "memory", or a URL'
+    )

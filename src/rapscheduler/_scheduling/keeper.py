@@ -1,0 +1,399 @@
+"""The thread that keeps a scheduler's claims on one store: heartbeats, what ended, and the runs of those who died.
+
+Here: `Keeper`; what is done with runs that were cut off. Not here: claiming (`claims`), statements.
+
+The thread sleeps until there is something to write, the next heartbeat (a third of the lease), the end of somebody
+else's lease, or the next look for what others changed. It ends when no run is under way after the scheduler stopped;
+then it removes its row.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from threading import Event, Thread
+from typing import Any, NamedTuple
+
+from rapscheduler._clock import steady_s
+from rapscheduler._engine.job_core import is_native, utc_us
+from rapscheduler._engine.planning import Change, Submission
+from rapscheduler._instants import MAX_US, SECOND_US, moment
+from rapscheduler._quoting import one_line, said
+from rapscheduler._scheduling.claims import Claims
+from rapscheduler._scheduling.lifecycle import STATE_RUNNING
+from rapscheduler._scheduling.ports import Scheduler
+from rapscheduler._serialization.rows import new_row
+from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
+from rapscheduler.events import EVENT_JOB_LOST, JobLostEvent
+from rapscheduler.jobstores._shared import NOBODY, Look, Peer, RunKey, RunRow
+from rapscheduler.jobstores.base import park_reason
+
+GATHER_S = 0.02  # in which runs that end are told together
+RETRY_S = 1.0  # after an error, and for runs that could not be submitted
+LATE_S = 0.1  # after the end of a lease, before its runs are taken over
+END_WAIT_S = 5.0  # for the last writes of a shutdown
+
+
+class Kept(Claims):
+    """Claims with the thread that keeps them."""
+
+    def __init__(self, scheduler: Scheduler, alias: str, store: Any) -> None:
+        super().__init__(scheduler, alias, store)
+        self._signal = Event()
+        self._listener: Any = None
+        self._stopping = False
+        self._look_at_s = self._poll_at_s = 0.0
+        self._failing = False
+        self._peers: dict[tuple[str, int], Peer] = {}
+        self._strangers: set[RunKey] = set()  # runs that the store has for us, and we do not know
+        self._unheard: Peer | None = None  # whose runs they are, when the answer to taking them over was lost
+        self._waiting: list[tuple[RunRow, Any]] = []  # runs of the dead, with their jobs, to be submitted
+        self._refused: set[RunKey] = set()  # of those, what an executor refused, and was told
+        self._thread = Thread(target=self._run, name=f"rapscheduler-{alias}-lease", daemon=True)
+
+    def wake(self) -> None:
+        if not self._signal.is_set():
+            self._signal.set()
+
+    def _told(self) -> None:
+        """Somebody has written."""
+        self._poll_at_s = 0.0
+        self._signal.set()
+
+    def open(self) -> None:
+        """Join, and begin to keep the lease. Raises what the store raises."""
+        self.rows.join(self.me)
+        self._look()
+        self.scheduler._backlogs.claims = True
+        self._thread.start()
+        self._listener = self.rows.listen(self._told)
+
+    def close(self) -> None:
+        """Tell what ended, hand back what was not begun, and leave; while runs go on, so does the thread."""
+        if self.pid != os.getpid():
+            return
+        self._stopping = True
+        if self._listener is not None:
+            self._listener.stop()
+        self._signal.set()
+        self._thread.join(END_WAIT_S if self.has_ended() or self._ended or self._left else GATHER_S)
+
+    # The thread
+
+    def _run(self) -> None:
+        while not self._is_over():
+            self._signal.wait(self._sleep_s())
+            if self._signal.is_set() and not self._stopping and self._poll_at_s:
+                time.sleep(GATHER_S)  # news are looked at first
+            self._signal.clear()
+            try:
+                self._work()
+            except BaseException as exc:
+                if ends_program(exc):
+                    raise
+                self._tell_error(exc)
+                time.sleep(min(RETRY_S, self.me.lease_s / 10))
+        self._leave()
+
+    def _is_over(self) -> bool:
+        return self._stopping and self.has_ended()
+
+    def _sleep_s(self) -> float:
+        if self._stopping:
+            return GATHER_S
+        next_s = min(self._look_at_s, self._poll_at_s)
+        return max(0.0, next_s - steady_s())
+
+    def _work(self) -> None:
+        if self._stopping and self._waiting:
+            self._hand_back_waiting()
+        self.flush()
+        now_s = steady_s()
+        if now_s >= self._look_at_s:
+            self._look()
+        if now_s >= self._poll_at_s and not self._stopping:
+            self._poll(now_s)
+        if self._waiting and self.scheduler._lifecycle.state == STATE_RUNNING:
+            self._submit_waiting()
+        self._failing = False
+
+    def _tell_error(self, exc: BaseException) -> None:
+        if not self._failing:
+            self._failing = True
+            self.scheduler._logger.warning(
+                "Error keeping the lease on job store %r: %s -- trying again; no run is begun after its end, in %.1f s",
+                self.alias,
+                said(exc),
+                max(0.0, self.until_s - steady_s()),
+            )
+
+    def _leave(self) -> None:
+        try:
+            self.rows.leave(self.me)
+        except BaseException as exc:
+            if ends_program(exc):
+                raise
+            self.scheduler._logger.warning(
+                "Error leaving job store %r: %s -- the others wait for the end of the lease",
+                self.alias,
+                said(exc),
+            )
+
+    # Heartbeats
+
+    def _look(self) -> None:
+        sent_s = steady_s()
+        known = self.known()
+        look = self.rows.look(self.me)
+        self._look_at_s = sent_s + self.me.lease_s / 3
+        if not look.alive:
+            self._begin_again()
+            return
+        self.renewed(sent_s, look.now_us)
+        self._look_after_others(look)
+        if known or (self.me.id, self.me.epoch) in look.owners:
+            self._look_for_strangers(known)
+
+    def _begin_again(self) -> None:
+        count = self.expelled()
+        self.scheduler._logger.warning(
+            "This scheduler did not renew its lease on job store %r in time: others run what it had under way "
+            "(%d runs), and what goes on here is not told to the store any more; it joins again",
+            self.alias,
+            count,
+        )
+        self._waiting = []
+        self.rows.join(self.me)
+        self._look()
+
+    def _look_after_others(self, look: Look) -> None:
+        peers = {(one.id, one.epoch): one for one in look.peers}
+        mine = (self.me.id, self.me.epoch)
+        gone = [key for key, one in peers.items() if key != mine and one.is_over(look.now_us)]
+        gone += [key for key in look.owners if key not in peers and key != mine]
+        for owner, epoch in gone:
+            died = self._peers.get((owner, epoch)) or peers.get((owner, epoch))
+            if owner != NOBODY:
+                died = died or Peer(owner, epoch, "?", 0, 0, 0, 0.0)
+                if (owner, epoch) in look.owners:
+                    self._unheard = died
+            self._take_over(owner, epoch, died)
+        self._peers = {**self._peers, **peers} if gone else peers
+        ends_us = [
+            one.heard_us + int(one.lease_s * SECOND_US)
+            for key, one in peers.items()
+            if key != mine and key not in gone
+        ]
+        if ends_us:
+            soonest_s = (min(ends_us) - look.now_us) / SECOND_US + LATE_S
+            self._look_at_s = min(self._look_at_s, steady_s() + max(LATE_S, soonest_s))
+
+    def _look_for_strangers(self, known: set[RunKey]) -> None:
+        """Runs whose claim was written though the answer was lost are nobody's here: they are begun after all.
+
+        So are those of the dead, if it was the answer to taking them over, and told as such.
+        """
+        strangers = set(self.rows.own(self.me)) - known - self.known()
+        strangers -= {(row.job_id, row.run_us) for row, _ in self._waiting}
+        found, self._strangers = strangers & self._strangers, strangers
+        if found:
+            self._again(self.rows.read(sorted(found)), self._unheard)
+        elif not strangers:
+            self._unheard = None
+
+    def _poll(self, now_s: float) -> None:
+        """What did others change?"""
+        self._poll_at_s = now_s + self.rows.poll_s
+        earliest_us = self.store._earliest_us()
+        scheduler = self.scheduler
+        if earliest_us is not None:
+            ahead_us = earliest_us - self.now_us()
+            scheduler._wake_for(max(0, min(MAX_US, scheduler._clock.now_us() + ahead_us)))
+        if self.rows.has_news():
+            self._look_at_s = 0.0
+            self._signal.set()
+
+    # The runs of those who died
+
+    def _take_over(self, owner: str, epoch: int, died: Peer | None) -> None:
+        runs = self.rows.take_over(self.me, owner, epoch)
+        if runs:
+            self._unheard = None
+        if runs and owner == NOBODY:
+            self.scheduler._logger.info(
+                "%d runs in job store %r were handed back, and begin here", len(runs), self.alias
+            )
+        self._again(runs, None if owner == NOBODY else died)
+
+    def _again(self, runs: Sequence[RunRow], died: Peer | None) -> None:
+        """Runs that are ours now: each begins again, or is told as lost. `died`: who had begun them, if anybody."""
+        stored = {row.id: row for row in self.store._read([run.job_id for run in runs if run.data is None])}
+        for run in runs:
+            self._under_way[run.job_id, run.run_us] = None
+            row = (
+                stored.get(run.job_id)
+                if run.data is None
+                else new_row((run.job_id, run.from_us, None, None, run.data))
+            )
+            job, reason = (None, "its job was removed") if row is None else self.store._try(row)
+            if job is not None and died is not None and job.on_lost == "skip":
+                reason = "on_lost='skip'"
+            if died is not None or reason is not None:
+                self._tell_lost(run, job, died, reason)
+            if job is not None and reason is None:
+                job.misfire_grace_time = None  # it was in time when it was claimed
+                self._waiting.append((run, job))
+            else:
+                self._ended.append((run.job_id, run.run_us))
+                self.wake()
+
+    def _tell_lost(self, run: RunRow, job: Any, died: Peer | None, reason: str | None) -> None:
+        scheduler = self.scheduler
+        run_time = moment(run.from_us, scheduler.timezone)
+        where = "elsewhere"
+        if died is not None:
+            where = f"in process {died.pid or '?'} on {died.host}, which is not heard of any more"
+        scheduler._logger.warning(
+            'The run of job "%s" at %s was under way %s: it is %s',
+            one_line(str(job) if job is not None else run.job_id),
+            run_time,
+            one_line(where),
+            "run again" if reason is None else f"not run again ({one_line(reason)})",
+        )
+        if scheduler._wants(EVENT_JOB_LOST):
+            scheduler._dispatch_event(
+                JobLostEvent(
+                    EVENT_JOB_LOST,
+                    run.job_id,
+                    self.alias,
+                    run_time,
+                    died.host if died is not None else None,
+                    died.pid if died is not None else None,
+                    reason is None,
+                )
+            )
+
+    def _submit_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for at, (run, job) in enumerate(waiting):
+            if not self.holds_lease() or self._stopping:
+                self._waiting += waiting[at:]
+                break
+            if not self._is_submitted(run, job):
+                self._waiting.append((run, job))
+        if self._waiting:
+            self._look_at_s = min(self._look_at_s, steady_s() + RETRY_S)
+
+    def _hand_back_waiting(self) -> None:
+        """Of a scheduler that ends: others begin the runs that it took over and has not begun."""
+        waiting, self._waiting = self._waiting, []
+        self._left.extend(((run.job_id, run.run_us), run.from_us, True) for run, _ in waiting)
+
+    def _is_submitted(self, run: RunRow, job: Any) -> bool:
+        scheduler = self.scheduler
+        submission = Submission(job, list(_times(job.trigger, run)), self.now_us())
+        submission.alias = self.alias
+        claim = self.hold(submission, Change(job, run.from_us), run.last_us > run.from_us)
+        claim.key = (run.job_id, run.run_us)
+        self._under_way.pop((run.job_id, run.from_us), None)
+        self._under_way[claim.key] = claim
+        try:
+            executor = scheduler._callable_here(scheduler._lookup_executor(job.executor))
+            failures = executor._submit_batch([submission])
+        except BaseException as exc:
+            if ends_program(exc):
+                raise
+            failures = [(submission, exc)]
+        if not failures:
+            self._refused.discard(claim.key)
+            return True
+        self.scheduler._backlogs.discard(claim)
+        self._under_way[claim.key] = None
+        error = failures[0][1]
+        if isinstance(error, UnrunnableJobError):  # the next due time of the job parks it
+            self._tell_lost(run, job, None, park_reason(error))
+            self._ended.append(claim.key)
+            return True
+        if not isinstance(error, MaxInstancesReachedError) and claim.key not in self._refused:
+            self._refused.add(claim.key)
+            scheduler._logger.error(
+                'Error submitting job "%s" to executor "%s" once more -- trying again every %g s',
+                one_line(str(job)),
+                job.executor,
+                RETRY_S,
+                exc_info=error,
+            )
+        return False
+
+
+def _times(trigger: Any, run: RunRow) -> Iterator[int]:
+    """The run times from the first that did not end to the last."""
+    time_us: int | None = run.from_us
+    while time_us is not None and time_us <= run.last_us:
+        yield time_us
+        if time_us == run.last_us:
+            return
+        if is_native(trigger):
+            next_us = trigger.next_fire_us(time_us, time_us)
+        else:
+            at = moment(time_us)
+            found = trigger.get_next_fire_time(at, at)
+            next_us = None if found is None else utc_us(found)
+        if next_us is None or next_us <= time_us:
+            return
+        time_us = next_us
+
+
+def open_claims(scheduler: Scheduler, alias: str, store: Any) -> None:
+    """A store whose runs are claimed was opened."""
+    claims = Kept(scheduler, alias, store)
+    claims.open()
+    store._claims = claims
+
+
+def close_claims(store: Any) -> None:
+    """It is about to be closed."""
+    claims = getattr(store, "_claims", None)
+    if claims is not None:
+        store._claims = None
+        claims.close()
+
+
+class SchedulerPeer(NamedTuple):
+    """A scheduler that works on a shared store. `started`, `heard`: aware datetimes of the store's clock; `running`:
+    how many runs it has under way, those that wait for a worker too; `alive`: its lease is not over; `me`: this one."""
+
+    jobstore: str
+    host: str
+    pid: int
+    started: datetime
+    heard: datetime
+    running: int
+    alive: bool
+    me: bool
+
+
+def peers_of(scheduler: Scheduler) -> list[SchedulerPeer]:
+    """Everybody on the shared stores of a scheduler. Raises what a store raises."""
+    zone, found = scheduler.timezone, []
+    for alias, store in list(scheduler._jobstores.items()):
+        claims = getattr(store, "_claims", None)
+        if claims is None:
+            continue
+        now_us, peers = claims.rows.peers()
+        found += [
+            SchedulerPeer(
+                alias,
+                one.host,
+                one.pid,
+                moment(one.started_us, zone),
+                moment(one.heard_us, zone),
+                one.running,
+                not one.is_over(now_us),
+                one.id == claims.me.id,
+            )
+            for one in peers
+        ]
+    return found

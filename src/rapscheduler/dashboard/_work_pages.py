@@ -1,0 +1,110 @@
+"""The pages of runs that ended and of schedulers; what `_pages` says of text and scripts holds here too."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from rapscheduler._quoting import shortened
+from rapscheduler._runs import QUEUED, RUNNING, STATES
+from rapscheduler.dashboard._markup import Markup, el, join
+from rapscheduler.dashboard._pages import LONGEST, Frame, lines_of, page_links, state_of, table_of, time_of
+
+ENDED = tuple(state for state in STATES if state not in (QUEUED, RUNNING))
+
+
+def runs(
+    frame: Frame,
+    found: list[dict[str, Any]],
+    asked: dict[str, str],
+    number: int,
+    more: bool,
+    note: str | None,
+) -> Markup:
+    """``note``: why there are none to be had; then there is nothing to look for."""
+    if note is not None:
+        return frame.page("Runs", el("p", note, class_="notice"), live=True)
+    options = [el("option", "any end", value="")]
+    options += [el("option", one, value=one, selected=one == asked.get("state")) for one in ENDED]
+    search = el(
+        "form",
+        el("div", el("label", "Job", for_="job"),
+           el("input", type="search", name="job", id="job", value=asked.get("job", ""))),
+        el("div", el("label", "State", for_="state"), el("select", *options, name="state", id="state")),
+        el("div", el("label", "Ended since", for_="since"),
+           el("input", name="since", id="since", value=asked.get("since", ""), placeholder="2h, 3d, 2025-03-01")),
+        el("button", "Search", type="submit"),
+        class_="search",
+        role="search",
+    )  # fmt: skip
+    heads = ["Ended", "Job", "State", "Late", "Took", "Try", "By", "Why"]
+    rows: list[list[object]] = [
+        [time_of(one["ended"]), frame.job_link(one["job_id"]), state_of(one), _late(one), _seconds(one["duration"]),
+         _attempt(one), one["who"] or "–", _why(one)]
+        for one in found
+    ]  # fmt: skip
+    links = page_links(frame, "runs", asked, number, more)
+    return frame.page("Runs", search, table_of(heads, rows, "No runs."), links, live=True)
+
+
+def _why(one: dict[str, Any]) -> object:
+    """What it raised, or why it was not made; what is long can be opened."""
+    text = one["error"] or one["reason"]
+    if text is None:
+        return "–"
+    first, *more = text.splitlines() or [""]
+    if not more and len(text) <= LONGEST:
+        return first
+    return el("details", el("summary", shortened(first, LONGEST)), el("pre", lines_of(text)))
+
+
+def _late(one: dict[str, Any]) -> str:
+    if one["started"] is None:
+        return "–"
+    begun, due = (datetime.fromisoformat(one[name]) for name in ("started", "scheduled_time"))
+    return _seconds((begun - due).total_seconds())
+
+
+def _seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f} s"
+
+
+def _attempt(one: dict[str, Any]) -> object:
+    if one["retry_at"] is None:
+        return one["attempt"]
+    return join(f"{one['attempt']}, again ", time_of(one["retry_at"]))
+
+
+def schedulers(frame: Frame, found: dict[str, Any]) -> Markup:
+    notes = [el("p", note, class_="notice") for note in found["notes"]]
+    rows: list[list[object]] = [
+        [one["host"], one["pid"], _alive(one), f"{one['silent_s']:.1f} s ago", f"{one['lease_s']:g} s",
+         time_of(one["started"]), _work(frame, one)]
+        for one in found["peers"]
+    ]  # fmt: skip
+    heads = ["Host", "Process", "Alive", "Heard of", "Lease", "Since", "Runs"]
+    several = len({one.get("store") for one in found["peers"]}) > 1
+    if several:
+        heads.append("Store")
+        rows = [[*row, one["store"]] for row, one in zip(rows, found["peers"])]
+    content: list[object] = [*notes, table_of(heads, rows, "") if rows else None]
+    if found["left"]:
+        jobs = [
+            el("li", frame.job_link(one["job_id"]), " due ", time_of(one["run_time"]))
+            for one in found["left"]
+        ]
+        content += [el("h2", "Runs that wait for a scheduler to take them over"), el("ul", *jobs)]
+    return frame.page("Schedulers", *content, live=True)
+
+
+def _alive(one: dict[str, Any]) -> Markup:
+    return el("span", "yes" if one["alive"] else "no", class_=f"state {'ok' if one['alive'] else 'bad'}")
+
+
+def _work(frame: Frame, one: dict[str, Any]) -> object:
+    if not one["running"]:
+        return "none"
+    jobs = [
+        join(", " if number else " ", frame.job_link(run["job_id"])) for number, run in enumerate(one["runs"])
+    ]
+    return join(f"{one['running']}:", *jobs, ", …" if one["running"] > len(jobs) else None)

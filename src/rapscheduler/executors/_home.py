@@ -1,0 +1,284 @@
+"""What an executor asks of the scheduler that it works for.
+
+Here: `Home`, and the one made for a scheduler that brings none: of another family, or a stand-in of a test; and what
+the two share of backlogs, submissions of several run times: another run is begun only while nobody has closed them. Not
+here: events, which are told by the scheduler's `_dispatch_event`, as in APScheduler; what a store is told of run times
+that were not begun (`_scheduling.last_writes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from threading import Lock, RLock
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import WeakSet
+
+from rapscheduler._clock import SYSTEM
+from rapscheduler._engine.planning import Change, Submission
+from rapscheduler._engine.running import RunningCounts
+from rapscheduler._instants import us_of
+
+if TYPE_CHECKING:
+    from contextvars import Context
+
+
+def every_event(code: int) -> bool:
+    """The answer of who wants every event."""
+    return True
+
+
+class Backlog:
+    """One of them, from before it is submitted until its run loop has ended.
+
+    `begun`: how many of its run times were begun; `closed`: no other will be; `expected_us`: when the job is due next,
+    as this scheduler wrote it last (`None`: it was removed, for its schedule is over); `overtaken`: a later run time of
+    the job was submitted meanwhile; `nominal_us`: that of the first run time, before the job was moved on; `kept`: it
+    was closed so that the rest becomes due again; `now_us`: the clock it goes by (`None`: the executor's).
+    """
+
+    puts_back = True  # by its scheduler's last writes
+    several = True  # run times; else it ends as it began, whatever becomes of its job
+
+    __slots__ = (
+        "_table",
+        "begun",
+        "closed",
+        "expected_us",
+        "kept",
+        "nominal_us",
+        "now_us",
+        "overtaken",
+        "submission",
+    )
+
+    def __init__(self, table: Backlogs, submission: Submission, change: Change) -> None:
+        self._table = table
+        self.submission = submission
+        self.expected_us = None if change.remove else change.run_at_us
+        self.nominal_us = submission.job.nominal_us
+        self.begun = 0
+        self.closed = self.overtaken = self.kept = False
+        self.now_us: Callable[[], int] | None = None
+
+    def begin(self, i: int) -> bool:
+        """Whether run time `i` may be begun: each is, or is left when somebody closes this, never both."""
+        with self._table.lock:
+            if not self.closed:
+                self.begun = i + 1
+            return not self.closed
+
+    def end(self) -> bool:
+        """It is over: nobody can close it any more. True: somebody has."""
+        return self._table.discard(self)
+
+    def left(self) -> Iterator[tuple[int, int]]:
+        """The run times that were not begun, and their places among all."""
+        return ((run_us, i) for i, run_us in islice(enumerate(self.submission.times_us()), self.begun, None))
+
+
+class Backlogs:
+    """Those of a scheduler that have not ended, by job id. `closed`: those whose rest is to become due again;
+    `claims`: whether single runs are among them, for their store is shared; `waiting`: the runs that wait for others to
+    end (`_scheduling.overlap`), which end as these do, if there ever were some."""
+
+    claims = False
+    waiting: Any = None
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.closed: list[Backlog] = []
+        self._open: dict[str, list[Backlog]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._open) or bool(self.waiting)
+
+    def add(self, submission: Submission, change: Change) -> None:
+        """A submission is about to be handed over, and its job moved on by this change."""
+        self.put(Backlog(self, submission, change))
+
+    def put(self, backlog: Backlog) -> None:
+        """One more."""
+        with self.lock:
+            self._open.setdefault(backlog.submission.job.id, []).append(backlog)
+
+    def of(self, submission: Submission) -> Backlog | None:
+        """The backlog of a submission, or of one that was made of its job and run times again."""
+        known = self._open.get(submission.job.id) if self._open else None
+        if known is None:
+            return None
+        for backlog in tuple(known):
+            if backlog.submission is submission:
+                return backlog
+        first_us = next(iter(submission.times_us()))
+        for backlog in tuple(known):
+            first = backlog.submission
+            if first.alias == submission.alias and next(iter(first.times_us())) == first_us:
+                return backlog
+        return None
+
+    def discard(self, backlog: Backlog) -> bool:
+        """Forget a backlog; whether it was closed."""
+        job_id = backlog.submission.job.id
+        with self.lock:
+            known = self._open.get(job_id, [])
+            if backlog in known:
+                known.remove(backlog)
+                if not known:
+                    del self._open[job_id]
+            return backlog.closed
+
+    def moved(self, submission: Submission, change: Change, skipped: bool) -> None:
+        """A later run time of a job was skipped or submitted, and the job is moved on by this change."""
+        with self.lock:
+            for backlog in self._open.get(submission.job.id, ()):
+                if backlog.submission is not submission and backlog.submission.alias == submission.alias:
+                    backlog.expected_us = None if change.remove else change.run_at_us
+                    backlog.overtaken = backlog.overtaken or not skipped
+
+    def cancel(self, job_id: str | None = None, alias: str | None = None) -> None:
+        """Begin no more runs of a job, or of any; nobody wants them. `alias`: of one store only."""
+        self._close(job_id, alias)
+        if self.waiting is not None:
+            self.waiting.cancel(job_id, alias, "cancelled")
+
+    def close(self, alias: str | None = None) -> None:
+        """Begin no more runs; what is left will become due again."""
+        self._close(None, alias, keep=True)
+        if self.waiting is not None:
+            self.waiting.cancel(None, alias, "shutdown")
+
+    def _close(self, job_id: str | None, alias: str | None, keep: bool = False) -> None:
+        with self.lock:
+            groups: Any = self._open.values() if job_id is None else (self._open.get(job_id, ()),)
+            found = [
+                backlog
+                for group in groups
+                for backlog in group
+                if not backlog.closed
+                and (keep or backlog.several)
+                and alias in (None, backlog.submission.alias)
+            ]
+            for backlog in found:
+                backlog.closed, backlog.kept = True, keep
+            if keep:
+                self.closed += [backlog for backlog in found if backlog.puts_back]
+
+    def ended(self, job_id: str, events: Sequence[Any]) -> None:
+        """Runs that an executor of others made to their end, as its events tell."""
+        known = tuple(self._open.get(job_id, ()))
+        times_us = {us_of(event.scheduled_run_time) for event in events} if known else ()
+        for backlog in known:
+            if next(iter(backlog.submission.times_us())) in times_us:
+                backlog.end()
+
+    def take_closed(self) -> list[Backlog]:
+        """Those whose rest is to become due again; whoever takes them sees to it."""
+        with self.lock:
+            closed, self.closed = self.closed, []
+        return closed
+
+
+#: options that don't concern a run once it is submitted
+_QUIET = frozenset(("group", "max_runs", "metadata", "on_lost", "owner", "runs_begun", "tags"))
+
+
+class Watched:
+    """Who keeps the runs of a scheduler (a `Tracker`), made when somebody asks for runs.
+
+    `every`: it wants every run; else only those of jobs with options that few have, and those that were asked for.
+    `asked`: somebody in this process imported `current_run`; `when_asked` is called when that happens.
+    """
+
+    __slots__ = ("__weakref__", "_make", "_when_asked", "every", "tracker")
+    asked: ClassVar[bool] = False
+    _all: ClassVar[WeakSet[Watched]] = WeakSet()
+
+    def __init__(
+        self, make: Callable[[], Any] | None = None, when_asked: Callable[[], None] | None = None
+    ) -> None:
+        self._make, self._when_asked = make, when_asked
+        self.tracker: Any = None
+        self.every = False
+        if when_asked is not None:
+            Watched._all.add(self)
+
+    @classmethod
+    def ask(cls) -> None:
+        """Somebody imported `current_run`: each run has an identity from now on."""
+        if not cls.asked:
+            cls.asked = True
+            for watched in list(cls._all):
+                if watched._when_asked is not None:
+                    watched._when_asked()
+
+    def made(self) -> Any:
+        """The tracker; None: this scheduler can't have one."""
+        if self.tracker is None and self._make is not None:
+            self.tracker = self._make()
+        return self.tracker
+
+    def tracker_for(self, submission: Submission) -> Any:
+        """Who keeps the runs of a submission; None: nobody wants to."""
+        if self.every or not _QUIET.issuperset(getattr(submission.job, "_extras", None) or ()):
+            return self.made()
+        tracker = self.tracker
+        return tracker if tracker is not None and tracker.expects(submission) else None
+
+    def after_failure(self, submission: Submission, run_us: int, exc: BaseException) -> tuple[Any, Any]:
+        """Tracker and run of a call that raised and that nobody kept; None, None: there is nothing to keep of it."""
+        if not getattr(exc, "asks_for_retry", False) or self.made() is None:
+            return None, None
+        run = self.tracker.open(submission, run_us)
+        self.tracker.begin(run)
+        return self.tracker, run
+
+
+class Home:
+    """`running`: the counts of runs under way, shared by all executors of a scheduler; `now_us()`: its clock;
+    `wants(code)`: whether anybody wants such events; `create_lock()`: a reentrant lock of the fitting kind;
+    `context()`: a copy of the context variables for a new run, or None; `outlives_main()`: whether its loop goes on
+    when the main thread has ended; `backlogs`: those under way, which may be closed in the middle; `watched`: who keeps
+    runs.
+    """
+
+    __slots__ = (
+        "backlogs",
+        "context",
+        "create_lock",
+        "now_us",
+        "outlives_main",
+        "running",
+        "wants",
+        "watched",
+    )
+
+    def __init__(
+        self,
+        running: RunningCounts | None = None,
+        now_us: Callable[[], int] = SYSTEM.now_us,
+        wants: Callable[[int], bool] = every_event,
+        create_lock: Callable[[], Any] = RLock,
+        context: Callable[[], Context | None] = lambda: None,
+        outlives_main: Callable[[], bool] = bool,
+        backlogs: Backlogs | None = None,
+        watched: Watched | None = None,
+    ) -> None:
+        self.watched = Watched() if watched is None else watched
+        self.running = RunningCounts() if running is None else running
+        self.backlogs = Backlogs() if backlogs is None else backlogs
+        self.now_us = now_us
+        self.wants = wants
+        self.create_lock = create_lock
+        self.context = context
+        self.outlives_main = outlives_main
+
+
+def home_in(scheduler: Any) -> Home:
+    """The home that a scheduler gives its executors, or one made of what APScheduler's have."""
+    give = getattr(type(scheduler), "home_of_executors", None)
+    if give is not None:
+        home: Home = give(scheduler)
+        return home
+    create_lock = getattr(scheduler, "_create_lock", None)
+    return Home() if create_lock is None else Home(create_lock=create_lock)

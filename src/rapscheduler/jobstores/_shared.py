@@ -1,0 +1,215 @@
+"""What a store brings whose runs are claimed: by several schedulers, or by one that wants to know what a crash cut off.
+
+Here: `SharedRows`, the port between a database and `_scheduling.claims`, its values, and what users say of it. Not
+here: a database's language; when anything is called.
+
+A scheduler is a row: id, epoch, host, pid, when it started and when it was heard of last (the database's clock), its
+lease in seconds. A run under way is a row: job id and first run time, which no two runs share, and whose it is, by
+scheduler and epoch. Whoever is not heard of for a lease loses its row, and its runs to whoever removed it, in one
+transaction. From then on nothing that is written under that epoch finds anything.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from .._collector import collector_paused
+from .._serialization.rows import JobRow, RowChange, job_from_row
+from ..errors import DecodeError
+from ..job import Job
+from ..util import asbool
+
+LEASE_S = 30.0
+POLL_S = 1.0
+LEAST_LEASE_S = 1.0
+NOBODY = ""  # the owner of runs that were handed back
+
+RunKey = tuple[str, int]  # job id, first run time (µs)
+
+
+class Me:
+    """One scheduler on one store. `epoch` counts how often it joined."""
+
+    def __init__(self, lease_s: float) -> None:
+        self.id = uuid4().hex
+        self.epoch = 1
+        self.host = socket.gethostname()[:191]
+        self.pid = os.getpid()
+        self.lease_s = lease_s
+
+
+class Peer(NamedTuple):
+    """A scheduler as the store knows it; times in µs of the store's clock. `running`: its runs under way."""
+
+    id: str
+    epoch: int
+    host: str
+    pid: int
+    started_us: int
+    heard_us: int
+    lease_s: float
+    running: int = 0
+
+    def is_over(self, now_us: int) -> bool:
+        """Whether its lease is."""
+        return now_us > self.heard_us + int(self.lease_s * 1_000_000)
+
+
+class Look(NamedTuple):
+    """What a heartbeat found. `alive`: this scheduler still has its row; `owners`: (id, epoch) of those with runs."""
+
+    alive: bool
+    now_us: int
+    peers: list[Peer]
+    owners: list[tuple[str, int]]
+
+
+class ClaimRow(NamedTuple):
+    """A run to be claimed and what becomes of its job.
+
+    `places`: how many runs of this job other schedulers may have under way, at most, for this one to be claimed.
+    """
+
+    change: RowChange
+    run_us: int
+    last_us: int
+    places: int
+
+
+class RunRow(NamedTuple):
+    """A run under way. `from_us`: the first of its run times that did not end; `data`: of a job that is out of its
+    table, for this was its last run."""
+
+    job_id: str
+    run_us: int
+    from_us: int
+    last_us: int
+    data: bytes | None
+
+
+class Refused(NamedTuple):
+    """Ids of what was not claimed: `gone`, due at another time, paused or taken by another; `busy`, run elsewhere as
+    often as allowed (these were moved on)."""
+
+    gone: frozenset[str] = frozenset()
+    busy: frozenset[str] = frozenset()
+
+
+class SharedRows(ABC):
+    """The operations, each atomic. `Me` says for whom; what is written for an epoch that is over changes nothing."""
+
+    lease_s: float = LEASE_S
+    poll_s: float = POLL_S
+    shared: bool = True  # False: claims of one scheduler
+
+    @abstractmethod
+    def open(self) -> None:
+        """Make what is missing. RuntimeError: this database can't."""
+
+    @abstractmethod
+    def join(self, me: Me) -> None:
+        """Add the row of a scheduler."""
+
+    @abstractmethod
+    def look(self, me: Me) -> Look:
+        """Renew the lease, and see who is there."""
+
+    @abstractmethod
+    def leave(self, me: Me) -> None:
+        """Remove the row of a scheduler; runs that are still its are taken over at once."""
+
+    @abstractmethod
+    def take(self, me: Me, until_us: int, limit: int) -> list[JobRow]:
+        """Due rows, earliest first, which nobody else is given until `claim` or `let_go`, if the database can lock."""
+
+    @abstractmethod
+    def claim(self, me: Me, rows: Sequence[ClaimRow], others: Sequence[RowChange]) -> Refused | None:
+        """Move the jobs on, and write their runs as under way; `others` are changed without a run. `None`: the lease
+        of this scheduler is over, and nothing was written."""
+
+    @abstractmethod
+    def let_go(self) -> None:
+        """What was taken and not claimed is free again. Called by the thread that took it."""
+
+    @abstractmethod
+    def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]) -> None:
+        """Runs that ended; and runs with the first of their run times that did not, and whether nobody is at it."""
+
+    @abstractmethod
+    def take_over(self, me: Me, owner: str, epoch: int) -> list[RunRow]:
+        """Take the runs of a scheduler whose lease is over, or that is not there; nothing if it is heard of again."""
+
+    @abstractmethod
+    def own(self, me: Me) -> list[RunKey]:
+        """The runs that the store has for this scheduler."""
+
+    @abstractmethod
+    def read(self, keys: Sequence[RunKey]) -> list[RunRow]:
+        """Runs under way."""
+
+    @abstractmethod
+    def peers(self) -> tuple[int, list[Peer]]:
+        """The store's time, and everybody with a row."""
+
+    def under_way(self, limit: int) -> list[tuple[str, int, str, int]]:
+        """Owner, epoch, job id and first run time of the runs under way, of everybody, the earliest first; for those
+        who look. Nothing, where a store can't tell."""
+        return []
+
+    @abstractmethod
+    def has_news(self) -> bool:
+        """Whether somebody handed runs back."""
+
+    def telling(self, work: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """The work of a transaction that others want to hear of; here they look now and then."""
+        return work
+
+    def listen(self, told: Callable[[], Any]) -> Any:
+        """Call this, in a thread of its own, when others have written; what has `stop()`, or `None`: that can't be."""
+        return None
+
+
+def take_to_claim(store: Any, me: Me, now_us: int, limit: int) -> list[Job]:
+    """Due jobs of a `RowStore`, kept from others until they are claimed or let go; what can't be read is parked first,
+    by another connection, so nothing may be locked then."""
+    for _ in range(3):
+        jobs, unreadable, found = list[Job](), list[JobRow](), dict[str, Any]()
+        rows = store._shared.take(me, now_us, limit + len(store._unparkable))
+        with collector_paused(len(rows)):
+            for row in rows:
+                try:
+                    jobs.append(job_from_row(row, store._scheduler, store._alias, store._rule, found))
+                except DecodeError:
+                    if row.id not in store._unparkable:
+                        unreadable.append(row)
+        if not unreadable:
+            return jobs[:limit]
+        store._shared.let_go()
+        store._jobs(unreadable)
+    return []
+
+
+def sharing(shared: Any, acknowledge: Any, lease: Any, poll_interval: Any) -> dict[str, Any] | None:
+    """What users say of it, checked: the attributes of `SharedRows`, or `None` for a store that claims nothing."""
+    is_shared = asbool(shared)
+    if acknowledge not in ("submit", "end"):
+        raise ValueError(f'acknowledge={acknowledge!r} is neither "submit" (as APScheduler) nor "end"')
+    if not is_shared and acknowledge == "submit":
+        return None
+    lease_s, poll_s = _seconds("lease", lease, LEAST_LEASE_S), _seconds("poll_interval", poll_interval, 0.01)
+    return {"lease_s": lease_s, "poll_s": poll_s, "shared": is_shared}
+
+
+def _seconds(name: str, value: Any, least: float) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={value!r} is no number of seconds") from None
+    if not least <= seconds <= 1e6:
+        raise ValueError(f"{name}={value!r} must be {least:g} seconds or more (and less than 1,000,000)")
+    return seconds

@@ -1,0 +1,261 @@
+"""Who works on a shared table, and what is under way: two tables beside the jobs.
+
+Here: `SQLMembers`. Not here: taking and claiming (`_sqlshared`); who does what, and when (`_scheduling.claims`).
+
+    <table>_schedulers  id, epoch, host, pid, started, heartbeat, lease    seconds, by the database's clock
+    <table>_runs        job_id, run_us (the key), from_us, last_us, owner, epoch, job_state (of a job's last run)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from .._instants import SECOND_US
+from ._shared import NOBODY, Look, Me, Peer, RunKey, RunRow, SharedRows
+from ._sqlbatch import index_part
+
+#: seconds since the epoch by the clock of each database
+NOW = {
+    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS float8)",
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
+    "mysql": "(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) / 1e6)",
+}
+NOW["mariadb"] = NOW["mysql"]
+DATABASES = frozenset(NOW)
+_OLDEST = {"mysql": (8, 0, 1), "mariadb": (10, 6)}
+
+
+class SQLMembers(SharedRows):
+    """All but taking and claiming, and not to be used without."""
+
+    def __init__(self, store: Any, metadata: Any, schema: str | None) -> None:
+        self._store, self._jobs = store, store.jobs_t
+        self._engine = store.engine
+        name, id_type = index_part(store.jobs_t.name), store.jobs_t.c.id.type
+        seconds = sa.Float(53)
+        self.schedulers_t = sa.Table(
+            f"{name}_schedulers",
+            metadata,
+            sa.Column("id", sa.String(32), primary_key=True),
+            sa.Column("epoch", sa.BigInteger, nullable=False),
+            sa.Column("host", sa.Unicode(191), nullable=False),
+            sa.Column("pid", sa.BigInteger, nullable=False),
+            sa.Column("started", seconds, nullable=False),
+            sa.Column("heartbeat", seconds, nullable=False),
+            sa.Column("lease", seconds, nullable=False),
+            schema=schema,
+        )
+        self.runs_t = sa.Table(
+            f"{name}_runs",
+            metadata,
+            sa.Column("job_id", id_type, primary_key=True),
+            sa.Column("run_us", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("from_us", sa.BigInteger, nullable=False),
+            sa.Column("last_us", sa.BigInteger, nullable=False),
+            sa.Column("owner", sa.String(32), nullable=False),
+            sa.Column("epoch", sa.BigInteger, nullable=False),
+            sa.Column("job_state", sa.LargeBinary, nullable=True),
+            schema=schema,
+        )
+        database = self._engine.dialect.name
+        self._locks = database != "sqlite"  # rows, and skips those that are locked
+        self._now = sa.literal_column(NOW[database], sa.Float(53))
+
+    def open(self) -> None:
+        self._check_version()
+        for table in (self.schedulers_t, self.runs_t):
+            try:
+                table.create(self._engine, checkfirst=True)
+            except SQLAlchemyError:
+                if not sa.inspect(self._engine).has_table(table.name, schema=table.schema):
+                    raise  # else another process created it in between
+
+    def drop(self) -> None:
+        """Remove the tables of claims."""
+        for table in (self.schedulers_t, self.runs_t):
+            table.drop(self._engine, checkfirst=True)
+
+    def _check_version(self) -> None:
+        with self._engine.connect() as connection:
+            dialect = connection.dialect
+            name = "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
+            version = tuple(part for part in dialect.server_version_info or () if isinstance(part, int))
+        oldest = _OLDEST.get(name)
+        if oldest is not None and version < oldest:
+            raise RuntimeError(
+                f"a shared job store needs {name} {'.'.join(map(str, oldest))} or newer (SKIP LOCKED), and this is "
+                f"{'.'.join(map(str, version))}; use a newer server, or one scheduler with acknowledge='submit'"
+            )
+
+    # Who is there
+
+    def join(self, me: Me) -> None:
+        insert = self.schedulers_t.insert().values(
+            id=me.id,
+            epoch=me.epoch,
+            host=me.host,
+            pid=me.pid,
+            lease=me.lease_s,
+            started=self._now,
+            heartbeat=self._now,
+        )
+        self._transact(lambda connection: connection.execute(insert))
+
+    def look(self, me: Me) -> Look:
+        table, runs = self.schedulers_t, self.runs_t.c
+        beat = table.update().where(self._is(table, me)).values(heartbeat=self._now)
+        owners = sa.select(runs.owner, runs.epoch).distinct()
+
+        def work(connection: Any) -> Look:
+            alive = connection.execute(beat).rowcount == 1
+            now_us, peers = self._peers(connection)
+            found = [(str(owner), int(epoch)) for owner, epoch in connection.execute(owners)]
+            return Look(alive, now_us, peers, found)
+
+        found: Look = self._transact(work)
+        return found
+
+    def peers(self) -> tuple[int, list[Peer]]:
+        runs = self.runs_t.c
+        count = sa.select(runs.owner, runs.epoch, sa.func.count()).group_by(runs.owner, runs.epoch)
+
+        def work(connection: Any) -> tuple[int, list[Peer]]:
+            now_us, peers = self._peers(connection)
+            running = {(owner, epoch): number for owner, epoch, number in connection.execute(count)}
+            return now_us, [one._replace(running=running.get((one.id, one.epoch), 0)) for one in peers]
+
+        found: tuple[int, list[Peer]] = self._transact(work)
+        return found
+
+    def under_way(self, limit: int) -> list[tuple[str, int, str, int]]:
+        columns = self.runs_t.c
+        statement = (
+            sa.select(columns.owner, columns.epoch, columns.job_id, columns.run_us)
+            .order_by(columns.run_us, columns.job_id)
+            .limit(limit)
+        )
+        found = self._transact(lambda connection: connection.execute(statement).all())
+        return [(str(owner), int(epoch), str(job_id), int(run_us)) for owner, epoch, job_id, run_us in found]
+
+    def _peers(self, connection: Any) -> tuple[int, list[Peer]]:
+        columns = self.schedulers_t.c
+        fields = (
+            columns.id,
+            columns.epoch,
+            columns.host,
+            columns.pid,
+            columns.started,
+            columns.heartbeat,
+            columns.lease,
+        )
+        found = connection.execute(sa.select(*fields, self._now)).all()
+        if not found:
+            return _us(connection.execute(sa.select(self._now)).scalar()), []
+        peers = [
+            Peer(str(i), int(epoch), str(host), int(pid), _us(started), _us(heard), float(lease))
+            for i, epoch, host, pid, started, heard, lease, _ in found
+        ]
+        return _us(found[0][-1]), peers
+
+    def leave(self, me: Me) -> None:
+        delete = self.schedulers_t.delete().where(self._is(self.schedulers_t, me))
+        self._transact(lambda connection: connection.execute(delete))
+
+    def has_news(self) -> bool:
+        statement = sa.select(self.runs_t.c.run_us).where(self.runs_t.c.owner == NOBODY).limit(1)
+        return self._transact(lambda connection: connection.execute(statement).first()) is not None
+
+    @staticmethod
+    def _is(table: Any, me: Me) -> Any:
+        key = table.c.id if "id" in table.c else table.c.owner
+        return sa.and_(key == me.id, table.c.epoch == me.epoch)
+
+    # Runs under way
+
+    def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]) -> None:
+        def work(connection: Any) -> None:
+            if ended:
+                self._delete_runs(connection, me, sorted(ended))
+            if left:
+                self._leave_runs(connection, me, left)
+
+        self._transact(work)
+
+    def _delete_runs(self, connection: Any, me: Me, keys: Sequence[RunKey]) -> None:
+        table = self.runs_t
+        statement = table.delete().where(
+            table.c.job_id == sa.bindparam("key_id"),
+            table.c.run_us == sa.bindparam("key_us"),
+            self._is(table, me),
+        )
+        connection.execute(statement, [{"key_id": job_id, "key_us": run_us} for job_id, run_us in keys])
+
+    def _leave_runs(self, connection: Any, me: Me, left: Sequence[tuple[RunKey, int, bool]]) -> None:
+        table = self.runs_t
+        for (job_id, run_us), from_us, nobody in sorted(left):
+            values: dict[str, Any] = {"from_us": from_us} | ({"owner": NOBODY, "epoch": 0} if nobody else {})
+            mine = sa.and_(table.c.job_id == job_id, table.c.run_us == run_us, self._is(table, me))
+            connection.execute(table.update().where(mine).values(**values))
+
+    def take_over(self, me: Me, owner: str, epoch: int) -> list[RunRow]:
+        schedulers, runs = self.schedulers_t, self.runs_t
+        its = sa.and_(schedulers.c.id == owner, schedulers.c.epoch == epoch)
+        over = schedulers.c.heartbeat + schedulers.c.lease < self._now
+        theirs = sa.and_(runs.c.owner == owner, runs.c.epoch == epoch)
+
+        def work(connection: Any) -> list[RunRow]:
+            connection.execute(schedulers.delete().where(its, over))
+            if connection.execute(sa.select(schedulers.c.id).where(its)).first() is not None:
+                return []  # it is heard of again
+            find = self._run_select().where(theirs)
+            if self._locks:
+                find = find.with_for_update()
+            found = [_run_row(*columns) for columns in connection.execute(find)]
+            if found:
+                connection.execute(runs.update().where(theirs).values(owner=me.id, epoch=me.epoch))
+            return found
+
+        taken: list[RunRow] = self._transact(work, alone=True)
+        return taken
+
+    def own(self, me: Me) -> list[RunKey]:
+        columns = self.runs_t.c
+        statement = sa.select(columns.job_id, columns.run_us).where(self._is(self.runs_t, me))
+        found = self._transact(lambda connection: connection.execute(statement).all())
+        return [(str(job_id), int(run_us)) for job_id, run_us in found]
+
+    def read(self, keys: Sequence[RunKey]) -> list[RunRow]:
+        columns = self.runs_t.c
+        found: list[RunRow] = []
+        for job_id, run_us in keys:
+            statement = self._run_select().where(columns.job_id == job_id, columns.run_us == run_us)
+            rows = self._transact(lambda connection: connection.execute(statement).all())  # noqa: B023
+            found += [_run_row(*row) for row in rows]
+        return found
+
+    def _run_select(self) -> Any:
+        columns = self.runs_t.c
+        return sa.select(columns.job_id, columns.run_us, columns.from_us, columns.last_us, columns.job_state)
+
+    def _transact(self, work: Callable[[Any], Any], alone: bool = False) -> Any:
+        """One transaction; `alone`: with SQLite's lock from its beginning."""
+        if not alone or self._engine.dialect.name != "sqlite":
+            return self._store._transact(work)
+
+        def locked(connection: Any) -> Any:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            return work(connection)
+
+        return self._store._transact(locked)
+
+
+def _us(seconds: Any) -> int:
+    return round(float(seconds) * SECOND_US)
+
+
+def _run_row(job_id: Any, run_us: Any, from_us: Any, last_us: Any, data: Any) -> RunRow:
+    return RunRow(str(job_id), int(run_us), int(from_us), int(last_us), None if data is None else bytes(data))

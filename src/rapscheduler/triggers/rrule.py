@@ -1,0 +1,206 @@
+"""`RRuleTrigger`: recurrence rules of RFC 5545, by python-dateutil (`pip install 'rapscheduler[rrule]'`).
+
+Here: wall times of a rule as instants of a zone, looked for a hundred
+years ahead at most. Not here: the grammar and its arithmetic, which are dateutil's.
+
+A wall time that the clocks skip fires as RFC 5545 has it: with the offset from before the gap, so an hour later by the
+clock. One that comes twice fires the first time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from copy import copy
+from datetime import datetime, timedelta, timezone, tzinfo
+from typing import Any
+
+from rapscheduler._engine.datetimes import from_us, to_us
+from rapscheduler._engine.timezone import ZoneTable
+from rapscheduler._zones import get_localzone
+from rapscheduler.triggers._kernel import jitter_to_us, zone_for
+from rapscheduler.triggers._words import jitter_text, zone_text
+from rapscheduler.triggers.base import BaseTrigger, _instant_us
+from rapscheduler.util import convert_to_datetime, datetime_repr
+
+try:
+    from dateutil import rrule as _rrule
+except ImportError as exc:  # pragma: no cover
+    raise ImportError("RRuleTrigger needs python-dateutil: pip install 'rapscheduler[rrule]'") from exc
+
+_STEPS = {
+    _rrule.WEEKLY: 604_800,
+    _rrule.DAILY: 86_400,
+    _rrule.HOURLY: 3600,
+    _rrule.MINUTELY: 60,
+    _rrule.SECONDLY: 1,
+}
+_HORIZON = timedelta(days=100 * 366)
+_DAYS_BACK = timedelta(days=3)  # more than two offsets can differ
+
+
+class RRuleTrigger(BaseTrigger):
+    """Fires as a recurrence rule of RFC 5545 says.
+
+    Plugin alias: ``rrule``
+
+    :param rule: such as ``"FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"``; several lines with ``RRULE:``, ``RDATE:``,
+        ``EXDATE:`` and ``EXRULE:`` are one schedule. Dates in it are wall times of the zone, or end
+        with Z: UTC
+    :param start_date: the first wall time of the rule (DTSTART), from which intervals count
+    :param timezone: tzinfo or name of a zone (default: that of the start date, else the system's)
+    :param jitter: delay each fire time by a random 0 to ``jitter`` seconds
+    :raises ValueError: if dateutil can't read the rule, or the start date or zone makes no sense
+    :raises TypeError: if an argument has the wrong type
+    """
+
+    __slots__ = ("_set", "_zone", "jitter", "rule", "start_date")
+
+    def __init__(
+        self, rule: str, start_date: Any, timezone: tzinfo | str | None = None, jitter: float | None = None
+    ) -> None:
+        if not isinstance(rule, str):
+            raise TypeError(f"rule={rule!r} is not a text; give one such as 'FREQ=WEEKLY;BYDAY=MO'")
+        if start_date is None:
+            raise TypeError(
+                "start_date=None: a recurrence rule counts from its DTSTART; give the first wall time"
+            )
+        jitter_to_us(jitter)
+        zone = zone_for(timezone, start_date, local=get_localzone)
+        start = convert_to_datetime(start_date, zone.tzinfo, "start_date")
+        assert start is not None
+        self._zone: ZoneTable = zone
+        self.start_date: datetime = from_us(to_us(start, zone), zone)
+        self.rule, self.jitter = rule, jitter
+        walls = _walls_only(rule, zone)
+        try:
+            self._set = _rrule.rrulestr(
+                walls, dtstart=self.start_date.replace(tzinfo=None, fold=0), forceset=True
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as exc:
+            raise ValueError(f"rule={rule!r} can't be read: {exc}") from None
+        for one in (*self._set._rrule, *self._set._exrule):
+            if not _has_days(one):
+                raise ValueError(f"rule={rule!r} has no day in any year")
+
+    @property
+    def timezone(self) -> tzinfo:
+        """The zone of the trigger."""
+        return self._zone.tzinfo
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        """Return the next time of the rule after the previous one, or from now on."""
+        nominal = self._next_nominal(previous_fire_time, now)
+        return None if nominal is None else self._dispatch_time(nominal, now)
+
+    def _next_nominal(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
+        from_us_ = _instant_us(now)
+        if previous_fire_time is not None and _instant_us(previous_fire_time) <= from_us_:
+            from_us_ = _instant_us(previous_fire_time) + 1
+        wall = from_us(from_us_, self._zone).replace(tzinfo=None, fold=0)
+        best: int | None = None
+        try:
+            begin = wall - _DAYS_BACK
+        except OverflowError:
+            begin = datetime.min
+        for found in self._walls_from(begin):
+            if best is not None and found > wall + _DAYS_BACK:
+                break
+            at_us = self._instant(found)
+            if at_us >= from_us_ and (best is None or at_us < best):
+                best = at_us
+                wall = max(wall, found)
+        return None if best is None else from_us(best, self._zone)
+
+    def _instant(self, wall: datetime) -> int:
+        """A gap: the offset from before it; a fold: the first."""
+        return to_us(wall.replace(tzinfo=self._zone.tzinfo, fold=0), self._zone)
+
+    def _walls_from(self, begin: datetime) -> Iterator[datetime]:
+        """The wall times of the rule from one on, in order."""
+        last = begin + _HORIZON if begin.year < 9000 else datetime.max.replace(microsecond=0)
+        rules = _rrule.rruleset()
+        rules._rdate, rules._exdate = self._set._rdate, self._set._exdate
+        for rule in self._set._rrule:
+            rules.rrule(_bounded(rule, begin, last))
+        for rule in self._set._exrule:
+            rules.exrule(_bounded(rule, begin, last))
+        return (wall for wall in rules if wall >= begin)
+
+    def explain(self, start: datetime | None = None) -> str:
+        """Say when this trigger fires: the rule, its start and zone."""
+        rule = " ".join(self.rule.split())
+        return (
+            f"by the rule {rule}, from {datetime_repr(self.start_date)} on, {zone_text(self.timezone)}"
+            f"{jitter_text(self.jitter)}"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "version": 1,
+            "rule": self.rule,
+            "start_date": self.start_date,
+            "timezone": self.timezone,
+            "jitter": self.jitter,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["rule"], state["start_date"], state["timezone"], state["jitter"])  # type: ignore[misc]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RRuleTrigger):
+            return NotImplemented
+        return self.__getstate__() == other.__getstate__()
+
+    def __hash__(self) -> int:
+        return hash((self.rule, self.jitter))
+
+    def __str__(self) -> str:
+        return f"rrule[{' '.join(self.rule.split())}]"
+
+    def __repr__(self) -> str:
+        jitter = f", jitter={self.jitter}" if self.jitter else ""
+        return (
+            f"<RRuleTrigger ({self.rule!r}, start_date={datetime_repr(self.start_date)!r}{jitter}, "
+            f"timezone='{self.timezone}')>"
+        )
+
+
+def _has_days(rule: Any) -> bool:
+    """Whether any day fits; dateutil would go through all days until the year 9999 to see that none does."""
+    original = rule._original_rule
+    names = ("bymonth", "bymonthday", "byyearday", "byweekno", "byeaster", "byweekday")
+    filters = {name: value for name in names if (value := original.get(name)) is not None}
+    if rule._freq < _rrule.DAILY or not filters.keys() - {"byweekday"}:
+        return True
+    first = datetime(min(rule._dtstart.year, 9900), 1, 1)
+    return next(iter(_rrule.rrule(_rrule.YEARLY, dtstart=first, **filters)), None) is not None
+
+
+def _bounded(rule: Any, begin: datetime, last: datetime) -> Any:
+    """The rule as far as it matters between two wall times: dateutil walks from its start, to the year 9999.
+
+    Its start is moved near to the first of them, where its steps are all of one length and nothing counts them.
+    """
+    made = copy(rule)
+    step_s = _STEPS.get(rule._freq)
+    if step_s is not None and rule._count is None:
+        step_s *= rule._interval
+        away_s = (begin - rule._dtstart) // timedelta(seconds=1) - step_s
+        if away_s >= step_s:
+            made = rule.replace(dtstart=rule._dtstart + timedelta(seconds=away_s // step_s * step_s))
+    if made._until is None or made._until > last:
+        made._until = last  # not by replace(): beside a COUNT it warns
+    return made
+
+
+def _walls_only(rule: str, zone: ZoneTable) -> str:
+    """The rule with its instants (`20260301T120000Z`) as wall times of the zone, as its start is one."""
+    if "DTSTART" in rule.upper():
+        raise ValueError(f"rule={rule!r} has a DTSTART; give it as start_date")
+
+    def wall(found: re.Match[str]) -> str:
+        at = datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
+        return f"{from_us(to_us(at, zone), zone):%Y%m%dT%H%M%S}"
+
+    return re.sub(r"(\d{8}T\d{6})Z", wall, rule)

@@ -1,0 +1,263 @@
+"""The dashboard in Chromium: it loads, finds, runs and pauses jobs, renews itself, and shows hostile names as text.
+
+Needs Debian's chromium and chromium-driver, and selenium. RAPSCHEDULER_REQUIRE_BROWSER: without them it fails. The
+screenshots of the docs are made here: RAPSCHEDULER_SCREENSHOTS=docs/pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rapscheduler.dashboard._app import Dashboard
+from rapscheduler.dashboard._servers import server
+from rapscheduler.dashboard._sources import SchedulerSource
+from rapscheduler.schedulers.background import BackgroundScheduler
+
+MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+try:
+    from selenium import webdriver
+    from selenium.common.exceptions import StaleElementReferenceException
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+except ImportError:
+    MISSING.append("selenium")
+if MISSING and not os.environ.get("RAPSCHEDULER_REQUIRE_BROWSER"):
+    pytest.skip(f"no {' and no '.join(MISSING)} here", allow_module_level=True)
+
+HOSTILE = "\"><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+RUNS: list[str] = []
+
+
+def work(name: str) -> None:
+    RUNS.append(name)
+
+
+def fail() -> None:
+    raise ConnectionError("the mail server does not answer")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(executable_path=str(shutil.which("chromedriver")))
+    driver = webdriver.Chrome(options=options, service=service)
+    driver.set_window_size(1280, 900)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def scheduler() -> Iterator[Any]:
+    one = BackgroundScheduler(timezone="Europe/Berlin", history="memory")
+    one.add_job(
+        work,
+        "cron",
+        hour=7,
+        minute=30,
+        day_of_week="mon-fri",
+        args=["report"],
+        id="sales-report",
+        name="Sales report",
+    )
+    one.add_job(work, "cron", hour=2, minute=30, args=["backup"], id="backup", name="Nightly backup")
+    one.add_job(work, "interval", minutes=5, args=["stock"], id="stock", name="Stock levels")
+    one.add_job(fail, "interval", hours=1, id="newsletter", name="Newsletter")
+    one.add_job(work, "interval", minutes=7, args=["x"], id=HOSTILE, name=HOSTILE)
+    for number in range(60):
+        one.add_job(
+            work, "interval", hours=1 + number % 7, minutes=number, args=["shop"], id=f"shop-{number:02}"
+        )
+    one.start()
+    one.pause_job("shop-07")
+    yield one
+    one.shutdown()
+
+
+@pytest.fixture
+def address(scheduler: Any) -> Iterator[str]:
+    with server(Dashboard(SchedulerSource(scheduler), allow_changes=True), "127.0.0.1", 0) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+
+
+def until(browser: Any, true: Any) -> None:
+    # a page that renews itself may do so while it is looked at
+    WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException]).until(true)
+
+
+def press(browser: Any, by: str, which: str, *keys: str) -> None:
+    """Click on it, or write into it and not be disturbed."""
+
+    def done(driver: Any) -> bool:
+        element = driver.find_element(by, which)
+        element.click()
+        if keys:
+            element.send_keys(*keys)
+        return True
+
+    until(browser, done)
+
+
+def text(browser: Any) -> str:
+    for _ in range(20):
+        try:
+            said: str = browser.find_element(By.TAG_NAME, "main").text
+            return said
+        except StaleElementReferenceException:  # the page renewed itself, or is another one by now
+            continue
+    raise AssertionError("the page is never still")
+
+
+def unhappy(browser: Any) -> list[str]:
+    """What the console has to complain of, such as something that the policy refused."""
+    return [one["message"] for one in browser.get_log("browser") if "favicon" not in one["message"]]
+
+
+def test_pages_load_and_hostile_names_are_text(browser: Any, address: str) -> None:
+    for path in ("/", "/jobs", "/runs", "/failures", "/parked", "/schedulers", "/health"):
+        browser.get(address + path)
+        assert browser.title.endswith("· rapscheduler")
+        until(browser, lambda driver: driver.find_element(By.ID, "live").text == "live")
+        assert browser.title != "taken"
+        assert not browser.find_elements(By.CSS_SELECTOR, "main script, main img")
+    browser.get(f"{address}/jobs")
+    assert HOSTILE[:20] in text(browser)
+    press(browser, By.PARTIAL_LINK_TEXT, "<script>")
+    assert "every 7 minutes" in text(browser) and browser.title != "taken"
+    assert unhappy(browser) == []
+
+
+def test_search(browser: Any, address: str) -> None:
+    browser.get(f"{address}/jobs")
+    press(browser, By.ID, "search", "shop-0", Keys.ENTER)
+    until(browser, lambda driver: "search=shop-0" in driver.current_url)
+    assert "shop-09" in text(browser) and "backup" not in text(browser)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "tbody tr")) == 10
+
+
+def test_run_now_pause_and_another_schedule(browser: Any, address: str, scheduler: Any) -> None:
+    RUNS.clear()
+    browser.get(f"{address}/jobs/backup")
+    press(browser, By.XPATH, "//button[text()='Run now']")
+    until(browser, lambda driver: RUNS == ["backup"])
+    press(browser, By.XPATH, "//button[text()='Pause']")
+    until(browser, lambda driver: "paused" in text(driver))
+    assert scheduler.get_job("backup").next_run_time is None
+    press(browser, By.ID, "line", "0 6 * * 1", Keys.ENTER)
+    until(browser, lambda driver: "at 06:00 on Monday" in text(driver))
+    press(browser, By.XPATH, "//button[text()='Use this schedule']")
+    until(browser, lambda driver: "scheduled" in text(driver))
+    assert scheduler.get_job("backup").next_run_time.weekday() == 0
+    assert unhappy(browser) == []
+
+
+def test_pages_renew_themselves(browser: Any, address: str, scheduler: Any) -> None:
+    browser.get(f"{address}/")
+    until(browser, lambda driver: driver.find_element(By.ID, "live").text == "live")
+    time.sleep(1.2)  # the stream has had its first look
+    scheduler.add_job(
+        work, "date", run_date=datetime(2099, 1, 1, tzinfo=timezone.utc), args=["x"], id="brand-new"
+    )
+    scheduler.modify_job(
+        "brand-new", next_run_time=datetime.now(timezone.utc).replace(microsecond=0, second=0)
+    )
+    scheduler.add_job(work, "interval", seconds=3600, args=["x"], id="another-new", next_run_time=soon())
+    until(browser, lambda driver: "another-new" in text(driver))
+
+
+def soon() -> datetime:
+    return datetime.fromtimestamp(time.time() + 30, timezone.utc)
+
+
+def test_runs_appear_and_are_found(browser: Any, address: str, scheduler: Any) -> None:
+    browser.get(f"{address}/runs")
+    until(browser, lambda driver: driver.find_element(By.ID, "live").text == "live")
+    assert "No runs." in text(browser)
+    time.sleep(1.2)  # the stream has had its first look
+    scheduler.modify_job("newsletter", next_run_time=datetime.now(timezone.utc))
+    scheduler.modify_job("stock", next_run_time=datetime.now(timezone.utc))
+    until(browser, lambda driver: "newsletter" in text(driver) and "stock" in text(driver))
+    press(browser, By.ID, "job", "newsletter", Keys.ENTER)
+    until(browser, lambda driver: "job=newsletter" in driver.current_url)
+    assert "stock" not in text(browser) and "the mail server does not answer" in text(browser)
+    assert unhappy(browser) == []
+
+
+def test_reading_needs_no_script(browser: Any, address: str) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.get(f"{address}/")
+        assert "stock" in browser.page_source
+        browser.get(f"{address}/jobs?search=backup")
+        press(browser, By.LINK_TEXT, "backup")
+        until(browser, lambda driver: "at 02:30 every day" in driver.page_source)
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_every_field_has_a_label_and_the_keyboard_reaches_the_content(browser: Any, address: str) -> None:
+    for path in ("/jobs", "/jobs/backup", "/runs"):
+        browser.get(address + path)
+        for field in browser.find_elements(By.CSS_SELECTOR, "input:not([type=hidden]), select"):
+            assert browser.find_elements(By.CSS_SELECTOR, f"label[for='{field.get_attribute('id')}']"), path
+        assert len(browser.find_elements(By.TAG_NAME, "h1")) == 1
+        assert browser.find_element(By.TAG_NAME, "html").get_attribute("lang") == "en"
+        assert all(one.get_attribute("scope") == "col" for one in browser.find_elements(By.TAG_NAME, "th"))
+    browser.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert browser.switch_to.active_element.text == "To the content"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("next", "/"),
+        ("jobs", "/jobs"),
+        ("job", "/jobs/newsletter"),
+        ("runs", "/runs"),
+        ("schedulers", "/schedulers"),
+    ],
+)
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pages_fit(
+    browser: Any, address: str, scheduler: Any, scheme: str, name: str, path: str, width: int
+) -> None:
+    if name in ("job", "runs"):
+        scheduler.modify_job("newsletter", next_run_time=datetime.now(timezone.utc))
+        time.sleep(0.5)
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    try:
+        browser.get(address + path)
+        until(browser, lambda driver: driver.find_element(By.TAG_NAME, "h1").is_displayed())
+        assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+        colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert colour == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 24, 28)")
+        folder = os.environ.get("RAPSCHEDULER_SCREENSHOTS")
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            browser.save_screenshot(str(Path(folder) / f"dashboard-{name}-{scheme}-{width}.png"))
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

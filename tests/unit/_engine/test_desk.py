@@ -1,0 +1,122 @@
+"""The desk: one step for each change of a job in memory, on both twins."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+S = 1_000_000
+
+
+class Owner:
+    """As much of a scheduler as a desk looks at."""
+
+
+class Store:
+    def __init__(self) -> None:
+        self._parked: dict[str, Any] = {}
+        self._taken: list[Any] = []
+
+
+@pytest.fixture
+def place(engine: Any, make: Any) -> SimpleNamespace:
+    store, index, jobs = Store(), engine.due_index.DueIndex(), {}
+    owner, lifecycle = Owner(), SimpleNamespace(state=1)
+    stores: dict[str, Any] = {"default": store}
+    asked: list[Any] = []
+
+    def judge(scheduler: Any) -> Any:
+        asked.append(scheduler)
+        if len(stores) != 1 or "hook" in vars(scheduler):
+            return None
+        return "default", store, jobs, index
+
+    desk = engine.desk.Desk(owner, lifecycle, stores, judge, {"name": str.upper})
+    job = make.job(make.interval(10), 5 * S, id="a", name="n", func=len, args=())
+    assert engine.job_table.insert_job(job, jobs, index)
+    return SimpleNamespace(
+        desk=desk,
+        job=job,
+        jobs=jobs,
+        index=index,
+        owner=owner,
+        stores=stores,
+        store=store,
+        asked=asked,
+        lifecycle=lifecycle,
+        elsewhere=engine.desk.ELSEWHERE,
+    )
+
+
+def test_it_finds_and_changes(place: Any, make: Any) -> None:
+    desk, job, index = place.desk, place.job, place.index
+    assert desk.find("a") is job and desk.find("a", "default") is job and desk.find("b") is None
+    assert desk.earliest() == 5 * S
+    assert desk.modify("a", None, {"name": "new"}) is job and job.name == "NEW"
+    assert desk.pause("a", None) is job and job.run_at_us is None and job not in index
+    assert desk.earliest() is None
+    assert desk.resume("a", None, 11 * S) is job and job.run_at_us == 20 * S and desk.earliest() == 20 * S
+    trigger = make.interval(7)
+    assert desk.reschedule("a", None, trigger, 11 * S) is job
+    assert job.trigger is trigger and job.run_at_us == job.nominal_us == 14 * S
+    assert desk.remove("a", None) == "default" and not place.jobs and len(index) == 0
+    index._check()
+
+
+def test_what_is_not_for_it_goes_elsewhere_and_nothing_was_done(place: Any, make: Any) -> None:
+    desk, job, elsewhere = place.desk, place.job, place.elsewhere
+    over = make.interval(1, end_us=2 * S)
+    assert desk.modify("a", None, {"name": "x", "coalesce": True}) is elsewhere
+    assert desk.modify("a", None, {"func": len}) is elsewhere
+    assert (
+        desk.modify("b", None, {"name": "x"}) is desk.pause("b", None) is desk.remove("b", None) is elsewhere
+    )
+    assert desk.reschedule("b", None, make.interval(1), 0) is desk.resume("b", None, 0) is elsewhere
+    assert desk.reschedule("a", None, over, 11 * S) is elsewhere
+    assert desk.reschedule("a", None, object(), 11 * S) is elsewhere
+    assert desk.reschedule("a", None, make.interval(1, jitter_us=9), 11 * S) is elsewhere
+    assert desk.find(1) is desk.find("a", "other") is elsewhere
+    with pytest.raises(TypeError):
+        desk.modify("a", None, {"name": 7})
+    assert (job.name, job.run_at_us) == ("n", 5 * S) and job in place.index
+
+
+@pytest.mark.parametrize("shut", ["stopped", "hook", "second store", "parked"])
+def test_it_is_closed_as_long_as_somebody_hooks_in(place: Any, shut: str) -> None:
+    desk = place.desk
+    assert desk.find("a") is place.job
+    if shut == "stopped":
+        place.lifecycle.state = 0
+    elif shut == "hook":
+        place.owner.hook = 1
+    elif shut == "second store":
+        place.stores["other"] = Store()
+    else:
+        place.store._parked["a"] = 1
+    assert desk.find("a") is desk.pause("a", None) is desk.remove("a", None) is place.elsewhere
+    assert desk.earliest() is place.elsewhere
+    place.lifecycle.state = 1
+    vars(place.owner).clear()
+    place.stores.pop("other", None)
+    place.store._parked.clear()
+    assert desk.find("a") is place.job
+
+
+def test_taken_jobs_keep_a_pass_from_being_short(place: Any) -> None:
+    place.store._taken = [place.job]
+    assert place.desk.earliest() is place.elsewhere
+
+
+def test_the_compiled_one_judges_once(engine: Any, place: Any) -> None:
+    for _ in range(5):
+        place.desk.find("a")
+    assert len(place.asked) == 1 or engine.NAME == "reference"
+    before = len(place.asked)
+    Owner.later = 1  # type: ignore[attr-defined]
+    try:
+        place.desk.find("a")
+        assert len(place.asked) == before + 1
+    finally:
+        del Owner.later  # type: ignore[attr-defined]

@@ -1,0 +1,126 @@
+"""`RRuleTrigger`: rules of RFC 5545 on the wall clock of a zone; also where dateutil itself is the oracle."""
+
+from __future__ import annotations
+
+import pickle
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import pytest
+
+rrule = pytest.importorskip("dateutil.rrule")
+
+from rapscheduler._serialization.triggers import trigger_json, unpack_trigger  # noqa: E402
+from rapscheduler.testing import ManualScheduler  # noqa: E402
+from rapscheduler.triggers.rrule import RRuleTrigger  # noqa: E402
+
+BERLIN = ZoneInfo("Europe/Berlin")
+START = datetime(2026, 1, 1, 9, tzinfo=BERLIN)
+
+
+def shown(trigger: Any, count: int, start: datetime = START) -> list[str]:
+    return [fire.isoformat() for fire in trigger.fire_times(start, limit=count)]
+
+
+def test_the_last_work_day_of_the_month() -> None:
+    trigger = RRuleTrigger("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", START)
+    assert shown(trigger, 3) == [
+        "2026-01-30T09:00:00+01:00",
+        "2026-02-27T09:00:00+01:00",
+        "2026-03-31T09:00:00+02:00",
+    ]
+    assert trigger.get_previous_fire_time(datetime(2026, 3, 1, tzinfo=BERLIN)).day == 27
+    assert "FREQ=MONTHLY" in trigger.explain() and "Europe/Berlin" in repr(trigger)
+
+
+def test_gaps_fire_with_the_offset_before_them_and_folds_once() -> None:
+    trigger = RRuleTrigger("FREQ=DAILY", datetime(2026, 3, 28, 2, 30), timezone=BERLIN)
+    assert shown(trigger, 3, START) == [
+        "2026-03-28T02:30:00+01:00",
+        "2026-03-29T03:30:00+02:00",
+        "2026-03-30T02:30:00+02:00",
+    ]
+    october = shown(trigger, 2, datetime(2026, 10, 25, tzinfo=BERLIN))
+    assert october == ["2026-10-25T02:30:00+02:00", "2026-10-26T02:30:00+01:00"]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,SU;WKST=SU",
+        "FREQ=WEEKLY;INTERVAL=3;BYDAY=MO,FR;BYSETPOS=-1",
+        "FREQ=DAILY;INTERVAL=10;BYHOUR=6,18",
+        "FREQ=HOURLY;INTERVAL=7;BYDAY=SA",
+        "FREQ=MINUTELY;INTERVAL=90",
+        "FREQ=MONTHLY;BYMONTHDAY=-1;COUNT=40",
+        "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO",
+        "FREQ=DAILY;UNTIL=20270101T000000Z",
+        "RRULE:FREQ=WEEKLY;BYDAY=MO\nEXDATE:20260706T090000\nRDATE:20260707T100000",
+    ],
+)
+def test_the_times_are_those_of_dateutil(rule: str) -> None:
+    start = datetime(2026, 1, 1, 9)
+    trigger = RRuleTrigger(rule, start, timezone="UTC")
+    theirs = rrule.rrulestr(rule.replace("T000000Z", "T000000"), dtstart=start, forceset=True)
+    for away in (0, 1, 100, 2000):
+        begin = start + timedelta(days=away, seconds=17)
+        right = [
+            at.replace(tzinfo=timezone.utc) for at in theirs.xafter(begin - timedelta(seconds=1), count=12)
+        ]
+        assert [*trigger.fire_times(begin.replace(tzinfo=timezone.utc), limit=12)] == right
+
+
+def test_an_old_start_is_not_walked_from() -> None:
+    trigger = RRuleTrigger("FREQ=SECONDLY;INTERVAL=7", datetime(1990, 1, 1), timezone="UTC")
+    now = datetime(2026, 6, 1, tzinfo=timezone.utc)
+    fire = trigger.get_next_fire_time(None, now)
+    assert fire is not None and (fire - datetime(1990, 1, 1, tzinfo=timezone.utc)).total_seconds() % 7 == 0
+    assert fire - now < timedelta(seconds=7)
+
+
+def test_a_rule_ends() -> None:
+    trigger = RRuleTrigger("FREQ=DAILY;COUNT=2", START)
+    assert len(shown(trigger, 9)) == 2
+    assert trigger.get_next_fire_time(None, START + timedelta(days=9)) is None
+
+
+def test_stored_and_pickled_it_is_the_same() -> None:
+    trigger = RRuleTrigger("FREQ=DAILY;BYHOUR=3", START, jitter=5)
+    node = orjson.loads(trigger_json(trigger))
+    assert node["type"] == "rrule" and node["rule"] == "FREQ=DAILY;BYHOUR=3"
+    for again in (unpack_trigger(node), pickle.loads(pickle.dumps(trigger))):
+        assert again == trigger and hash(again) == hash(trigger) and repr(again) == repr(trigger)
+    assert trigger != RRuleTrigger("FREQ=DAILY;BYHOUR=4", START, jitter=5)
+
+
+@pytest.mark.parametrize("rule", ["FREQ=YEARLY", "FREQ=MONTHLY;COUNT=5"])
+def test_a_rule_without_times_is_found_out_soon(rule: str) -> None:
+    trigger = RRuleTrigger(f"{rule};BYMONTH=2;BYMONTHDAY=30", START)
+    assert trigger.get_next_fire_time(None, START) is None
+
+
+def test_a_job_with_one() -> None:
+    seen: list[str] = []
+    with ManualScheduler("2026-01-01T00:00:00Z") as scheduler:
+        scheduler.add_job(seen.append, "rrule", rule="FREQ=HOURLY;INTERVAL=6", start_date=START, args=["x"])
+        scheduler.advance(86_400)
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        (("FREQ=SOMETIMES", START), ValueError, "can't be read"),
+        (("", START), ValueError, "can't be read"),
+        (("FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30", START), ValueError, "no day"),
+        (("FREQ=DAILY;COUNT=3;BYMONTH=1;BYYEARDAY=200", START), ValueError, "no day"),
+        ((5, START), TypeError, "not a text"),
+        (("FREQ=DAILY", None), TypeError, "DTSTART"),
+        (("DTSTART:20260101T000000\nRRULE:FREQ=DAILY", START), ValueError, "start_date"),
+    ],
+)
+def test_what_is_no_rule_is_refused(arguments: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        RRuleTrigger(*arguments)
