@@ -12,7 +12,15 @@ from django.core.management import call_command
 place = Path(tempfile.mkdtemp())
 settings.configure(
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "django_apscheduler"],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(place / "db.sqlite3")}},
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(place / "db.sqlite3"),
+            # The store and a job write at the same time: in deferred transactions one may be told "database is
+            # locked" at once, which ends the loop of APScheduler.
+            "OPTIONS": {"timeout": 60, "transaction_mode": "IMMEDIATE"},
+        }
+    },
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     USE_TZ=True,
     TIME_ZONE="Europe/Berlin",

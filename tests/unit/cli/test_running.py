@@ -198,3 +198,71 @@ def test_exec_runs_a_program_of_apscheduler(tmp_path: Path) -> None:
         assert "'--x', '-m'] __main__ helper" in done.stdout
     assert main(["exec", "no-such.py"]) == 2
     assert main(["exec"]) == 2
+
+
+SIGNAL_AT_EACH_LINE = """
+import os, signal, sys, threading
+from rapscheduler.cli.running import serve
+from rapscheduler.schedulers.background import BackgroundScheduler
+from rapscheduler.schedulers.blocking import BlockingScheduler
+
+class Background(BackgroundScheduler):
+    running = True
+    def shutdown(self, wait=True, timeout=None): pass
+
+class Blocking(BlockingScheduler):
+    def start(self): self.over = threading.Semaphore(0); self.over.acquire()
+    def shutdown(self, wait=True, timeout=None): self.over.release()
+
+announce = serve._announce
+
+def reached(kind, line):
+    "Serve; SIGTERM at that line of the main thread after the announcement. False: it was asleep before it came there."
+    lines, sent = 0, False
+
+    def send():
+        nonlocal sent
+        sent = True
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def trace(frame, event, arg):
+        nonlocal lines
+        if event == "line" and not sent:
+            lines += 1
+            if lines == line:
+                send()
+        return trace
+
+    def announced(scheduler):
+        announce(scheduler)
+        sys._getframe(1).f_trace = trace
+        sys.settrace(trace)
+
+    serve._announce = announced
+    late = threading.Timer(1, lambda: sent or send())
+    late.start()
+    try:
+        assert serve.serve(kind(), 1) == 0
+    finally:
+        sys.settrace(None)
+        late.cancel()
+    return lines >= line
+
+for kind in (Background, Blocking):
+    line = 1
+    while reached(kind, line):
+        line += 1
+    print(kind.__name__, line, flush=True)
+"""
+
+
+def test_a_signal_at_any_line_before_the_wait_ends_it() -> None:
+    """Not only one that finds the main thread asleep: `Event.set` in a handler waits for the lock of its own waiter."""
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNAL_AT_EACH_LINE],
+        check=False, capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(one for one in sys.path if one)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = {name: int(line) for name, line in (one.split() for one in done.stdout.splitlines())}
+    assert lines["Background"] > 3 and lines["Blocking"] > 3

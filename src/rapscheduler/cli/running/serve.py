@@ -1,7 +1,10 @@
 """A scheduler served until a signal: SIGTERM and SIGINT end it gracefully, a second one at once.
 
 What lives here: finding a scheduler by its name, starting it in the way its class sleeps, the graceful end. The main
-thread waits in `threading.Event.wait`, where signals arrive; a scheduler with an event loop runs in asyncio.run().
+thread waits where signals arrive; a scheduler with an event loop runs in asyncio.run().
+
+Rule: a signal handler interrupts the main thread anywhere, also while it holds a lock. It takes none, then: it sets a
+`WakeUp` (an `Event` deadlocks under its own waiter) and starts no thread (`Thread.start` takes one, too).
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from rapscheduler._quoting import said
 from rapscheduler.cli._answers import CommandError
 from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.schedulers.base import BaseScheduler
-from rapscheduler.schedulers.blocking import BlockingScheduler
+from rapscheduler.schedulers.blocking import BlockingScheduler, WakeUp
 
 logger = logging.getLogger("rapscheduler.run")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -65,30 +68,37 @@ def serve(scheduler: Any, stop_timeout: float) -> int:
         raise CommandError(
             f"{type(scheduler).__name__} needs the event loop of its library; start it in your program"
         )
-    asked = threading.Event()
+    asked = WakeUp()
     _on_signals(asked.set)
     if not scheduler.running:
         scheduler.start()
     _announce(scheduler)
-    asked.wait()
+    while not asked.wait():
+        pass
     return _ended(scheduler, stop_timeout)
 
 
 def _serve_blocking(scheduler: BlockingScheduler, stop_timeout: float) -> int:
     """`start` returns when a thread shuts the scheduler down, since a signal handler must not wait."""
     codes: list[int] = []
-    enders: list[threading.Thread] = []
+    asked = WakeUp()
+    over = False  # the scheduler has ended by itself
 
     def end() -> None:
-        ender = threading.Thread(target=lambda: codes.append(_ended(scheduler, stop_timeout)))
-        enders.append(ender)
-        ender.start()
+        while not asked.wait():
+            pass
+        if not over:
+            codes.append(_ended(scheduler, stop_timeout))
 
-    _on_signals(end)
+    ender = threading.Thread(target=end, name="rapscheduler-end", daemon=True)
+    ender.start()
+    _on_signals(asked.set)
     _announce(scheduler)
     scheduler.start()
-    for ender in enders:
-        ender.join()
+    if not asked.is_set():
+        over = True
+        asked.set()
+    ender.join()
     return max(codes, default=0)
 
 
