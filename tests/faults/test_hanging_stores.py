@@ -62,6 +62,10 @@ class Hanging(SQLAlchemyJobStore):
         self._wait("_earliest_us")
         return super()._earliest_us()
 
+    def _update_if(self, job: Any, due_us: int | None, times: Any) -> bool:
+        self._wait("_update_if")
+        return super()._update_if(job, due_us, times)
+
 
 class HangingPublic(PublicStore):
     """A store of somebody else, under the lock of its shelf."""
@@ -338,3 +342,69 @@ def test_a_store_that_answers_is_asked_in_the_thread_that_makes_the_pass() -> No
     scheduler.advance(5)
     scheduler.shutdown()
     assert set(idents) == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("good", ["memory", "sqlite", "public"])
+def test_a_change_that_hangs_keeps_nobody_from_changing_jobs_of_other_stores(good: str) -> None:
+    """The lock of a change is of the job's store."""
+    bad = Hanging()
+    others: dict[str, Any] = {
+        "memory": MemoryJobStore,
+        "sqlite": lambda: SQLAlchemyJobStore("sqlite://"),
+        "public": PublicStore,
+    }
+    with running(bad, others[good]()) as scheduler:
+        scheduler.add_job(note, "interval", days=1, id="stuck", jobstore="bad", args=["stuck"])
+        for name in ("a", "b"):
+            scheduler.add_job(note, "interval", days=1, id=name, jobstore="good", args=[name])
+        bad.hang("_update_if")
+        stuck = threading.Thread(target=scheduler.modify_job, args=("stuck",), kwargs={"name": "changed"})
+        stuck.start()
+        assert bad.inside.wait(WAIT_S)
+        done: list[str] = []
+
+        def change() -> None:
+            for alias in ("good", None):
+                scheduler.modify_job("a", alias, name="changed")
+                scheduler.pause_job("a", alias)
+                scheduler.resume_job("a", alias)
+                scheduler.reschedule_job("a", alias, "interval", hours=1)
+            scheduler.remove_job("a", "good")
+            scheduler.remove_all_jobs("good")
+            done.extend(job.id for job in scheduler.get_jobs("good"))
+            done.append("all")
+
+        other = threading.Thread(target=change, daemon=True)
+        other.start()
+        other.join(WAIT_S)
+        assert done == ["all"] and stuck.is_alive()
+        bad.open.set()
+        stuck.join(WAIT_S)
+        assert scheduler.get_job("stuck").name == "changed"
+
+
+@pytest.mark.parametrize("alias", ["bad", None])
+@pytest.mark.parametrize("more", [0, 1])
+def test_two_changes_of_one_job_at_once_are_both_kept(alias: str | None, more: int) -> None:
+    """The second one reads what the first has written, with one store and with several."""
+    bad = Hanging()
+    scheduler = BackgroundScheduler(
+        jobstores={"bad": bad, **dict.fromkeys(["more"] * more, MemoryJobStore())}
+    )
+    scheduler.start(paused=True)
+    scheduler.add_job(note, "interval", days=1, args=["a"], id="a", jobstore="bad")
+    bad.hang("_update_if")
+    changes: list[dict[str, Any]] = [{"name": "changed"}, {"max_instances": 7}]
+    threads = [
+        threading.Thread(target=scheduler.modify_job, args=("a", alias), kwargs=one) for one in changes
+    ]
+    threads[0].start()
+    assert bad.inside.wait(WAIT_S)
+    threads[1].start()
+    threads[1].join(0.3)
+    bad.open.set()
+    for thread in threads:
+        thread.join(WAIT_S)
+    job = scheduler.get_job("a")
+    scheduler.shutdown()
+    assert (job.name, job.max_instances) == ("changed", 7)

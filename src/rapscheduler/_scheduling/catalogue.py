@@ -1,13 +1,13 @@
-"""The jobs of a scheduler as its user sees them: add, look up, list, remove.
+"""The jobs of a scheduler as its user sees them: add, look up, list.
 
 What lives here: the operations behind ``add_job`` … ``print_jobs``, for a scheduler that runs and for one that does
 not yet (its jobs wait in ``_pending_jobs``, a list of ``(job, alias, replace_existing)``).
-What must not: changes of one job (``changing``), when jobs run (``planning``, ``dueloop``), how they are kept
+What must not: changes and removals (``changing``), when jobs run (``planning``, ``dueloop``), how they are kept
 (``jobstores``).
 
-Locks: changes to a job (read, modify, write back) hold ``_jobstores_lock``, so that two threads can't lose each
-other's change; the loop never takes that lock. A store is called under the lock of its shelf, because APScheduler
-promises its stores that calls do not overlap; the lock of ours does nothing. Listeners are called without locks.
+Locks: jobs that wait for the start are kept under ``_jobstores_lock``. A store is called under the lock of its shelf,
+because APScheduler promises its stores that calls do not overlap; the lock of ours does nothing. Listeners are called
+without locks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 from rapscheduler._engine.job_core import set_first_times
 from rapscheduler._engine.job_drafts import complete_jobs, earliest_us, set_store_alias
 from rapscheduler._quoting import one_line, said
-from rapscheduler._scheduling.counter import tell_removed
 from rapscheduler._scheduling.dispatcher import RUN_EVENTS
 from rapscheduler._scheduling.drafts import KEEP, Pending, Place, checked_defaults, draft_many
 from rapscheduler._scheduling.lifecycle import STATE_RUNNING, STATE_STOPPED
@@ -29,13 +28,11 @@ from rapscheduler._scheduling.planning import first_run
 from rapscheduler._scheduling.storing import replace_and_keep
 from rapscheduler.errors import ConflictingIdError, JobLookupError
 from rapscheduler.events import (
-    EVENT_ALL_JOBS_REMOVED,
     EVENT_JOB_ADDED,
     EVENT_JOB_MODIFIED,
     EVENT_JOB_PARKED,
     EVENT_JOB_REMOVED,
     JobEvent,
-    SchedulerEvent,
 )
 from rapscheduler.job import Job
 
@@ -311,7 +308,7 @@ def _take_back(scheduler: Scheduler, waiting: list[Pending]) -> None:
             scheduler._dispatch_event(JobEvent(EVENT_JOB_REMOVED, job.id, alias))
 
 
-# Looking up and removing
+# Looking up
 
 
 def find(scheduler: Scheduler, job_id: str, alias: str | None) -> tuple[Job, str | None]:
@@ -337,48 +334,6 @@ def find(scheduler: Scheduler, job_id: str, alias: str | None) -> tuple[Job, str
 def pending_place(scheduler: Scheduler, job: Job) -> str | None:
     """The alias of the store that a pending job is for."""
     return next((alias for pending, alias, _ in list(scheduler._pending_jobs) if pending is job), None)
-
-
-def remove(scheduler: Scheduler, job_id: str, alias: str | None) -> None:
-    """Remove a job from the first store that has it."""
-    with scheduler._jobstores_lock:
-        try:
-            found_in = _remove_from_stores(scheduler, job_id, alias)
-        except BaseException:  # also of a job that is gone because its schedule is over
-            scheduler._backlogs.cancel(job_id, alias)
-            raise
-    tell_removed(scheduler, job_id, alias, found_in)
-
-
-def _remove_from_stores(scheduler: Scheduler, job_id: str, alias: str | None) -> str:
-    if scheduler._lifecycle.state == STATE_STOPPED:
-        for position, (job, pending_alias, _) in enumerate(scheduler._pending_jobs):
-            if job.id == job_id and alias in (None, pending_alias):
-                del scheduler._pending_jobs[position]
-                return pending_alias
-    else:
-        for shelf in shelves_of(scheduler, alias):
-            try:
-                with shelf.lock:
-                    shelf.store.remove_job(job_id)
-                return shelf.alias
-            except JobLookupError:
-                continue
-    raise JobLookupError(job_id)
-
-
-def remove_all(scheduler: Scheduler, alias: str | None) -> None:
-    """Remove every job of one store, or of all."""
-    with scheduler._jobstores_lock:
-        if scheduler._lifecycle.state == STATE_STOPPED:
-            pending = scheduler._pending_jobs
-            pending[:] = [entry for entry in pending if alias is not None and entry[1] != alias]
-        else:
-            for shelf in shelves_of(scheduler, alias):
-                with shelf.lock:
-                    shelf.store.remove_all_jobs()
-                scheduler._backlogs.cancel(alias=shelf.alias)
-    scheduler._dispatch_event(SchedulerEvent(EVENT_ALL_JOBS_REMOVED, alias))
 
 
 # Listing

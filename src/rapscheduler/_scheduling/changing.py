@@ -1,22 +1,29 @@
-"""Changes of one job: modify, reschedule, resume.
+"""Changes of one job: modify, reschedule, resume, remove; and the removal of all.
 
 What lives here: looking a job up, changing it, writing it back, telling of it.
 What must not: which values a job may have (``job``), how jobs are kept (``jobstores``).
+
+Rule: a change (read, modify, write back) holds ``changing`` of its job's shelf (`change_lock`), so that two threads
+can't lose each other's change, and a store that hangs keeps nobody from changing jobs of another.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.job_core import is_native
 from rapscheduler._instants import moment
-from rapscheduler._scheduling.catalogue import pending_place, shelf_of
+from rapscheduler._scheduling.catalogue import pending_place, shelf_of, shelves_of
+from rapscheduler._scheduling.counter import tell_removed
 from rapscheduler._scheduling.drafts import check_reference
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
 from rapscheduler._scheduling.planning import first_run
 from rapscheduler._scheduling.storing import CHANGE_ROUNDS, lost_too_often
-from rapscheduler.events import EVENT_JOB_MODIFIED, JobEvent
+from rapscheduler.errors import JobLookupError
+from rapscheduler.events import EVENT_ALL_JOBS_REMOVED, EVENT_JOB_MODIFIED, JobEvent, SchedulerEvent
 from rapscheduler.job import Job
 
 if TYPE_CHECKING:
@@ -24,9 +31,33 @@ if TYPE_CHECKING:
     from rapscheduler.jobstores.base import Times
 
 
+def change_lock(scheduler: Scheduler, job_id: str, alias: str | None) -> AbstractContextManager[Any]:
+    """What a change of this job holds. JobLookupError: there are several stores, and none has the job."""
+    if scheduler._lifecycle.state == STATE_STOPPED:
+        return _change_while_stopped(scheduler, job_id, alias)
+    shelves = scheduler._shelves.all()
+    if len(shelves) == 1:
+        return shelves[0].changing
+    if alias is None:
+        alias = scheduler._lookup_job(job_id, None)[1]
+    held = next((shelf.changing for shelf in shelves if shelf.alias == alias), None)
+    return scheduler._jobstores_lock if held is None else held
+
+
+@contextmanager
+def _change_while_stopped(scheduler: Scheduler, job_id: str, alias: str | None) -> Iterator[None]:
+    """Jobs wait in one list, under one lock, until the start has moved them into their stores."""
+    with scheduler._jobstores_lock:
+        if scheduler._lifecycle.state == STATE_STOPPED:
+            yield
+            return
+    with change_lock(scheduler, job_id, alias):
+        yield
+
+
 def modify(scheduler: Scheduler, job_id: str, alias: str | None, changes: dict[str, Any]) -> Job:
     """Change a job and write it back."""
-    with scheduler._jobstores_lock:
+    with change_lock(scheduler, job_id, alias):
         for _ in range(CHANGE_ROUNDS):
             job, found_in = scheduler._lookup_job(job_id, alias)
             due_us = job.run_at_us
@@ -59,7 +90,7 @@ def reschedule(scheduler: Scheduler, job_id: str, alias: str | None, trigger: An
         run_us = first_times(scheduler, trigger)[0]
         return scheduler.modify_job(job_id, alias, trigger=trigger, next_run_time=_as_moment(run_us))
     change = {"trigger": trigger}
-    with scheduler._jobstores_lock:
+    with change_lock(scheduler, job_id, alias):
         for _ in range(CHANGE_ROUNDS):
             job, found_in = scheduler._lookup_job(job_id, alias)
             due_us = job.run_at_us
@@ -84,7 +115,7 @@ def resume(scheduler: Scheduler, job_id: str, alias: str | None) -> Job | None:
         run_us = first_times(scheduler, job.trigger)[0]
         if run_us is not None:
             return scheduler.modify_job(job_id, found_in, next_run_time=moment(run_us))
-    with scheduler._jobstores_lock:
+    with change_lock(scheduler, job_id, alias):
         for _ in range(CHANGE_ROUNDS):
             job, found_in = scheduler._lookup_job(job_id, alias)
             due_us = job.run_at_us
@@ -98,6 +129,56 @@ def resume(scheduler: Scheduler, job_id: str, alias: str | None) -> Job | None:
         return None
     _tell_modified(scheduler, job, found_in)
     return job
+
+
+def remove(scheduler: Scheduler, job_id: str, alias: str | None) -> None:
+    """Remove a job from the first store that has it."""
+    try:
+        found_in = _remove_pending(scheduler, job_id, alias)
+        if found_in is None:
+            found_in = _remove_from_stores(scheduler, job_id, alias)
+    except BaseException:  # also of a job that is gone because its schedule is over
+        scheduler._backlogs.cancel(job_id, alias)
+        raise
+    tell_removed(scheduler, job_id, alias, found_in)
+
+
+def _remove_pending(scheduler: Scheduler, job_id: str, alias: str | None) -> str | None:
+    """The alias that the removed job waited for; None: the scheduler has been started."""
+    if scheduler._lifecycle.state == STATE_STOPPED:
+        with scheduler._jobstores_lock:
+            if scheduler._lifecycle.state == STATE_STOPPED:
+                for position, (job, pending_alias, _) in enumerate(scheduler._pending_jobs):
+                    if job.id == job_id and alias in (None, pending_alias):
+                        del scheduler._pending_jobs[position]
+                        return pending_alias
+                raise JobLookupError(job_id)
+    return None
+
+
+def _remove_from_stores(scheduler: Scheduler, job_id: str, alias: str | None) -> str:
+    for shelf in shelves_of(scheduler, alias):
+        try:
+            with shelf.changing, shelf.lock:
+                shelf.store.remove_job(job_id)
+            return shelf.alias
+        except JobLookupError:
+            continue
+    raise JobLookupError(job_id)
+
+
+def remove_all(scheduler: Scheduler, alias: str | None) -> None:
+    """Remove every job of one store, or of all."""
+    with scheduler._jobstores_lock:
+        waits = scheduler._lifecycle.state == STATE_STOPPED
+        if waits:
+            pending = scheduler._pending_jobs
+            pending[:] = [entry for entry in pending if alias is not None and entry[1] != alias]
+    for shelf in () if waits else shelves_of(scheduler, alias):
+        with shelf.changing, shelf.lock:
+            shelf.store.remove_all_jobs()
+        scheduler._backlogs.cancel(alias=shelf.alias)
+    scheduler._dispatch_event(SchedulerEvent(EVENT_ALL_JOBS_REMOVED, alias))
 
 
 def _moved(scheduler: Scheduler, alias: str | None, job: Job, due_us: int | None, times: Times) -> bool:

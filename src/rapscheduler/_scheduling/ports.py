@@ -47,7 +47,7 @@ class Parts(Protocol):
     _executors: dict[str, Any]  # alias -> executor; `components` changes it
     _jobstores: dict[str, Any]  # alias -> store; `components` changes it
     _executors_lock: Any
-    _jobstores_lock: Any  # of a user's change of a job: read, change, write back
+    _jobstores_lock: Any  # of the table of stores, and of jobs that wait for the start
     _listeners_lock: Any
     _leadership: Any  # `leadership.Leadership`, or None
     _backlogs: Backlogs

@@ -17,7 +17,7 @@ from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._quoting import one_line, said
 from rapscheduler._retries import Retry
 from rapscheduler._runs import Run
-from rapscheduler._scheduling import catalogue
+from rapscheduler._scheduling import catalogue, changing
 from rapscheduler.errors import ends_program
 from rapscheduler.job import Job
 
@@ -126,6 +126,6 @@ def remove(book: Any, job_id: str, alias: str | None) -> None:
 
     for row_id in book.retries.pop(job_id, ()):
         try:
-            catalogue.remove(book._scheduler, row_id, alias)
+            changing.remove(book._scheduler, row_id, alias)
         except JobLookupError:
             pass

@@ -27,7 +27,9 @@ _PUBLIC = frozenset(name for publics in STANDS_FOR.values() for name in publics)
 class Shelf:
     """One store.
 
-    `overlaps`: its calls may overlap, so `lock` does nothing; `calls`: the store, or what makes the loop's calls to it;
+    `changing`: held by who reads a job, changes it and writes it back, for this store only, so that a store which hangs
+    keeps nobody from changing jobs of another; `lock`: held around each call, the same lock, or none if `overlaps` (its
+    calls may overlap); `calls`: the store, or what makes the loop's calls to it;
     `unsettled`: changes it did not take, by job id; `deferred`: run time and retry time of jobs that could not be
     submitted, by job id, for a store that can't leave them out itself; `walks`: how far the missed times of
     third-party triggers were walked, by job id; `retry_at_s`: when to ask it again after an error (monotonic);
@@ -40,10 +42,10 @@ class Shelf:
     __slots__ = (
         "_attribute_count",
         "_attributes",
-        "_own_lock",
         "alias",
         "answers_at_once",
         "calls",
+        "changing",
         "counts",
         "deferred",
         "door",
@@ -66,7 +68,7 @@ class Shelf:
     def __init__(self, alias: str, store: Any, lock: AbstractContextManager[Any], turn: Turn) -> None:
         self.alias = alias
         self.store = store
-        self._own_lock = lock
+        self.changing = lock
         self.turn = turn
         self.answers_at_once = bool(getattr(store, "answers_at_once", False))
         self.hangs_since_us: int | None = None
@@ -91,7 +93,7 @@ class Shelf:
 
     def _choose_calls(self) -> None:
         self.overlaps = not self.patched and getattr(type(self.store), "calls_may_overlap", False)
-        self.lock: AbstractContextManager[Any] = _NO_LOCK if self.overlaps else self._own_lock
+        self.lock: AbstractContextManager[Any] = _NO_LOCK if self.overlaps else self.changing
         self.door: AbstractContextManager[Any] = self.lock if self.answers_at_once else Door(self)
         if not isinstance(self.store, BaseJobStore):
             self.calls: Any = _BorrowedStore(self.store)
@@ -102,7 +104,7 @@ class Shelf:
 
     def leave_parent(self, lock: AbstractContextManager[Any]) -> None:
         """In a forked child: what is to be written or tried again is the parent's to do."""
-        self._own_lock = lock
+        self.changing = lock
         self._choose_calls()
         self._forget()
 
@@ -232,7 +234,7 @@ class Shelves:
     def _new(self, alias: str, store: Any) -> Shelf:
         """A new shelf; a store under two aliases has one lock."""
         same = next((one for one in list(self._shelves.values()) if one.store is store), None)
-        return Shelf(alias, store, self._create_lock() if same is None else same._own_lock, self.turn)
+        return Shelf(alias, store, self._create_lock() if same is None else same.changing, self.turn)
 
 
 class _PatchedStore:

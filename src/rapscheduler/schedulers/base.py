@@ -710,7 +710,9 @@ class BaseScheduler(Asking, ABC):
         look_for_fork(self, "a job was removed")
         alias = self._desk.remove(job_id, jobstore)
         if alias is ELSEWHERE:
-            catalogue.remove(self, job_id, jobstore)
+            from rapscheduler._scheduling import changing
+
+            changing.remove(self, job_id, jobstore)
         elif self._dispatcher.mask & EVENT_JOB_REMOVED or self._logger.isEnabledFor(INFO) or self._backlogs:
             counter.tell_removed(self, job_id, jobstore, alias)
         if self._watched.tracker is not None:
@@ -721,7 +723,9 @@ class BaseScheduler(Asking, ABC):
     def remove_all_jobs(self, jobstore: str | None = None) -> None:
         """Remove every job of one job store, or of all."""
         look_for_fork(self, "all jobs were removed")
-        catalogue.remove_all(self, jobstore)
+        from rapscheduler._scheduling import changing
+
+        changing.remove_all(self, jobstore)
 
     def print_jobs(self, jobstore: str | None = None, out: Any = None) -> None:
         """Write the jobs of one job store or of all as text to ``out`` (default: standard output)."""
