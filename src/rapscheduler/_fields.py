@@ -186,7 +186,7 @@ class RRule(_Limits, total=False):
     start_date: Moment
 
 
-class Combined(TypedDict, total=False):
+class Combined(_Skipping, total=False):
     """Of the triggers "and" and "or"."""
 
     triggers: Iterable[BaseTrigger]

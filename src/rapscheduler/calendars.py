@@ -98,7 +98,10 @@ class Days:
     def bits(self) -> tuple[bytes, int]:
         """(bit i: day `FIRST_DAY + i`, little endian; mask of the weekdays of all other days)."""
         bits, others = _bits(self.key)
-        return bits.to_bytes((DAY_COUNT + 7) // 8, "little"), others
+        length = (DAY_COUNT + 7) // 8
+        for i in range(DAY_COUNT, 8 * length):  # the rest of the last byte is of other days already
+            bits |= (others >> (i + 3) % 7 & 1) << i
+        return bits.to_bytes(length, "little"), others
 
     def __str__(self) -> str:
         return _said(self.node)

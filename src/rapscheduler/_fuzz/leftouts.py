@@ -63,6 +63,8 @@ def draw_left_out(random: Random, walls: list[datetime]) -> LeftOut | None:
     weekdays = tuple(sorted(random.sample(range(7), random.choice((0, 0, 1, 2, 4)))))
     spans = []
     for wall in random.choices(walls, k=random.choice((0, 1, 2))):
+        if not _FIRST.year <= wall.year <= _LAST.year:
+            continue
         first = wall.date() + timedelta(days=random.choice((-2, -1, 0, 0, 1)))
         last = first + timedelta(days=random.choice((0, 0, 1, 9)))
         if first >= _FIRST and last <= _LAST:

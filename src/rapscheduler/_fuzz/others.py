@@ -13,6 +13,7 @@ from typing import Any
 
 from .draw import Question, draw_middle, draw_question, draw_zone, with_left_out
 from .groups import Call, CronGroup, Group, expected_datetime, moment, public_cron, reference_zone
+from .leftouts import LeftOut, draw_left_out
 from .plain import LAST_US, CalendarInterval, Interval
 from .walker import Walker, Window
 from .zones import DAY, EPOCH, zone_view
@@ -257,6 +258,7 @@ class CombinedGroup:
 
     name: str
     parts: tuple[Question, ...]
+    left_out: LeftOut | None = None  # by the combination itself
 
     def __post_init__(self) -> None:
         first = self.parts[0]
@@ -266,16 +268,23 @@ class CombinedGroup:
             for part in self.parts
         ]
         together = set.intersection(*fires) if self.name == "AndTrigger" else set.union(*fires)
+        if self.left_out is not None:
+            together = {fire for fire in together if not self.left_out.has(first.view.local(fire))}
         self.window = Window(sorted(together), first.lo_s, first.hi_s, None, None)
 
     @property
     def code(self) -> str:
-        return f"{self.name}([{', '.join(CronGroup(part).code for part in self.parts)}])"
+        options = "".join(f", {name}={value!r}" for name, value in self._options().items())
+        return f"{self.name}([{', '.join(CronGroup(part).code for part in self.parts)}]{options})"
+
+    def _options(self) -> dict[str, Any]:
+        return {} if self.left_out is None else dict(self.left_out.arguments())
 
     def subjects(self) -> dict[str, Any]:
         from ..triggers import combining
 
-        return {"rapscheduler": getattr(combining, self.name)([public_cron(part) for part in self.parts])}
+        parts = [public_cron(part) for part in self.parts]
+        return {"rapscheduler": getattr(combining, self.name)(parts, **self._options())}
 
     def calls(self, random: Random) -> list[Call]:
         made: list[Call] = []
@@ -293,7 +302,8 @@ class CombinedGroup:
         return None if answer == right else repr(right)
 
     def simpler(self) -> Iterator[Group]:
-        yield from ()
+        if self.left_out is not None:
+            yield replace(self, left_out=None)
 
 
 def draw_combined(random: Random) -> Group:
@@ -301,12 +311,17 @@ def draw_combined(random: Random) -> Group:
     first = replace(draw_question(random, asked=6), start_us=None, end_us=None)
     if random.random() < 0.5:
         second = replace(draw_question(random, first.zone), start_us=None, end_us=None)
-        return CombinedGroup("OrTrigger", (first, replace(second, lo_s=first.lo_s, hi_s=first.hi_s)))
+        second = replace(second, lo_s=first.lo_s, hi_s=first.hi_s)
+        return CombinedGroup("OrTrigger", (first, second), _left_out(random, first))
     fields = {name: terms for name, terms in first.schedule.fields.items() if random.random() < 0.6}
     loose = replace(first.schedule, fields=fields or first.schedule.fields)
     if first.schedule.dialect != "fields":
         loose = first.schedule
-    return CombinedGroup("AndTrigger", (first, replace(first, schedule=loose)))
+    return CombinedGroup("AndTrigger", (first, replace(first, schedule=loose)), _left_out(random, first))
+
+
+def _left_out(random: Random, first: Question) -> LeftOut | None:
+    return draw_left_out(random, [first.view.local(us // SECOND) for us in first.instants])
 
 
 def _datetime_code(us: int) -> str:

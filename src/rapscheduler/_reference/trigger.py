@@ -68,9 +68,7 @@ def _legal(us: int) -> int:
     return min(max(index(us), MIN_US - 1), MAX_US + 1)
 
 
-_MOST_SKIPPED = (
-    100_000  # stretches of time that are left out, one after the other, until a schedule counts as over
-)
+_MOST_SKIPPED = 20_000  # stretches of time left out, one after the other, until a schedule counts as over
 _MOST_WINDOWS = 16
 _DAY_S = 86_400
 _FIRST_S, _LAST_S = MIN_US // 1_000_000 - 1, MAX_US // 1_000_000 + 1

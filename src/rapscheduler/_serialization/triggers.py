@@ -347,7 +347,7 @@ def _interval_arguments(trigger: Any) -> dict[str, Any]:
 
 
 def _left_out_arguments(trigger: Any) -> dict[str, Any]:
-    """Of the triggers with a kernel: what they leave out, and how jobs are spread."""
+    """What a trigger leaves out, and how jobs are spread."""
     if trigger.skips is None:
         return {}
     exclude, windows, spread, seed = trigger.skips.source
@@ -418,12 +418,11 @@ def _rrule_arguments(trigger: Any) -> dict[str, Any]:
 
 def _combining_arguments(trigger: Any) -> dict[str, Any]:
     horizon = getattr(trigger, "horizon", None)
-    return {"triggers": trigger.triggers} | _given(
-        {
-            "jitter": trigger.jitter,
-            "horizon": None if horizon == getattr(trigger, "HORIZON", None) else horizon,
-        }
-    )
+    arguments = {
+        "jitter": trigger.jitter,
+        "horizon": None if horizon == getattr(trigger, "HORIZON", None) else horizon,
+    }
+    return {"triggers": trigger.triggers} | _given(arguments) | _left_out_arguments(trigger)
 
 
 _TRIGGERS = __package__.rpartition(".")[0] + ".triggers."

@@ -19,6 +19,7 @@ from rapscheduler._engine.timezone import ZoneTable
 from rapscheduler._engine.trigger import TriggerCore
 from rapscheduler._instants import SECOND_US
 from rapscheduler._zones import as_zone, forgotten_with_rules, get_localzone, read_again, zone_table
+from rapscheduler.triggers._left_out import LeavesOut
 from rapscheduler.triggers.base import BaseTrigger, answers_by_kernel, kernel_of
 from rapscheduler.util import convert_to_datetime, datetime_repr
 
@@ -30,7 +31,7 @@ else:
     _Face = BaseTrigger
 
 
-class KernelTrigger(_Face):
+class KernelTrigger(_Face, LeavesOut):
     """A trigger that is also a ``TriggerCore``: which zone and jitter it has.
 
     APScheduler's triggers have plain slots, so programs assign to them. Here an assignment gives the kernel all its
@@ -68,46 +69,6 @@ class KernelTrigger(_Face):
     @jitter.setter
     def jitter(self, value: float | None) -> None:
         self._change(jitter=value)
-
-    def _leave_out(self, exclude: Any, windows: Any, spread: Any, seed: Any) -> None:
-        """Take the arguments that say what is left out, and how jobs are spread over the jitter."""
-        if not (exclude is None and windows is None and spread is None and seed is None):
-            from rapscheduler.triggers._skipping import skips_of
-
-            if spread is not None and not self.jitter_us:
-                raise ValueError(f"spread={spread!r} spreads within the jitter; give jitter=600 or so, too")
-            self.skips = skips_of(exclude, windows, spread, seed)
-
-    def _left_out(self) -> tuple[Any, Any, Any, Any]:
-        """The arguments of `_leave_out` as they are."""
-        return (None, (), None, None) if self.skips is None else self.skips.source
-
-    @property
-    def exclude(self) -> Any:
-        """The days that are left out (`calendars.Days`), or None; what the argument may be can be assigned."""
-        return self._left_out()[0]
-
-    @exclude.setter
-    def exclude(self, value: Any) -> None:
-        _, windows, spread, seed = self._left_out()
-        self._leave_out(() if value is None else value, windows, spread, seed)
-
-    @property
-    def windows(self) -> tuple[str, ...]:
-        """The parts of a day in which it fires, empty for the whole day."""
-        windows: tuple[str, ...] = self._left_out()[1]
-        return windows
-
-    @windows.setter
-    def windows(self, value: Any) -> None:
-        exclude, _, spread, seed = self._left_out()
-        self._leave_out(exclude, value or (), spread, seed)
-
-    @property
-    def spread(self) -> str | None:
-        """`"hash"`: the delay within the jitter follows from the seed, the job's id by default; None: chance."""
-        spread: str | None = self._left_out()[2]
-        return spread
 
     def _change(self, **changes: Any) -> None:
         """Give the kernel its numbers again, with some arguments of the class's ``_begin`` changed."""
@@ -247,35 +208,3 @@ def state_of(trigger: object, state: Any, newest: int, known: str = "versions up
             "can be handled; upgrade rapscheduler to read it"
         )
     return fields
-
-
-def left_out_text(trigger: KernelTrigger) -> str:
-    """For `explain`: what is left out, beginning with a comma; empty: nothing."""
-    if trigger.skips is None:
-        return ""
-    from rapscheduler.triggers._skipping import skips_text
-
-    return skips_text(trigger.skips)
-
-
-def left_out_options(trigger: KernelTrigger) -> list[str]:
-    """For `repr`."""
-    if trigger.skips is None:
-        return []
-    from rapscheduler.triggers._skipping import options_text
-
-    return options_text(trigger.skips)
-
-
-def left_out_state(trigger: KernelTrigger) -> dict[str, Any]:
-    """What a state has more because something is left out."""
-    if trigger.skips is None:
-        return {}
-    from rapscheduler.triggers._skipping import state_of_skips
-
-    return state_of_skips(trigger)
-
-
-def take_left_out(trigger: KernelTrigger, state: dict[str, Any]) -> None:
-    """Take from a state what is left out."""
-    trigger._leave_out(*map(state.get, ("exclude", "windows", "spread", "seed")))

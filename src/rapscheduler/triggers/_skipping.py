@@ -54,10 +54,7 @@ def for_job(trigger: Any, job_id: str) -> Any:
     source: Source = trigger.skips.source
     if source.spread is None or source.seed is not None:
         return trigger
-    cls: Any = type(trigger)
-    made = cls.__new__(cls)
-    made.__setstate__({**trigger.__getstate__(), "seed": job_id})
-    return made
+    return trigger._seeded(job_id)
 
 
 def state_of_skips(trigger: Any) -> dict[str, Any]:

@@ -87,9 +87,9 @@ def _has_others(trigger: Any) -> bool:
 
 def _fires_at(trigger: Any, at_us: int) -> bool:
     if isinstance(trigger, OrTrigger):
-        return any(_fires_at(part, at_us) for part in trigger.triggers)
+        return trigger._is_open(at_us) and any(_fires_at(part, at_us) for part in trigger.triggers)
     if isinstance(trigger, AndTrigger):
-        return all(_fires_at(part, at_us) for part in trigger.triggers)
+        return trigger._is_open(at_us) and all(_fires_at(part, at_us) for part in trigger.triggers)
     return _first(trigger, at_us) == at_us
 
 
@@ -108,9 +108,13 @@ class _Change:
         """The trigger as it was under the old rules; one that means no wall time is itself."""
         if isinstance(trigger, BaseCombiningTrigger):
             parts = [self.under_old(part) for part in trigger.triggers]
-            if isinstance(trigger, AndTrigger):
-                return AndTrigger(parts, horizon=trigger.horizon)
-            return OrTrigger(parts)
+            made = (
+                AndTrigger(parts, horizon=trigger.horizon)
+                if isinstance(trigger, AndTrigger)
+                else OrTrigger(parts)
+            )
+            made.skips = trigger.skips
+            return made
         old = self._old_rules(trigger.zone) if _means_wall_time(trigger) else None
         return trigger if old is None else _on(trigger, old)
 
@@ -138,7 +142,8 @@ class _Change:
             due_us = _first(part_before, fire_us)
             if due_us is not None:
                 found.append(self.followed(part, part_before, due_us))
-        return min((us for us in found if us is not None), default=None)
+        earliest_us = min((us for us in found if us is not None), default=None)
+        return None if earliest_us is None else trigger._from_open(earliest_us, moment(earliest_us))
 
     def _start_us(self, zone: ZoneTable, fire_us: int, trigger: Any = None) -> int:
         """The instant under the new rules from which on a time is to be found that was this one under the old."""

@@ -19,13 +19,10 @@ from rapscheduler._zones import get_localzone
 from rapscheduler.triggers._kernel import (
     KernelTrigger,
     jitter_to_us,
-    left_out_options,
-    left_out_state,
-    left_out_text,
     state_of,
-    take_left_out,
     zone_for,
 )
+from rapscheduler.triggers._left_out import left_out_options, left_out_state, left_out_text, take_left_out
 from rapscheduler.triggers._words import jitter_text, zone_text
 from rapscheduler.triggers.base import BaseTrigger, or_never
 from rapscheduler.util import asdate, astimezone, elsewhere, timezone_repr

@@ -6,6 +6,10 @@ A trigger with a kernel (and a combination of such) is taken as a *set of instan
 first one from any instant on. So a combination never depends on which part of it fired last: an interval keeps its
 grid from its start date, a date is not lost because something else fired before it. Other triggers are asked
 `get_next_fire_time(previous, now)`, as APScheduler does. Instants are compared, in int64 µs.
+
+What a combination itself leaves out (`skips`) goes by one clock, that of its first trigger's zone, whichever part
+fires (`_open_times`).
+`spread` is of its own jitter; the spread of a part needs a seed, or it is chance.
 """
 
 from __future__ import annotations
@@ -13,13 +17,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from rapscheduler._engine.datetimes import from_us
 from rapscheduler._engine.trigger import DateCore, TriggerCore
+from rapscheduler._instants import SECOND_US
 from rapscheduler.errors import HorizonError
 from rapscheduler.triggers._kernel import jitter_to_us
-from rapscheduler.triggers._words import jitter_text
+from rapscheduler.triggers._left_out import (
+    left_out_options,
+    left_out_state,
+    left_out_text,
+    take_left_out,
+)
+from rapscheduler.triggers._open_times import LeavesOpen, clock_of
+from rapscheduler.triggers._words import jitter_text, zone_text
 from rapscheduler.triggers.base import BaseTrigger, _instant_us, _moment, kernel_of, previous_by_bisection
 from rapscheduler.util import obj_to_ref, ref_to_obj
 
@@ -51,11 +63,8 @@ def _first_us(trigger: Any, from_us_: int, now: datetime) -> int | None:
     kernel = kernel_of(trigger)
     if kernel is not None:
         fire_us = kernel.next_fire_us(None, from_us_)
-    elif isinstance(trigger, OrTrigger):
-        parts = (_first_us(part, from_us_, now) for part in trigger.triggers)
-        fire_us = min((part for part in parts if part is not None), default=None)
-    elif isinstance(trigger, AndTrigger):
-        fire_us = trigger._meet([_first_us(part, from_us_, now) for part in trigger.triggers], now)
+    elif isinstance(trigger, BaseCombiningTrigger):
+        fire_us = trigger._from_open(trigger._first_of_parts(from_us_, now), now)
     else:
         moment = _nominal(trigger, None, _moment(from_us_, now))
         fire_us = None if moment is None else _instant_us(moment)
@@ -86,20 +95,42 @@ def _in_zone_of(trigger: Any, fire_us: int, now: datetime) -> datetime:
     return _moment(fire_us, now.astimezone(zone))
 
 
-class BaseCombiningTrigger(BaseTrigger):
+class BaseCombiningTrigger(LeavesOpen, BaseTrigger):
     """What both combinations share.
 
     :param triggers: the triggers to combine
     :param jitter: delay each fire time by a random 0 to `jitter` seconds
+    :param exclude: days that are left out, as `calendars.days()` takes them: `["sat", "sun", "2026-12-24"]`, by the
+        clock of the first trigger's zone
+    :param windows: the parts of a day in which it fires, such as `["08:00-18:00"]` (the end is not in it)
+    :param spread: `"hash"`: each job is late within the jitter by an amount that follows from its id
+    :param seed: what that amount follows from instead of the id
     :raises TypeError: if an item is not a trigger
+    :raises ValueError: if days, windows or a jitter make no sense, or there is no clock to leave them out by
     """
 
-    __slots__ = ("jitter", "triggers")
+    __slots__ = ("jitter", "skips", "triggers")
 
     triggers: Sequence[Any]
     jitter: float | None
 
-    def __init__(self, triggers: Iterable[Any], jitter: float | None = None) -> None:
+    def __new__(
+        cls, *arguments: Any, **more: Any
+    ) -> Any:  # states of before, subclasses that fill it themselves
+        made = super().__new__(cls)
+        made.skips = None
+        return made
+
+    def __init__(
+        self,
+        triggers: Iterable[Any],
+        jitter: float | None = None,
+        *,
+        exclude: Any = None,
+        windows: Any = None,
+        spread: Literal["hash"] | None = None,
+        seed: str | None = None,
+    ) -> None:
         if isinstance(triggers, str) or not isinstance(triggers, Iterable):
             raise TypeError(
                 f"triggers={triggers!r} is no list of triggers; write {type(self).__name__}([trigger, trigger])"
@@ -112,16 +143,24 @@ class BaseCombiningTrigger(BaseTrigger):
                     f"triggers[{index}] is {trigger!r}, not a trigger; give objects such as CronTrigger(hour=2)"
                 )
         self.jitter = jitter
+        self._leave_out(exclude, windows, spread, seed)
+        if self._leaving() is not None:
+            clock_of(self)
+
+    def _dispatch_time(self, nominal: datetime, now: datetime) -> datetime:
+        share = None if self.skips is None else self.skips.fixed_share
+        if share is None or not self.jitter:
+            return super()._dispatch_time(nominal, now)
+        return _moment(_instant_us(nominal) + int(share * self.jitter * SECOND_US), nominal)
 
     def __eq__(self, other: object) -> bool:
         """Whether their parts, in this order, and all else are equal."""
         if type(self) is not type(other):
             return NotImplemented
-        return (list(self.triggers), self.jitter, getattr(self, "horizon", None)) == (
-            list(other.triggers),
-            other.jitter,
-            getattr(other, "horizon", None),
-        )
+        return self._given() == other._given()
+
+    def _given(self) -> tuple[Any, ...]:
+        return list(self.triggers), self.jitter, getattr(self, "horizon", None), self._left_out()
 
     def __hash__(self) -> int:
         return hash((type(self), len(self.triggers)))
@@ -131,6 +170,7 @@ class BaseCombiningTrigger(BaseTrigger):
             "version": 1,
             "triggers": [(obj_to_ref(type(trigger)), _state(trigger)) for trigger in self.triggers],
             "jitter": self.jitter,
+            **left_out_state(self),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -143,19 +183,24 @@ class BaseCombiningTrigger(BaseTrigger):
                 f"Got serialized data for version {state['version']} of {type(self).__name__}, but only versions up to "
                 "1 can be handled; upgrade rapscheduler to read it"
             )
+        self.skips = None
         self.jitter = state["jitter"]
         self.triggers = [_restored(reference, inner) for reference, inner in state["triggers"]]
+        take_left_out(self, state)
 
     def _late(self) -> str:
-        """What the jitter of the combination itself adds to an explanation."""
-        return f"; each{jitter_text(self.jitter)}" if self.jitter else ""
+        """What the jitter of the combination itself, and what it leaves out, add to an explanation."""
+        text = (jitter_text(self.jitter) if self.jitter else "") + left_out_text(self)
+        if self._leaving() is not None:
+            text += f", by the clock of {zone_text(clock_of(self).tzinfo)}"
+        return f"; each{text}" if text else ""
 
     def _written(self) -> str:
         return ", ".join(str(trigger) for trigger in self.triggers)
 
     def __repr__(self) -> str:
-        jitter = f", jitter={self.jitter}" if self.jitter else ""
-        return f"<{type(self).__name__}({self.triggers}{jitter})>"
+        options = [str(self.triggers)] + ([f"jitter={self.jitter}"] if self.jitter else [])
+        return f"<{type(self).__name__}({', '.join(options + left_out_options(self))})>"
 
 
 def _state(trigger: Any) -> Any:
@@ -189,6 +234,8 @@ class AndTrigger(BaseCombiningTrigger):
     :param triggers: the triggers to combine
     :param jitter: delay each fire time by a random 0 to `jitter` seconds
     :param horizon: how far ahead to look for an instant they agree on (default: the class's `HORIZON`)
+    :param exclude, windows, spread, seed: what is left out, and how jobs are spread over the jitter: see
+        `BaseCombiningTrigger`
     :raises ValueError: if there is no trigger, or the horizon is not positive
     """
 
@@ -201,9 +248,17 @@ class AndTrigger(BaseCombiningTrigger):
     horizon: timedelta
 
     def __init__(
-        self, triggers: Iterable[Any], jitter: float | None = None, *, horizon: timedelta | None = None
+        self,
+        triggers: Iterable[Any],
+        jitter: float | None = None,
+        *,
+        horizon: timedelta | None = None,
+        exclude: Any = None,
+        windows: Any = None,
+        spread: Literal["hash"] | None = None,
+        seed: str | None = None,
     ) -> None:
-        super().__init__(triggers, jitter)
+        super().__init__(triggers, jitter, exclude=exclude, windows=windows, spread=spread, seed=seed)
         if not self.triggers:
             raise ValueError("AndTrigger([]) would fire always and never; give it one trigger or more")
         self.horizon = self.HORIZON if horizon is None else horizon
@@ -222,8 +277,11 @@ class AndTrigger(BaseCombiningTrigger):
         now_us = _instant_us(now)
         previous_us = None if previous_fire_time is None else _instant_us(previous_fire_time)
         answers = [_next_us(trigger, previous_us, now, now_us) for trigger in self.triggers]
-        fire_us = self._meet(answers, now)
+        fire_us = self._from_open(self._meet(answers, now), now)
         return None if fire_us is None else _in_zone_of(self.triggers[0], fire_us, now)
+
+    def _first_of_parts(self, from_us_: int, now: datetime) -> int | None:
+        return self._meet([_first_us(part, from_us_, now) for part in self.triggers], now)
 
     def _meet(self, answers: list[int | None], now: datetime) -> int | None:
         """Move each trigger up to the latest answer until all answers are one."""
@@ -258,6 +316,9 @@ class AndTrigger(BaseCombiningTrigger):
 
         :raises HorizonError: if they agree on none within the horizon
         """
+        return self._until_open(before)
+
+    def _last_of_parts(self, before: datetime) -> datetime | None:
         start_us = before_us = _instant_us(before)
         for _ in range(self.MAX_ROUNDS):
             moments = [_previous_us(trigger, before_us, before) for trigger in self.triggers]
@@ -297,6 +358,8 @@ class OrTrigger(BaseCombiningTrigger):
 
     :param triggers: the triggers to combine
     :param jitter: delay each fire time by a random 0 to `jitter` seconds, beside the jitter of the one that fires
+    :param exclude, windows, spread, seed: what is left out, and how jobs are spread over the jitter: see
+        `BaseCombiningTrigger`
     """
 
     __slots__ = ()
@@ -308,7 +371,17 @@ class OrTrigger(BaseCombiningTrigger):
 
     def _next_nominal(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
         winner, fire_us = self._earliest(previous_fire_time, now)
-        return None if fire_us is None else _in_zone_of(winner, fire_us, now)
+        if fire_us is None or self.skips is None:
+            return None if fire_us is None else _in_zone_of(winner, fire_us, now)
+        open_us = self._from_open(fire_us, now)
+        if open_us is not None and open_us != fire_us:
+            firing = (part for part in self.triggers if _first_us(part, open_us, now) == open_us)
+            winner = next(firing, winner)
+        return None if open_us is None else _in_zone_of(winner, open_us, now)
+
+    def _first_of_parts(self, from_us_: int, now: datetime) -> int | None:
+        parts = (_first_us(part, from_us_, now) for part in self.triggers)
+        return min((part for part in parts if part is not None), default=None)
 
     def _dispatch_time(self, nominal: datetime, now: datetime) -> datetime:
         nominal_us = _instant_us(nominal)
@@ -330,6 +403,9 @@ class OrTrigger(BaseCombiningTrigger):
 
     def get_previous_fire_time(self, before: datetime) -> datetime | None:
         """Return the last instant strictly before `before` at which one of the triggers fired."""
+        return self._until_open(before)
+
+    def _last_of_parts(self, before: datetime) -> datetime | None:
         before_us = _instant_us(before)
         answers = [(_previous_us(trigger, before_us, before), trigger) for trigger in self.triggers]
         times = [(fire_us, trigger) for fire_us, trigger in answers if fire_us is not None]

@@ -108,6 +108,12 @@ def test_nothing_left_is_never_and_ends_soon() -> None:
     assert CronTrigger(day_of_week="mon", exclude="mon").get_next_fire_time(None, DAY_ONE) is None
     assert CronTrigger(hour=8, windows="09:00-10:00").get_next_fire_time(None, DAY_ONE) is None
     assert CronTrigger(hour=8, exclude="mon-sun").get_previous_fire_time(DAY_ONE) is None
+    assert CronTrigger(hour=8, exclude="mon-sun").get_next_fire_time(None, DAY_ONE) is None
+    beyond = datetime(2199, 12, 31, tzinfo=timezone.utc)  # sets of days are worked out until then
+    assert shown(CronTrigger(hour=8, timezone="UTC", exclude="wed-sun"), 2, beyond) == [
+        "Tue 2199-12-31 08:00",
+        "Mon 2200-01-06 08:00",
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-02-30", "13-01", "2026-02-02/2026-01-01", "mon-"])

@@ -25,12 +25,10 @@ from rapscheduler.triggers._kernel import (
     KernelTrigger,
     instant_us,
     jitter_to_us,
-    left_out_options,
-    left_out_state,
     state_of,
-    take_left_out,
     zone_for,
 )
+from rapscheduler.triggers._left_out import left_out_options, left_out_state, take_left_out
 from rapscheduler.triggers.base import BaseTrigger, answers_by_kernel, checked_moment, kernel_of, or_never
 from rapscheduler.triggers.cron import _compile, _custom
 from rapscheduler.triggers.cron._bounds import DEFAULT_VALUES, FIELD_NAMES, FieldValue

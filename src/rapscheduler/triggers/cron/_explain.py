@@ -15,7 +15,7 @@ from typing import Any
 
 from rapscheduler._engine.cron import CronCore, CronSpec
 from rapscheduler._engine.timezone import ZoneTable
-from rapscheduler.triggers._kernel import left_out_text
+from rapscheduler.triggers._left_out import left_out_text
 from rapscheduler.triggers._words import jitter_text
 
 MONTH_NAMES = (
