@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -72,6 +72,13 @@ class Record(NamedTuple):
     who: str
     error: str | None
     reason: str | None
+
+
+def around(runs: Iterable[Record], run_id: str, count: int) -> list[Record]:
+    """Of these records, in any order: `count` on each side of one at most, by id."""
+    by_id = sorted(runs, key=lambda one: one.id)
+    at = next((number for number, one in enumerate(by_id) if one.id >= run_id), len(by_id))
+    return by_id[max(0, at - count) : at + count + 1]
 
 
 _MOST_TEXT = 1000

@@ -26,6 +26,7 @@ from rapscheduler.jobstores._rowstore import NothingStoredError
 HISTORY = "history"
 SHOWN_RUNS = 20  # of a peer
 MOST_UNDER_WAY = 1000
+NEAR = 500  # runs of the job, before and after a run, among which its other attempts are looked for
 MOST_COUNTED = 1000  # due jobs
 MOST_ROWS = 10  # of a part of a frame
 WINDOW = timedelta(hours=1)  # of the runs that a frame counts
@@ -104,6 +105,27 @@ def runs_of(
     if state is not None and state not in STATES:
         raise ValueError(f"state {state!r} is none of {', '.join(STATES)}")
     return [Run.of(record).as_dict() for record in place.read(job_id, state, _us(after), limit)]
+
+
+def in_full(run: Run, place: Any) -> dict[str, Any]:
+    """One run: ``lateness`` (seconds), ``attempts`` (all at this call, by number, itself too) and ``traceback`` (None)
+    besides what `runs_of` says. `place`: a history, or None."""
+    again = run.attempt > 1 or run.retry_us is not None
+    calls = [run]
+    if again and place is not None:
+        near = place.near(run.job_id, run.id, NEAR)
+        calls += [Run.of(one) for one in near if one.scheduled_us == run.scheduled_us and one.id != run.id]
+    calls.sort(key=lambda one: one.attempt)
+    attempts = [one.as_dict() for one in calls]
+    return {**run.as_dict(), "lateness": run.lateness, "attempts": attempts, "traceback": None}
+
+
+def run_in(place: Any, run_id: str) -> dict[str, Any]:
+    """`in_full`, of a run that ended. LookupError: it is not in this history."""
+    record = place.find(run_id)
+    if record is None:
+        raise LookupError(f"there is no run {said(run_id)} in the history; it may be older than what is kept")
+    return in_full(Run.of(record), place)
 
 
 def _us(time: datetime | None) -> int | None:

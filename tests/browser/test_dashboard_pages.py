@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from rapscheduler import current_run
 from rapscheduler.dashboard._app import Dashboard
 from rapscheduler.dashboard._servers import server
 from rapscheduler.dashboard._sources import SchedulerSource
@@ -37,10 +38,18 @@ if MISSING and not os.environ.get("RAPSCHEDULER_REQUIRE_BROWSER"):
 HOSTILE = "\"><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 RUNS: list[str] = []
+GO = threading.Event()
 
 
 def work(name: str) -> None:
     RUNS.append(name)
+
+
+def work_for_long() -> None:
+    run = current_run()
+    assert run is not None
+    while not GO.wait(0.02):
+        run.check()
 
 
 def fail() -> None:
@@ -77,6 +86,8 @@ def scheduler() -> Iterator[Any]:
     one.add_job(work, "cron", hour=2, minute=30, args=["backup"], id="backup", name="Nightly backup")
     one.add_job(work, "interval", minutes=5, args=["stock"], id="stock", name="Stock levels")
     one.add_job(fail, "interval", hours=1, id="newsletter", name="Newsletter")
+    one.add_job(work_for_long, "cron", year=2099, id="long")
+    GO.clear()
     one.add_job(work, "interval", minutes=7, args=["x"], id=HOSTILE, name=HOSTILE)
     for number in range(60):
         one.add_job(
@@ -85,6 +96,7 @@ def scheduler() -> Iterator[Any]:
     one.start()
     one.pause_job("shop-07")
     yield one
+    GO.set()
     one.shutdown()
 
 
@@ -98,7 +110,7 @@ def address(scheduler: Any) -> Iterator[str]:
 
 def until(browser: Any, true: Any) -> None:
     # a page that renews itself may do so while it is looked at
-    WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException]).until(true)
+    WebDriverWait(browser, 60, ignored_exceptions=[StaleElementReferenceException]).until(true)
 
 
 def press(browser: Any, by: str, which: str, *keys: str) -> None:
@@ -199,7 +211,26 @@ def test_runs_appear_and_are_found(browser: Any, address: str, scheduler: Any) -
     assert unhappy(browser) == []
 
 
-def test_reading_needs_no_script(browser: Any, address: str) -> None:
+def test_a_run_and_its_cancelling(browser: Any, address: str, scheduler: Any) -> None:
+    """From the list of runs to one that failed; one under way is cancelled, and the page says so by itself."""
+    with pytest.raises(ConnectionError):
+        scheduler.run_job("newsletter").result(60)
+    long = scheduler.run_job("long")
+    browser.get(f"{address}/runs?job=newsletter")
+    press(browser, By.XPATH, "//tr[td/a[text()='newsletter']]/td[1]/a")
+    until(browser, lambda driver: driver.title.startswith("Run of newsletter"))
+    until(browser, lambda driver: "raise ConnectionError" in text(driver))
+    browser.get(f"{address}/runs")
+    until(browser, lambda driver: "Under way" in text(driver))
+    browser.get(f"{address}/runs/{long.id}")
+    until(browser, lambda driver: "running" in text(driver))
+    press(browser, By.XPATH, "//button[text()='Cancel']")
+    until(browser, lambda driver: "cancelled" in text(driver))
+    until(browser, lambda driver: not driver.find_elements(By.XPATH, "//button[text()='Cancel']"))
+    assert unhappy(browser) == []
+
+
+def test_reading_needs_no_script(browser: Any, address: str, scheduler: Any) -> None:
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         browser.get(f"{address}/")
@@ -207,6 +238,10 @@ def test_reading_needs_no_script(browser: Any, address: str) -> None:
         browser.get(f"{address}/jobs?search=backup")
         press(browser, By.LINK_TEXT, "backup")
         until(browser, lambda driver: "at 02:30 every day" in driver.page_source)
+        run = scheduler.run_job("stock")
+        run.result(60)
+        browser.get(f"{address}/runs/{run.id}")
+        assert "done" in text(browser) and browser.find_elements(By.LINK_TEXT, "stock")
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 

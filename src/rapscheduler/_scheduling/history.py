@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from rapscheduler._instants import MICROSECOND, SECOND_US
 from rapscheduler._quoting import said
-from rapscheduler._runs import STATES, Record, Run
+from rapscheduler._runs import STATES, Record, Run, around
 from rapscheduler.events import EVENT_SCHEDULER_SHUTDOWN
 
 KEEP = 10_000
@@ -40,6 +40,11 @@ class Place(Protocol):
     def read(
         self, job_id: str | None, state: str | None, since_us: int | None, limit: int
     ) -> Iterable[Record]: ...
+
+    def find(self, run_id: str) -> Record | None: ...
+
+    def near(self, job_id: str, run_id: str, count: int) -> Iterable[Record]:
+        """The runs of a job around one of them, `count` on each side at most, itself too; by id."""
 
     def count(self, job_id: str | None, since_us: int | None) -> dict[str, int]: ...
 
@@ -79,6 +84,12 @@ class MemoryPlace:
             if len(found) >= limit:
                 break
         return found
+
+    def find(self, run_id: str) -> Record | None:
+        return next((record for record in tuple(self._records) if record.id == run_id), None)
+
+    def near(self, job_id: str, run_id: str, count: int) -> Iterable[Record]:
+        return around(self._found(job_id, None, None), run_id, count)
 
     def count(self, job_id: str | None, since_us: int | None) -> dict[str, int]:
         counts: dict[str, int] = {}
@@ -176,13 +187,14 @@ class History:
             return True
 
     def read(self, job_id: str | None, state: str | None, since: datetime | None, limit: int) -> list[Run]:
-        place = self._written()
+        place = self.written()
         return [Run.of(record) for record in place.read(job_id, _state(state), _us(since), limit)]
 
     def count(self, job_id: str | None, since: datetime | None) -> dict[str, int]:
-        return self._written().count(job_id, _us(since))
+        return self.written().count(job_id, _us(since))
 
-    def _written(self) -> Place:
+    def written(self) -> Place:
+        """The place, with what waited."""
         if not self._direct:
             self.flush()
         if self._place is None:

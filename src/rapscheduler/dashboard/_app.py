@@ -28,8 +28,9 @@ from rapscheduler.dashboard._openapi import document as openapi
 from rapscheduler.errors import RapschedulerError
 
 PAGE, MOST_PAGES, MOST_SHOWN = 50, 400, 500
+LAST_RUNS = 5  # on the page of a job
 MOST_BODY = 65_536
-ACTIONS = ("pause", "resume", "run", "remove", "reschedule")
+ACTIONS = {"jobs": ("pause", "resume", "run", "remove", "reschedule"), "runs": ("cancel",)}
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _COOKIE = "rapscheduler_dashboard"
 _HEADERS = {
@@ -162,13 +163,15 @@ class Dashboard:
         elif parts[0] == "jobs" and len(parts) == 2:
             view = source.job(parts[1])
             preview = _preview(request.values(), view)
-            page = _pages.job(frame, view, preview)
+            page = _pages.job(frame, view, preview, self._last_runs(parts[1]))
         elif parts == ["failures"] and source.failures() is not None:
             page = _pages.failures(frame, source.failures())
         elif parts == ["parked"]:
             page = _pages.parked(frame, source.parked())
         elif parts == ["runs"]:
             page = self._runs_page(frame, request)
+        elif parts[0] == "runs" and len(parts) == 2:
+            page = _work_pages.run(frame, source.run(parts[1]))
         elif parts == ["schedulers"]:
             page = _work_pages.schedulers(frame, source.schedulers())
         elif parts == ["health"]:
@@ -187,10 +190,18 @@ class Dashboard:
         return views[:count], asked, number, len(views) > count
 
     def _runs_page(self, frame: _pages.Frame, request: Request) -> Markup:
+        live = self.source.under_way()
         try:
-            return _work_pages.runs(frame, *self._ended(request), None)
+            return _work_pages.runs(frame, *self._ended(request), None, live)
         except NothingKeptError as exc:
-            return _work_pages.runs(frame, [], {}, 0, False, str(exc))
+            return _work_pages.runs(frame, [], {}, 0, False, str(exc), live)
+
+    def _last_runs(self, job_id: str) -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = self.source.runs(0, LAST_RUNS, job_id, None, None)
+        except NothingKeptError:
+            return []
+        return found
 
     def _ended(self, request: Request) -> tuple[list[dict[str, Any]], dict[str, str], int, bool]:
         """Runs of one page, as `_listed`. NothingKeptError: no history is kept. ValueError: of a state or a time."""
@@ -218,6 +229,10 @@ class Dashboard:
         if parts == ["runs"]:
             found, _, number, more = self._ended(request)
             return _json({"runs": found, "page": number, "more": more})
+        if parts[:1] == ["runs"] and len(parts) == 2:
+            return _json(source.run(parts[1]))
+        if parts == ["running"]:
+            return _json({"runs": source.under_way()})
         if parts == ["schedulers"]:
             return _json(source.schedulers())
         if parts == ["health"]:
@@ -237,7 +252,7 @@ class Dashboard:
         parts = parts[1:] if by_api else parts
         if not self.may_change(request):
             raise HTTPError(403, "This dashboard only shows; it is changed with allow_changes=True.")
-        if len(parts) != 3 or parts[0] != "jobs" or parts[2] not in ACTIONS:
+        if len(parts) != 3 or parts[2] not in ACTIONS.get(parts[0], ()):
             raise HTTPError(404, "There is no such change.")
         if len(request.body) > MOST_BODY:
             raise HTTPError(413, "That is too long.")
@@ -247,12 +262,15 @@ class Dashboard:
         session = _session_of(request)
         if not session or not hmac.compare_digest(self._token(session), token):
             raise HTTPError(403, "The form is too old, or came from elsewhere; load the page again.")
-        job_id, action = parts[1], parts[2]
-        trigger = _trigger(values, self.source.job(job_id)) if action == "reschedule" else None
-        self.source.change(action, job_id, trigger)
+        kind, one_id, action = parts
+        if action == "cancel":
+            self.source.cancel(one_id)
+        else:
+            trigger = _trigger(values, self.source.job(one_id)) if action == "reschedule" else None
+            self.source.change(action, one_id, trigger)
         if by_api:
-            return _json({"id": job_id, "done": action})
-        target = "jobs" if action == "remove" else f"jobs/{quote(job_id, safe='')}"
+            return _json({"id": one_id, "done": action})
+        target = kind if action == "remove" else f"{kind}/{quote(one_id, safe='')}"
         return Answer(status=303, headers={"Location": f"{request.root}/{target}"})
 
     def _check_origin(self, request: Request) -> None:

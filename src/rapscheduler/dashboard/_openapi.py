@@ -29,7 +29,7 @@ _JOB = {
         "fires": {"type": "array", "items": _TIME},
     },
 }
-_RUN = {
+_RUN: dict[str, Any] = {
     "type": "object",
     "required": ["id", "job_id", "state", "scheduled_time", "ended"],
     "properties": {
@@ -46,6 +46,20 @@ _RUN = {
         "who": _MAYBE,
         "error": _MAYBE,
         "reason": _MAYBE,
+    },
+}
+_RUN_UNDER_WAY = {
+    **_RUN,
+    "required": [name for name in _RUN["required"] if name != "ended"],
+    "properties": {**_RUN["properties"], "state": {"enum": list(STATES)}, "ended": _MAYBE_TIME},
+}
+_RUN_IN_FULL = {
+    **_RUN_UNDER_WAY,
+    "properties": {
+        **_RUN_UNDER_WAY["properties"],
+        "lateness": {"type": ["number", "null"], "description": "seconds from when it was due to its start"},
+        "attempts": {"type": "array", "items": {"$ref": "#/components/schemas/RunUnderWay"}},
+        "traceback": {**_MAYBE, "description": "where the dashboard heard the error"},
     },
 }
 _UNDER_WAY = {
@@ -88,6 +102,16 @@ def _list(name: str, schema: str) -> dict[str, Any]:
     }
 
 
+def _post(text: str, parameter: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "post": {
+            "summary": f"{text}; needs allow_changes and the header X-CSRF-Token",
+            "parameters": [parameter],
+            "responses": {"200": {"description": "done"}, "403": {"description": "not allowed"}},
+        }
+    }
+
+
 def _runs() -> dict[str, Any]:
     return _get(
         "Runs that ended, the latest first; status 404 where no history is kept",
@@ -113,7 +137,7 @@ def _schedulers() -> dict[str, Any]:
 
 
 def document(root: str) -> dict[str, Any]:
-    job_id = {"name": "id", "in": "path", "required": True, "schema": _TEXT}
+    job_id = run_id = {"name": "id", "in": "path", "required": True, "schema": _TEXT}
     paths: dict[str, Any] = {
         "/api/jobs": _get(
             "Jobs by their next run time",
@@ -125,25 +149,33 @@ def document(root: str) -> dict[str, Any]:
         ),
         "/api/jobs/{id}": _get("One job", job_id, schema={"$ref": "#/components/schemas/Job"}),
         "/api/runs": _runs(),
+        "/api/runs/{id}": _get(
+            "One run, and all attempts at its call", run_id, schema={"$ref": "#/components/schemas/RunInFull"}
+        ),
+        "/api/running": _get(
+            "Runs that have not ended, of this process", schema=_list("runs", "RunUnderWay")
+        ),
         "/api/schedulers": _schedulers(),
         "/api/parked": _get("Jobs that can't be run, and why"),
         "/api/failures": _get("Errors and missed runs since the dashboard was made"),
         "/api/health": _get("Whether jobs are run; status 503 when not"),
     }
     for action in ("pause", "resume", "run", "remove", "reschedule"):
-        paths[f"/api/jobs/{{id}}/{action}"] = {
-            "post": {
-                "summary": f"{action} a job; needs allow_changes and the header X-CSRF-Token",
-                "parameters": [job_id],
-                "responses": {"200": {"description": "done"}, "403": {"description": "not allowed"}},
-            }
-        }
+        paths[f"/api/jobs/{{id}}/{action}"] = _post(f"{action} a job", job_id)
+    paths["/api/runs/{id}/cancel"] = _post("cancel a run that is under way in this process", run_id)
     return {
         "openapi": "3.1.0",
         "info": {"title": "rapscheduler dashboard", "version": "1"},
         "servers": [{"url": root or "/"}],
         "paths": paths,
         "components": {
-            "schemas": {"Job": _JOB, "Run": _RUN, "Scheduler": _SCHEDULER, "UnderWay": _UNDER_WAY}
+            "schemas": {
+                "Job": _JOB,
+                "Run": _RUN,
+                "RunUnderWay": _RUN_UNDER_WAY,
+                "RunInFull": _RUN_IN_FULL,
+                "Scheduler": _SCHEDULER,
+                "UnderWay": _UNDER_WAY,
+            }
         },
     }

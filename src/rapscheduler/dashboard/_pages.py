@@ -76,13 +76,17 @@ class Frame:
     def job_link(self, job_id: str) -> Markup:
         return el("a", shortened(job_id, LONGEST), href=f"{self.root}/jobs/{quote(job_id, safe='')}")
 
-    def action(self, job_id: str, action: str, text: str, danger: bool = False) -> Markup:
+    def run_link(self, run_id: str, text: object) -> Markup:
+        return el("a", text, href=f"{self.root}/runs/{quote(run_id, safe='')}")
+
+    def action(self, kind: str, one_id: str, action: str, text: str, danger: bool = False) -> Markup:
+        """A button that changes a job or a run; `kind`: ``jobs`` or ``runs``."""
         return el(
             "form",
             el("input", type="hidden", name="token", value=self.token),
             el("button", text, type="submit", class_="danger" if danger else None),
             method="post",
-            action=f"{self.root}/jobs/{quote(job_id, safe='')}/{action}",
+            action=f"{self.root}/{kind}/{quote(one_id, safe='')}/{action}",
             class_="inline",
         )
 
@@ -198,11 +202,14 @@ def page_links(frame: Frame, place: str, asked: dict[str, str], number: int, mor
     return el("p", *links)
 
 
-def _facts(pairs: list[tuple[str, object]]) -> Markup:
+def facts_of(pairs: list[tuple[str, object]]) -> Markup:
     return el("dl", *(part for name, value in pairs for part in (el("dt", name), el("dd", value))))
 
 
-def job(frame: Frame, view: dict[str, Any], preview: dict[str, Any] | None) -> Markup:
+def job(
+    frame: Frame, view: dict[str, Any], preview: dict[str, Any] | None, ended: list[dict[str, Any]]
+) -> Markup:
+    """``ended``: its last runs."""
     facts: list[tuple[str, object]] = [
         ("State", state_of(view)),
         ("Reason", view["reason"] or "–"),
@@ -216,29 +223,37 @@ def job(frame: Frame, view: dict[str, Any], preview: dict[str, Any] | None) -> M
         ("Grace time", f"{view.get('misfire_grace_time')} s"),
         ("At once, at most", str(view.get("max_instances"))),
     ]
-    content: list[object] = [_facts(facts)]
+    content: list[object] = [facts_of(facts)]
     if frame.changes:
         job_id = view["id"]
         content.append(
             el(
                 "div",
-                frame.action(job_id, "run", "Run now"),
-                frame.action(job_id, "pause", "Pause") if view["state"] == "scheduled" else None,
-                frame.action(job_id, "resume", "Resume") if view["state"] == "paused" else None,
-                frame.action(job_id, "remove", "Remove", danger=True),
+                frame.action("jobs", job_id, "run", "Run now"),
+                frame.action("jobs", job_id, "pause", "Pause") if view["state"] == "scheduled" else None,
+                frame.action("jobs", job_id, "resume", "Resume") if view["state"] == "paused" else None,
+                frame.action("jobs", job_id, "remove", "Remove", danger=True),
             )
         )
     if view.get("fires"):
         content += [el("h2", "Next fires"), _fires(view["fires"])]
     if frame.changes:
         content += _editor(frame, view, preview)
-    content.append(el("p", el("a", "Its runs", href=f"{frame.root}/runs?{urlencode({'job': view['id']})}")))
+    content += _last_runs(frame, view["id"], ended)
     for one in view.get("failures", []):
         content += [
             el("h2", f"{one['what']} at {one['time']}"),
             el("pre", lines_of(one["traceback"] or one["error"] or "–")),
         ]
     return frame.page(f"Job {shortened(view['id'], LONGEST)}", *content, live=preview is None)
+
+
+def _last_runs(frame: Frame, job_id: str, ended: list[dict[str, Any]]) -> list[object]:
+    every = el("p", el("a", "Its runs", href=f"{frame.root}/runs?{urlencode({'job': job_id})}"))
+    if not ended:
+        return [every]
+    items = [el("li", frame.run_link(one["id"], time_of(one["ended"])), " ", state_of(one)) for one in ended]
+    return [el("h2", "Last runs"), el("ul", *items), every]
 
 
 def lines_of(text: str) -> Markup:
@@ -312,4 +327,4 @@ def parked(frame: Frame, views: list[dict[str, Any]]) -> Markup:
 
 def health(frame: Frame, report: dict[str, Any]) -> Markup:
     facts: list[tuple[str, object]] = [(name.replace("_", " "), str(value)) for name, value in report.items()]
-    return frame.page("Health", _summary(report), _facts(facts), live=True)
+    return frame.page("Health", _summary(report), facts_of(facts), live=True)

@@ -25,6 +25,7 @@ from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_
 from rapscheduler.jobstores._rowstore import RowStore
 
 REMEMBERED = 200
+MOST_LIVE = 100  # runs under way that are listed
 SEARCHED = 50_000  # rows that a search looks through, by run time
 
 
@@ -64,9 +65,26 @@ class StoreSource:
     ) -> list[dict[str, Any]]:
         """Runs ``first`` to ``first + count``, the latest first. NothingKeptError: no history is kept."""
         with self._lock:
-            if self._history is None:
-                self._history, _ = _stored_runs.history_of(self.store)
-            return _stored_runs.runs_of(self._history, job_id, state, after, first + count)[first:]
+            return _stored_runs.runs_of(self._place(), job_id, state, after, first + count)[first:]
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """One run, `_stored_runs.in_full`. LookupError: nothing is known of it."""
+        with self._lock:
+            return _stored_runs.run_in(self._place(), run_id)
+
+    def under_way(self) -> list[dict[str, Any]]:
+        """Runs that have not ended, as far as they are known and can be cancelled here."""
+        return []
+
+    def cancel(self, run_id: str) -> None:
+        raise ChangeError(
+            "a run is cancelled by the scheduler that makes it; mount the dashboard in its program"
+        )
+
+    def _place(self) -> Any:
+        if self._history is None:
+            self._history, _ = _stored_runs.history_of(self.store)
+        return self._history
 
     def schedulers(self) -> dict[str, Any]:
         """``peers``, ``left``, and ``notes``: texts, e.g. why nobody is known."""
@@ -106,7 +124,8 @@ def mark_of_work(source: Any) -> str:
         last = []
     work = source.schedulers()
     there = [(one["host"], one["pid"], one["alive"], one["running"]) for one in work["peers"]]
-    return str((last, there, work["notes"], len(work["left"])))
+    live = [(one["id"], one["state"]) for one in source.under_way()]
+    return str((last, live, there, work["notes"], len(work["left"])))
 
 
 def _with_trigger(row: Any, trigger: Any) -> Any:
@@ -142,6 +161,7 @@ class SchedulerSource:
         self._failures.append(
             {
                 "id": event.job_id,
+                "run": getattr(event, "run_id", None),
                 "what": what,
                 "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
                 "run_time": None if run_time is None else run_time.isoformat(),
@@ -216,6 +236,33 @@ class SchedulerSource:
             raise NothingKeptError(str(exc)) from None
         return [one.as_dict() for one in found[first:]]
 
+    def run(self, run_id: str) -> dict[str, Any]:
+        history = self.scheduler._history
+        place = None if history is None else history.written()
+        live = self._live().get(run_id)
+        if live is not None:
+            view = _stored_runs.in_full(live, place)
+        elif place is None:
+            raise NothingKeptError(
+                f"run {said(run_id)} is not under way, and this scheduler keeps no history of those that ended"
+            )
+        else:
+            view = _stored_runs.run_in(place, run_id)
+        heard = (one["traceback"] for one in self._failures if one["run"] == run_id)
+        return {**view, "traceback": next(heard, None)}
+
+    def _live(self) -> dict[str, Any]:
+        tracker = self.scheduler._watched.tracker  # None: nobody asked for runs yet, and this does not
+        return {} if tracker is None else dict(tracker.live)
+
+    def under_way(self) -> list[dict[str, Any]]:
+        runs = [run for run in self._live().values() if not run.is_over]
+        return [run.as_dict() for run in sorted(runs, key=lambda run: run.id)[:MOST_LIVE]]
+
+    def cancel(self, run_id: str) -> None:
+        if not self.scheduler.cancel_run(run_id):
+            raise ChangeError(f"run {said(run_id)} is not under way here")
+
     def schedulers(self) -> dict[str, Any]:
         peers: list[dict[str, Any]] = []
         left: list[dict[str, Any]] = []
@@ -268,8 +315,12 @@ def _instant(view: dict[str, Any]) -> float:
 
 
 def _traceback(event: Any) -> str | None:
-    text = getattr(event, "traceback", None)
-    if isinstance(text, str):
-        return text
+    """As Python prints it; the event has the stack only."""
     exception = getattr(event, "exception", None)
-    return None if exception is None else "".join(traceback.format_exception(exception))
+    if exception is None:
+        return None
+    stack = getattr(event, "traceback", None)
+    if not isinstance(stack, str):
+        return "".join(traceback.format_exception(exception))
+    head = "Traceback (most recent call last):\n" if stack else ""
+    return head + stack + "".join(traceback.format_exception_only(exception))

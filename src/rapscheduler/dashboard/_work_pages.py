@@ -8,7 +8,16 @@ from typing import Any
 from rapscheduler._quoting import shortened
 from rapscheduler._runs import QUEUED, RUNNING, STATES
 from rapscheduler.dashboard._markup import Markup, el, join
-from rapscheduler.dashboard._pages import LONGEST, Frame, lines_of, page_links, state_of, table_of, time_of
+from rapscheduler.dashboard._pages import (
+    LONGEST,
+    Frame,
+    facts_of,
+    lines_of,
+    page_links,
+    state_of,
+    table_of,
+    time_of,
+)
 
 ENDED = tuple(state for state in STATES if state not in (QUEUED, RUNNING))
 
@@ -20,10 +29,12 @@ def runs(
     number: int,
     more: bool,
     note: str | None,
+    live: list[dict[str, Any]],
 ) -> Markup:
-    """``note``: why there are none to be had; then there is nothing to look for."""
+    """``note``: why there are none to be had; then there is nothing to look for. ``live``: runs under way."""
+    under_way = _under_way(frame, live)
     if note is not None:
-        return frame.page("Runs", el("p", note, class_="notice"), live=True)
+        return frame.page("Runs", *under_way, el("p", note, class_="notice"), live=True)
     options = [el("option", "any end", value="")]
     options += [el("option", one, value=one, selected=one == asked.get("state")) for one in ENDED]
     search = el(
@@ -39,12 +50,74 @@ def runs(
     )  # fmt: skip
     heads = ["Ended", "Job", "State", "Late", "Took", "Try", "By", "Why"]
     rows: list[list[object]] = [
-        [time_of(one["ended"]), frame.job_link(one["job_id"]), state_of(one), _late(one), _seconds(one["duration"]),
+        [frame.run_link(one["id"], time_of(one["ended"])), frame.job_link(one["job_id"]), state_of(one),
+         _late(one), _seconds(one["duration"]),
          _attempt(one), one["who"] or "–", _why(one)]
         for one in found
     ]  # fmt: skip
     links = page_links(frame, "runs", asked, number, more)
-    return frame.page("Runs", search, table_of(heads, rows, "No runs."), links, live=True)
+    return frame.page("Runs", *under_way, search, table_of(heads, rows, "No runs."), links, live=True)
+
+
+def _under_way(frame: Frame, live: list[dict[str, Any]]) -> list[object]:
+    if not live:
+        return []
+    rows: list[list[object]] = [
+        [frame.run_link(one["id"], time_of(one["scheduled_time"])), frame.job_link(one["job_id"]), state_of(one),
+         time_of(one["started"]), one["attempt"]]
+        for one in live
+    ]  # fmt: skip
+    return [
+        el("h2", "Under way"),
+        table_of(["Due", "Job", "State", "Began", "Try"], rows, ""),
+        el("h2", "Ended"),
+    ]
+
+
+def run(frame: Frame, view: dict[str, Any]) -> Markup:
+    """A run in full (`_stored_runs.in_full`)."""
+    is_over = view["ended"] is not None
+    facts: list[tuple[str, object]] = [
+        ("State", state_of(view)),
+        ("Job", frame.job_link(view["job_id"])),
+        ("Due", time_of(view["scheduled_time"])),
+        ("Began", time_of(view["started"])),
+        ("Late", _seconds(view["lateness"])),
+        ("Ended", time_of(view["ended"])),
+        ("Took", _seconds(view["duration"])),
+        ("Attempt", view["attempt"]),
+        ("Tried again", time_of(view["retry_at"])),
+        ("Made by", view["who"] or "–"),
+        ("Job store", view["jobstore"] or "–"),
+        ("Reason", lines_of(view["reason"] or "–")),
+        ("Run", el("code", view["id"])),
+    ]
+    content: list[object] = [facts_of(facts)]
+    if frame.changes and not is_over:
+        content.append(el("div", frame.action("runs", view["id"], "cancel", "Cancel", danger=True)))
+    if len(view["attempts"]) > 1:
+        content += [el("h2", "Attempts"), _attempts(frame, view)]
+    content += _error(view)
+    return frame.page(f"Run of {shortened(view['job_id'], LONGEST)}", *content, live=True)
+
+
+def _attempts(frame: Frame, view: dict[str, Any]) -> Markup:
+    rows: list[list[object]] = [
+        ["this one" if one["id"] == view["id"] else frame.run_link(one["id"], f"attempt {one['attempt']}"),
+         state_of(one), time_of(one["ended"]), _why(one)]
+        for one in view["attempts"]
+    ]  # fmt: skip
+    return table_of(["Attempt", "State", "Ended", "Why"], rows, "")
+
+
+def _error(view: dict[str, Any]) -> list[object]:
+    """What it raised: with the traceback where the dashboard heard it."""
+    if view["traceback"]:
+        return [el("h2", "Error"), el("pre", lines_of(view["traceback"]))]
+    if view["error"] is None:
+        return []
+    note = f"The traceback is in the log of {view['who'] or 'the scheduler'}: a history keeps the error only."
+    return [el("h2", "Error"), el("pre", lines_of(view["error"])), el("p", note, class_="faint")]
 
 
 def _why(one: dict[str, Any]) -> object:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from rapscheduler._runs import Record
+from rapscheduler._runs import Record, around
 
 _PAGE = 1000
 
@@ -56,6 +56,12 @@ class RedisPlace:
                 break
             found.append(record)
         return found
+
+    def find(self, run_id: str) -> Record | None:
+        return next((record for record in self._found(None, None, None) if record.id == run_id), None)
+
+    def near(self, job_id: str, run_id: str, count: int) -> Iterable[Record]:
+        return around(self._found(job_id, None, None), run_id, count)
 
     def count(self, job_id: str | None, since_us: int | None) -> dict[str, int]:
         counts: dict[str, int] = {}

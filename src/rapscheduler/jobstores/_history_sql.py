@@ -67,13 +67,31 @@ class SqlPlace:
             query = query.where(columns.state == state)
         return query if since_us is None else query.where(columns.ended_us >= since_us)
 
+    def _columns(self) -> list[Any]:
+        return [self._table.c[name] for name in Record._fields]
+
     def read(
         self, job_id: str | None, state: str | None, since_us: int | None, limit: int
     ) -> Iterable[Record]:
-        columns = [self._table.c[name] for name in Record._fields]
-        query = self._wanted(select(*columns), job_id, state, since_us)
+        query = self._wanted(select(*self._columns()), job_id, state, since_us)
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(self._table.c.id.desc()).limit(limit)).fetchall()
+        return [Record(*row) for row in rows]
+
+    def find(self, run_id: str) -> Record | None:
+        query = select(*self._columns()).where(self._table.c.id == run_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).fetchone()
+        return None if row is None else Record(*row)
+
+    def near(self, job_id: str, run_id: str, count: int) -> Iterable[Record]:
+        """Through the index of (job_id, id), however many runs the job has."""
+        ids = self._table.c.id
+        of_job = select(*self._columns()).where(self._table.c.job_id == job_id)
+        before = of_job.where(ids < run_id).order_by(ids.desc()).limit(count)
+        after = of_job.where(ids >= run_id).order_by(ids).limit(count + 1)
+        with self._engine.connect() as connection:
+            rows = [*reversed(connection.execute(before).fetchall()), *connection.execute(after)]
         return [Record(*row) for row in rows]
 
     def count(self, job_id: str | None, since_us: int | None) -> dict[str, int]:

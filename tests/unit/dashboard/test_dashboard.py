@@ -222,7 +222,7 @@ def test_the_api_has_a_document(scheduler: Any) -> None:
     dashboard = Dashboard(SchedulerSource(scheduler))
     document = json.loads(dashboard.answer(request("/api/openapi.json")).body)
     gets = [path for path, methods in document["paths"].items() if "get" in methods and "{" not in path]
-    assert len(gets) == 6
+    assert len(gets) == 7
     for path in gets:
         answer = dashboard.answer(request(path))
         assert answer.status == (404 if path == "/api/runs" else 200), path  # it keeps no history

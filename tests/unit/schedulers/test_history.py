@@ -12,6 +12,7 @@ import pytest
 
 from rapscheduler._runs import Record, new_run_id
 from rapscheduler._scheduling import history as rooms
+from rapscheduler.jobstores._history_redis import RedisPlace
 from rapscheduler.jobstores._history_sql import SqlPlace
 from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.testing import ManualScheduler
@@ -108,6 +109,40 @@ def test_redis_keeps_a_capped_stream() -> None:
         scheduler.shutdown()
     finally:
         client.delete(key)
+
+
+def numbered(number: int, job_id: str) -> Record:
+    return Record(
+        f"{number:04}", job_id, "default", 1, "done", number, number, number, None, "here:1", None, None
+    )
+
+
+@pytest.fixture(params=["memory", "sql", "redis"])
+def place(request: Any) -> Any:
+    if request.param == "memory":
+        yield rooms.MemoryPlace(100)
+    elif request.param == "sql":
+        yield SqlPlace("sqlite://", "runs")
+    else:
+        redis = pytest.importorskip("redis")
+        key = f"test.rapscheduler.history.{new_run_id()}"
+        client = redis.Redis.from_url("redis://127.0.0.1:6379/0")
+        try:
+            client.ping()
+        except redis.exceptions.ConnectionError:
+            pytest.skip("no Redis here")
+        yield RedisPlace(client, key, 10_000)
+        client.delete(key)
+
+
+def test_one_run_and_those_of_its_job_around_it(place: Any) -> None:
+    place.write([numbered(number, "even" if number % 2 == 0 else "odd") for number in range(40)])
+    assert place.find("0021") == numbered(21, "odd") and place.find("nobody") is None
+    assert [one.id for one in place.near("odd", "0021", 2)] == ["0017", "0019", "0021", "0023", "0025"]
+    assert [one.id for one in place.near("even", "0000", 1)] == ["0000", "0002"]
+    assert [one.id for one in place.near("odd", "0039", 1)] == ["0037", "0039"]
+    assert [one.id for one in place.near("odd", "0020", 1)] == ["0019", "0021", "0023"]  # not among them yet
+    assert list(place.near("nobody", "0021", 5)) == []
 
 
 class Broken:
