@@ -14,6 +14,8 @@ __all__ = (
     "install_as_apscheduler",
     "register_type",
     "release",
+    "trigger_as_dict",
+    "trigger_from_dict",
     "version",
     "version_info",
 )
@@ -41,6 +43,11 @@ def __getattr__(name: str) -> object:
         from rapscheduler._serialization.registry import register_type
 
         return register_type
+    if name in ("trigger_as_dict", "trigger_from_dict"):
+        from rapscheduler._serialization import forms
+
+        of_triggers: object = getattr(forms, name)
+        return of_triggers
     if name in ("current_run", "Retry", "RetryLater"):
         from rapscheduler import runs
 

@@ -1,5 +1,7 @@
 from typing import Final
 
+from rapscheduler._serialization.forms import trigger_as_dict as trigger_as_dict
+from rapscheduler._serialization.forms import trigger_from_dict as trigger_from_dict
 from rapscheduler._serialization.registry import register_type as register_type
 from rapscheduler.runs import Retry as Retry
 from rapscheduler.runs import RetryLater as RetryLater
@@ -13,6 +15,8 @@ __all__ = (
     "install_as_apscheduler",
     "register_type",
     "release",
+    "trigger_as_dict",
+    "trigger_from_dict",
     "version",
     "version_info",
 )

@@ -145,6 +145,11 @@ class Job(JobValues):
         """What the last failed run raised, from the history, as text; None: there is no such run."""
         return next((run.error for run in self._home().get_runs(self.id, "failed", limit=1)), None)
 
+    def as_dict(self) -> dict[str, Any]:
+        """This job as an object of JSON, from which `BaseScheduler.import_job` makes it; see `export_job` there."""
+        entry: dict[str, Any] = self._home().export_job(self)
+        return entry
+
     def remove(self) -> None:
         """Remove this job from its store; see `BaseScheduler.remove_job`."""
         self._home().remove_job(self.id, self._jobstore_alias)
@@ -345,22 +350,9 @@ class Job(JobValues):
 
 
 # What APScheduler's class has in slots: programs that show a job go through this list. The values are the engine's.
-Job.__slots__ = (
-    "__weakref__",
-    "_jobstore_alias",
-    "_scheduler",
-    "args",
-    "coalesce",
-    "executor",
-    "func",
-    "func_ref",
-    "id",
-    "kwargs",
-    "max_instances",
-    "misfire_grace_time",
-    "name",
-    "next_run_time",
-    "trigger",
+Job.__slots__ = tuple(
+    "__weakref__ _jobstore_alias _scheduler args coalesce executor func func_ref "
+    "id kwargs max_instances misfire_grace_time name next_run_time trigger".split()
 )
 _NOT_GIVEN = object()
 

@@ -1,4 +1,4 @@
-"""Jobs to a text and back: ``export_jobs`` and ``import_jobs``.
+"""Jobs to a text and back: ``export_jobs`` and ``import_jobs``; one of them to an object and back.
 
 What lives here: the frame of the document (version, list of jobs). What must not: how one job becomes JSON, which the
 codec of ``_serialization`` knows. Nothing is pickled, so to read a document from elsewhere runs no code of it; what its
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapscheduler._quoting import said, short
 from rapscheduler._scheduling import catalogue
-from rapscheduler._scheduling.drafts import checked_defaults
+from rapscheduler._scheduling.drafts import checked_defaults, checked_replace
 from rapscheduler._scheduling.planning import first_run
 from rapscheduler.errors import DecodeError
 
@@ -40,11 +40,20 @@ def _opened(file: Any, mode: str) -> AbstractContextManager[Any]:
 def export_jobs(scheduler: Scheduler, outfile: Any, alias: str | None) -> None:
     """Write the jobs of one store or of all: one line for each, so that two exports can be compared."""
     jobs = scheduler.get_jobs(alias)
-    defaults = dict(zip(_OPTIONS, checked_defaults(scheduler._job_defaults), strict=True))
+    defaults = _defaults(scheduler)
     entries = [_entry(job, defaults) for job in jobs]
     triggers = [job.trigger for job in jobs]
     with _opened(outfile, "w") as out:
         write_export(out, entries, triggers)
+
+
+def _defaults(scheduler: Scheduler) -> dict[str, Any]:
+    return dict(zip(_OPTIONS, checked_defaults(scheduler._job_defaults), strict=True))
+
+
+def export_job(scheduler: Scheduler, job: Job) -> dict[str, Any]:
+    """The entry of one job, as the objects of an export are."""
+    return _entry(job, _defaults(scheduler))
 
 
 def write_export(out: Any, entries: Iterable[dict[str, Any]], triggers: Iterable[Any]) -> None:
@@ -108,8 +117,26 @@ def import_jobs(
     with _opened(infile, "r") as file:
         document = _document(file)
     entries, older = _entries(document), _older_rules(document)
-    jobs = [_job(scheduler, position, entry, rules, older) for position, entry in enumerate(entries)]
+    jobs = [
+        _job(scheduler, f"jobs[{position}]", entry, rules, older) for position, entry in enumerate(entries)
+    ]
     catalogue.enter_many(scheduler, jobs, [(alias, False)] * len(jobs))
+
+
+def import_job(
+    scheduler: Scheduler,
+    entry: Any,
+    alias: str,
+    replace_existing: Any,
+    allowed: Iterable[str] | str | None = None,
+) -> Job:
+    """Add the job of an entry."""
+    from rapscheduler._scheduling.stored_rules import OlderRules
+
+    rules = _rules(scheduler, alias, allowed)
+    job = _job(scheduler, "the job", entry, rules, OlderRules({}))
+    catalogue.enter(scheduler, job, alias, checked_replace(replace_existing))
+    return job
 
 
 def _rules(scheduler: Scheduler, alias: str, allowed: Iterable[str] | str | None) -> list[CallableRule]:
@@ -171,25 +198,25 @@ def _entries(document: Any) -> list[Any]:
 
 
 def _job(
-    scheduler: Scheduler, position: int, entry: Any, rules: Sequence[CallableRule], older: OlderRules
+    scheduler: Scheduler, place: str, entry: Any, rules: Sequence[CallableRule], older: OlderRules
 ) -> Job:
     from rapscheduler._serialization.codec import decode
     from rapscheduler._serialization.rows import job_from_row
 
-    row = older.moved(_row(position, entry), scheduler._clock.now_us())
+    row = older.moved(_row(place, entry), scheduler._clock.now_us())
     try:
         for rule in rules[1:]:  # before the first one imports anything
             decode(row.data, rule)
         for rule in rules:
             job = job_from_row(row, scheduler, None, rule)
     except DecodeError as exc:
-        raise DecodeError(f"jobs[{position}], {short(row.id)}: {exc}") from exc
+        raise DecodeError(f"{place}, {short(row.id)}: {exc}") from exc
     if "run_at_us" not in entry:
         job._advance(*first_run(job.trigger, scheduler._clock.now_us(), scheduler.timezone))
     return job
 
 
-def _row(position: int, entry: Any) -> JobRow:
+def _row(place: str, entry: Any) -> JobRow:
     import json
 
     from rapscheduler._serialization.rows import JobRow
@@ -198,17 +225,15 @@ def _row(position: int, entry: Any) -> JobRow:
         job_id, run_at_us, nominal_us = entry["id"], entry.get("run_at_us"), entry.get("nominal_us")
         data = json.dumps(entry["job"], ensure_ascii=False).encode()
     except (KeyError, TypeError, AttributeError, UnicodeEncodeError) as exc:
-        raise DecodeError(
-            f"jobs[{position}] is not an exported job: {type(exc).__name__}: {said(exc)}"
-        ) from exc
+        raise DecodeError(f"{place} is not an exported job: {type(exc).__name__}: {said(exc)}") from exc
     if type(job_id) is not str or not job_id:
         raise DecodeError(
-            f"jobs[{position}] is not an exported job: its id must be a nonempty text, not {short(job_id)}"
+            f"{place} is not an exported job: its id must be a nonempty text, not {short(job_id)}"
         )
     for name, value in (("run_at_us", run_at_us), ("nominal_us", nominal_us)):
         if value is not None and type(value) is not int:
             raise DecodeError(
-                f"jobs[{position}], {short(job_id)}: {name} must be null or an integer (microseconds), not "
+                f"{place}, {short(job_id)}: {name} must be null or an integer (microseconds), not "
                 f"{short(value)}"
             )
     return JobRow(job_id, run_at_us, nominal_us, None, data)

@@ -771,6 +771,41 @@ class BaseScheduler(Asking, ABC):
         look_for_fork(self, "jobs were added")
         transfer.import_jobs(self, infile, jobstore, allowed_callables)
 
+    def export_job(self, job: Job) -> dict[str, Any]:
+        """A job of this scheduler as an object of JSON: what `export_jobs` writes of it. `Job.as_dict` is the same.
+
+        :return: ``id``, ``job`` (what the row of a store holds), and for a job that has been scheduled its times in µs:
+            ``run_at_us`` (None: it is paused) and ``nominal_us``, which differs where there is a jitter
+        :raises EncodeError: if its callable has no name to be found by, or a value can't be written
+        """
+        from rapscheduler._scheduling import transfer
+
+        return transfer.export_job(self, job)
+
+    def import_job(
+        self,
+        entry: Mapping[str, Any],
+        jobstore: str = "default",
+        replace_existing: Any = False,
+        *,
+        allowed_callables: Iterable[str] | str | None = None,
+    ) -> Job:
+        """Add a job from what `Job.as_dict` or `export_job` gave, or from one object of an `export_jobs`.
+
+        It is due when the entry says; without ``run_at_us`` its trigger says when. Nothing is unpickled, and no module
+        is imported for a name that isn't allowed.
+
+        :param entry: such an object
+        :param replace_existing: as `add_job` takes it
+        :param allowed_callables: see `import_jobs`
+        :raises ValueError: if it is no such object, or names a callable that isn't allowed
+        :raises ConflictingIdError: if the store has a job of this id and ``replace_existing`` is false
+        """
+        from rapscheduler._scheduling import transfer
+
+        look_for_fork(self, "a job was added")
+        return transfer.import_job(self, entry, jobstore, replace_existing, allowed_callables)
+
     def get_parked_jobs(self, jobstore: str | None = None) -> list[ParkedJob]:
         """The jobs that were set aside because they can't be run, with the reasons."""
         look_for_fork(self)
