@@ -6,10 +6,9 @@ fit (`util.check_callable_args`), what a row may name (`_serialization`). A plai
 
 from __future__ import annotations
 
-import logging
 from types import CodeType, FunctionType, MethodType
-from typing import Any
 
+from rapscheduler._hints import Any
 from rapscheduler.util import get_callable_name, logger_name, obj_to_ref, ref_to_obj
 
 #: (callable, its reference or None, its name, code, how many positional arguments the code certainly takes or -1)
@@ -55,6 +54,8 @@ def callable_facts(func: Any) -> Facts:
 
 def _warn_of_generator(func: Any, code: CodeType) -> None:
     if code.co_flags & _GENERATES:
+        import logging
+
         logging.getLogger(logger_name("scheduler")).warning(
             "The job function %r is a generator function (it has a 'yield'): a call runs nothing of it, and will count "
             "as success. Give a function that goes through the generator",

@@ -15,9 +15,9 @@ from __future__ import annotations
 import datetime as _datetime
 import time as _time
 from collections.abc import Callable
-from typing import Any
 
 from rapscheduler._engine.datetimes import now_us as _engine_now_us
+from rapscheduler._hints import Any
 from rapscheduler._instants import EPOCH, MICROSECOND
 
 __all__ = ["SYSTEM", "Clock", "SystemClock", "now_of", "steady_s"]

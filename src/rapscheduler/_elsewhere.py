@@ -18,7 +18,7 @@ _NAMES = {
     "executors.pool": "concurrent multiprocessing concurrent.futures.process:BrokenProcessPool",
     "executors.tornado": "sys tornado.gen:convert_yielded",
     "job": "inspect:isclass inspect:ismethod uuid:uuid4",
-    "jobstores.base": "abc:ABCMeta",
+    "jobstores.base": "abc:ABCMeta logging",
     "jobstores.etcd": "datetime:datetime datetime:timezone",
     "jobstores.redis": "datetime:datetime datetime:timezone",
     "jobstores.sqlalchemy": "sqlalchemy:Column sqlalchemy:Float sqlalchemy:LargeBinary sqlalchemy:MetaData"
@@ -28,7 +28,7 @@ _NAMES = {
     "schedulers.background": "threading:Event",
     "schedulers.base": "sys warnings abc:ABCMeta contextlib:ExitStack collections.abc:MutableMapping"
     " importlib.metadata:entry_points logging:getLogger rapscheduler.jobstores.memory:MemoryJobStore"
-    " rapscheduler.executors.pool:ThreadPoolExecutor",
+    " rapscheduler.executors.pool:ThreadPoolExecutor rapscheduler.executors.base:BaseExecutor",
     "schedulers.blocking": "threading:Event",
     "schedulers.qt": "itertools:product",
     "schedulers.tornado": "datetime:timedelta functools:wraps",
@@ -40,7 +40,7 @@ _NAMES = {
     "triggers.cron.fields": "calendar:monthrange",
     "triggers.interval": "random math:ceil",
     "util": "asyncio:iscoroutinefunction calendar:timegm inspect:isbuiltin inspect:isclass inspect:isfunction"
-    " inspect:ismethod inspect:signature",
+    " inspect:ismethod inspect:signature re zoneinfo:ZoneInfo",
 }
 _CALLED = {"twisted.internet:reactor": "default_reactor"}  # imported under another name
 

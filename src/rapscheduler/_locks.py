@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import time
 from threading import RLock
-from typing import Any
 from weakref import WeakSet
+
+from rapscheduler._hints import Any
 
 FORK_WAIT_S = 5.0  # for all of them
 

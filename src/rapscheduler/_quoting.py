@@ -10,9 +10,13 @@ All of it costs time in proportion to the length of the text, whatever is in it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
-from typing import Any
+from functools import cache
+
+from rapscheduler._hints import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import re
 
 #: blanks, and what joins letters and emoji: not "printable" for Python, and harmless in a line
 _HARMLESS = frozenset(
@@ -25,17 +29,25 @@ _NAME = r"(?:passw|passphrase|passcode|pwd|secret)[\w.\-]{0,40}"
 _MORE = r"(?:token|api[_-]?key|access[_-]?key|credential)[\w.\-]{0,40}|\bpass|\bpw|\bauth"
 _VALUE = r"(?P<value>\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|\{[^}]*\}?|[^\s&;]+)"
 #: password=x, 'password': 'x', PWD={x}; pwd: x
-_SETTING = re.compile(
+_SETTING = (
+    r"(?is)"
     rf"(?P<name>{_NAME}|{_MORE})(?P<is>[\"']?\s{{0,3}}(?:=>?|%3D)\s{{0,3}}|[\"']\s{{0,3}}:\s{{0,3}}){_VALUE}"
-    rf"|(?P<name2>{_NAME})(?P<is2>\s{{0,3}}:\s{{0,3}})(?P<value2>[^\s&;]+)",
-    re.IGNORECASE | re.DOTALL,
+    rf"|(?P<name2>{_NAME})(?P<is2>\s{{0,3}}:\s{{0,3}})(?P<value2>[^\s&;]+)"
 )
-_SECRET_NAME = re.compile(f"{_NAME}|{_MORE}", re.IGNORECASE)
+_SECRET_NAME = f"(?i){_NAME}|{_MORE}"
 _HOST = r"(?:\[[^\]]*\]|[^:,\[\]]*)(?::\d{0,5})?"
-_HOSTS = re.compile(rf"{_HOST}(?:,{_HOST})*")
+_HOSTS = rf"{_HOST}(?:,{_HOST})*"
 #: user:password@host, with no scheme before it
-_BARE = re.compile(r":[^\s@:/]{1,200}@(?=[\w\[])")
+_BARE = r":[^\s@:/]{1,200}@(?=[\w\[])"
 _AFTER_VALUE = "\"')],.}"
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """The patterns above are compiled when the first text is masked: importing us need not load ``re``."""
+    import re
+
+    return re.compile(pattern)
 
 
 def one_line(thing: object) -> str:
@@ -94,8 +106,8 @@ def masked(text: str, secrets: Collection[str] = ()) -> str:
         first, *parts = text.split("//")
         text = "//".join((first, *map(_without_password, parts)))
     if "@" in text:
-        text = _BARE.sub(f":{_MASK}@", text)
-    return _SETTING.sub(_hidden, text)
+        text = _compiled(_BARE).sub(f":{_MASK}@", text)
+    return _compiled(_SETTING).sub(_hidden, text)
 
 
 def _hidden(match: re.Match[str]) -> str:
@@ -112,7 +124,7 @@ def _hidden(match: re.Match[str]) -> str:
 
 def _without_password(part: str) -> str:
     """What follows the "//" of a URL, up to the next one."""
-    found = re.search(r"\s", part)
+    found = _compiled(r"\s").search(part)
     end = len(part) if found is None else found.start()
     at = _user_end(part, end)
     if at == 0:
@@ -127,7 +139,7 @@ def _user_end(part: str, end: int) -> int:
     stop = min((place for place in map(token.find, "/?#") if place >= 0), default=end)
     at = token.rfind("@", 0, stop)
     if at < 0:
-        if _HOSTS.fullmatch(token[:stop].rstrip(_AFTER_VALUE + ";:>")):
+        if _compiled(_HOSTS).fullmatch(token[:stop].rstrip(_AFTER_VALUE + ";:>")):
             return 0
         at = part.rfind("@")  # what should be encoded in a password isn't; or the URL was cut off
     return end if at < 0 else at
@@ -153,7 +165,7 @@ def _secrets(word: str) -> Iterator[str]:
     _, _, query = word.partition("?")
     for pairs in (query, word):
         for name, value in parse_qsl(pairs, keep_blank_values=True):
-            if _SECRET_NAME.search(name):
+            if _compiled(_SECRET_NAME).search(name):
                 yield value
-    for match in _SETTING.finditer(word):
+    for match in _compiled(_SETTING).finditer(word):
         yield (match["value"] or match["value2"]).strip("\"'{}")

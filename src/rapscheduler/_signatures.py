@@ -18,8 +18,9 @@ from types import (
     ModuleType,
     WrapperDescriptorType,
 )
-from typing import Any
 from weakref import WeakKeyDictionary
+
+from rapscheduler._hints import Any
 
 Parameters = tuple[Any, ...]  # of inspect.Parameter
 

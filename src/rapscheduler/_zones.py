@@ -18,16 +18,18 @@ say with `forgotten_with_rules` how they are emptied. Whoever holds an old objec
 from __future__ import annotations
 
 import os
-import zoneinfo
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone, tzinfo
-from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from rapscheduler._engine.timezone import ZoneTable
+from rapscheduler._hints import TYPE_CHECKING, Any, NamedTuple
 from rapscheduler._locks import KeptLock
-from rapscheduler.util import astimezone
+from rapscheduler.util import astimezone, is_zone_info
+
+if TYPE_CHECKING:
+    import zoneinfo
 
 __all__ = ["as_zone", "forgotten_with_rules", "local_zone", "rules_changes", "rules_version", "zone_table"]
 
@@ -73,7 +75,7 @@ def zone_table(tz: tzinfo) -> ZoneTable:
         raise TypeError(f"Expected tzinfo, got {type(tz).__name__} instead")
     if type(tz) is timezone:
         return _fixed(tz)
-    table = _from_zoneinfo(tz) if isinstance(tz, zoneinfo.ZoneInfo) else _from_pytz(tz)
+    table = _from_zoneinfo(tz) if is_zone_info(tz) else _from_pytz(tz)
     if table is None:
         table = _probed(tz)
         _recent.append(table)
@@ -103,8 +105,10 @@ def _fixed(tz: timezone) -> ZoneTable:
 
 def _from_zoneinfo(tz: zoneinfo.ZoneInfo) -> ZoneTable | None:
     """From the file that ``tz`` was made of; None when it is not to be found, or says something else."""
+    from zoneinfo import ZoneInfo
+
     kind, key = type(tz), tz.key
-    if kind.utcoffset is not zoneinfo.ZoneInfo.utcoffset or kind.fromutc is not zoneinfo.ZoneInfo.fromutc:
+    if kind.utcoffset is not ZoneInfo.utcoffset or kind.fromutc is not ZoneInfo.fromutc:
         return None
     known = _named.get(key)
     if known is not None and known.tzinfo is tz:
@@ -122,7 +126,7 @@ def _from_zoneinfo(tz: zoneinfo.ZoneInfo) -> ZoneTable | None:
         from rapscheduler._rules import warn_of_leap_seconds  # a rare need
 
         warn_of_leap_seconds(key)
-    if kind is zoneinfo.ZoneInfo and zoneinfo.ZoneInfo(key) is tz:
+    if kind is ZoneInfo and ZoneInfo(key) is tz:
         _name(key, table)
     else:
         _recent.append(table)
@@ -169,7 +173,10 @@ def rules_version() -> int:
 
     A tenth of a microsecond for each zone that the process uses.
     """
-    zone_info = zoneinfo.ZoneInfo
+    if not watched:
+        return len(_changes)
+    from zoneinfo import ZoneInfo as zone_info  # whoever watches one has loaded it
+
     try:
         for key, tz in watched:
             if zone_info(key) is not tz:
@@ -190,12 +197,14 @@ def rules_changes(version: int) -> list[RulesChange]:
 
 def read_again() -> int:
     """Read the changed zones again, and let everything go that was remembered by their names."""
+    from zoneinfo import ZoneInfo
+
     from rapscheduler._rules import rules_text  # a rare need
 
     with _reading:
         for key, tz in watched:
             try:
-                now = zoneinfo.ZoneInfo(key)
+                now = ZoneInfo(key)
             except Exception:
                 continue
             if now is tz:
@@ -216,7 +225,9 @@ def _tzif(key: str) -> bytes | None:
     parts = key.split("/")
     if os.path.isabs(key) or any(part in ("", ".", "..") for part in parts):
         return None
-    for folder in zoneinfo.TZPATH:
+    from zoneinfo import TZPATH  # asked anew: `reset_tzpath` gives it another value
+
+    for folder in TZPATH:
         path = os.path.join(folder, *parts)
         if os.path.isfile(path):
             with open(path, "rb") as file:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import Any
+
+from rapscheduler._hints import Any
 
 __all__ = (
     "ConflictingIdError",

@@ -8,7 +8,8 @@ The codes, classes and attributes are APScheduler's; ``EVENT_JOB_PARKED``, ``…
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+
+from rapscheduler._hints import Any
 
 __all__ = (
     "EVENT_ALL",

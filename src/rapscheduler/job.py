@@ -11,11 +11,11 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone, tzinfo
 from types import MethodType
-from typing import TYPE_CHECKING, Any
 from weakref import getweakrefs
 
 from rapscheduler._callables import callable_facts
 from rapscheduler._engine.job_core import JobCore
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler._quoting import one_line
 from rapscheduler._zones import zone_table
 from rapscheduler.triggers.base import BaseTrigger

@@ -2,22 +2,25 @@
 
 What lives here: pure functions under APScheduler's names, with its results, exception classes and message texts.
 What must not: anything that knows a trigger, a job, a store or a scheduler; heavy imports (``inspect`` and
-``difflib`` are fetched only when an uncommon callable or a mistake needs them).
+``difflib`` are fetched only when an uncommon callable or a mistake needs them, ``re`` by the first text that is a
+date, ``zoneinfo`` by the first name of a zone, ``logging`` when a scheduler is made).
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import partial
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler._instants import EPOCH, SECOND_US
 from rapscheduler._signatures import parameters_of
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
+    from zoneinfo import ZoneInfo
 
 __all__ = (
     "asbool", "asint", "astimezone", "check_callable_args", "convert_to_datetime", "datetime_ceil",
@@ -25,12 +28,13 @@ __all__ = (
     "ref_to_obj", "undefined", "utc_timestamp_to_datetime",
 )  # fmt: skip
 
-T = TypeVar("T")
 UTC = timezone.utc
 TIMEOUT_MAX = 4294967.0  # seconds; the longest wait that every platform's lock accepts
 TRUE_WORDS = frozenset(("true", "yes", "on", "y", "t", "1"))
 FALSE_WORDS = frozenset(("false", "no", "off", "n", "f", "0"))
 CO_VARARGS, CO_VARKEYWORDS = 0x04, 0x08  # bits of code.co_flags
+
+DEBUG, INFO, ERROR = 10, 20, 40  # the levels of `logging`
 
 _log_root = "rapscheduler"
 
@@ -65,6 +69,18 @@ def logger_name(suffix: str) -> str:
     return f"{_log_root}.{suffix}"
 
 
+class EarlyLogger:
+    """The logger of a component that has not been started, as an attribute of its class."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, component: Any, cls: type) -> Any:
+        import logging
+
+        return logging.getLogger(self._name)
+
+
 def asint(text: Any) -> int | None:
     """An integer from a configuration text; ``None`` stays ``None``. ValueError: not a whole number."""
     return None if text is None else int(text)
@@ -92,6 +108,8 @@ def astimezone(obj: Any) -> tzinfo | None:
     if isinstance(obj, tzinfo):
         zone_name = getattr(obj, "zone", None)  # pytz's attribute; None for its fixed offsets
         if zone_name and hasattr(obj, "localize"):
+            from zoneinfo import ZoneInfo
+
             return ZoneInfo(zone_name)
         return obj
     if obj is None:
@@ -104,14 +122,14 @@ def astimezone(obj: Any) -> tzinfo | None:
 def _zone_by_name(name: str) -> tzinfo:
     if name == "UTC":
         return timezone.utc
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
     try:
         return ZoneInfo(name)
     except ZoneInfoNotFoundError:
         pass
     except ValueError as exc:
         raise ValueError(f"{exc} is no name of a time zone; write one such as 'Europe/Berlin'") from None
-    from zoneinfo import available_timezones
-
     known = available_timezones()
     from rapscheduler._advice import zone_cure
 
@@ -125,12 +143,11 @@ def asdate(obj: Any) -> Any:
 
 
 # APScheduler's form, and what ISO 8601 (RFC 3339) allows beyond it: no seconds, a small t or z, +HHMM, +HH.
-_DATE_TEXT = re.compile(
+_DATE_TEXT = (
     r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"
     r"(?:[ Tt](?P<hour>\d{1,2}):(?P<minute>\d{1,2})(?::(?P<second>\d{1,2})"
     r"(?:[.,](?P<fraction>\d{1,6}))?)?"
-    r"(?P<zone>[Zz]|(?P<sign>[+-])(?P<zone_hour>\d\d)(?::?(?P<zone_minute>[0-5]\d))?)?)?$",
-    re.ASCII,
+    r"(?P<zone>[Zz]|(?P<sign>[+-])(?P<zone_hour>\d\d)(?::?(?P<zone_minute>[0-5]\d))?)?)?$"
 )
 
 
@@ -162,7 +179,9 @@ def convert_to_datetime(input: Any, tz: Any, arg_name: str) -> datetime | None:
 
 
 def _datetime_from_text(text: str, arg_name: str) -> datetime:
-    match = _DATE_TEXT.match(text)
+    import re
+
+    match = re.match(_DATE_TEXT, text, re.ASCII)
     if match is None:
         raise ValueError(
             f"Invalid date string {text!r} for {arg_name}: write YYYY-MM-DD or YYYY-MM-DD HH:MM:SS, "
@@ -224,9 +243,15 @@ def datetime_repr(dateval: datetime | None) -> str:
     return dateval.strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
+def is_zone_info(zone: tzinfo) -> TypeGuard[ZoneInfo]:
+    """Whether a zone is a ``zoneinfo.ZoneInfo``: none is before somebody has loaded ``zoneinfo``."""
+    module = sys.modules.get("zoneinfo")
+    return module is not None and isinstance(zone, module.ZoneInfo)
+
+
 def timezone_repr(timezone: tzinfo) -> str:
     """The key of a zone from the zone database, else the object's repr."""
-    return timezone.key if isinstance(timezone, ZoneInfo) else repr(timezone)
+    return timezone.key if is_zone_info(timezone) else repr(timezone)
 
 
 def normalize(dt: datetime) -> datetime:

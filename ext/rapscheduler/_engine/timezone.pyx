@@ -4,8 +4,6 @@ What lives here: ``ZoneTable``, its search, the reader of TZif (RFC 9636, versio
 What must not: files, names of zones, ``zoneinfo``, datetimes.
 """
 
-import re
-import struct
 from itertools import pairwise
 
 from libc.stdint cimport int32_t, int64_t
@@ -363,11 +361,14 @@ cdef tuple with_rule(list starts, list offsets, int64_t last_s, Rule rule):
 
 # --- TZif -------------------------------------------------------------------------------------------------------------
 
-HEADER = struct.Struct(">4sc15x6l")
+_HEADER = ">4sc15x6l"
+_HEADER_SIZE = 44
 
 
 def parse_tzif(bytes data not None):
     """Transition instants, offsets (one more), POSIX footer or None; ``ValueError`` for anything malformed."""
+    import struct  # by whoever reads a zone's file: importing a scheduler reads none
+
     try:
         version, counts, body = header(data, 0)
         if version == 1:
@@ -381,13 +382,15 @@ def parse_tzif(bytes data not None):
 
 
 cdef tuple header(bytes data, object at):
-    magic, version, *counts = HEADER.unpack_from(data, at)
+    from struct import unpack_from
+
+    magic, version, *counts = unpack_from(_HEADER, data, at)
     if magic != b"TZif":
         raise ValueError("this is not TZif data: it does not begin with 'TZif'")
     for count in counts:
         if count < 0:
             raise ValueError("TZif data with a negative count")
-    return (1 if version == b"\0" else version[0] - ord(b"0")), counts, at + HEADER.size
+    return (1 if version == b"\0" else version[0] - ord(b"0")), counts, at + _HEADER_SIZE
 
 
 cdef object body_size(list counts, object width):
@@ -396,17 +399,19 @@ cdef object body_size(list counts, object width):
 
 
 cdef tuple read_body(bytes data, object at, list counts, object width):
+    from struct import unpack_from
+
     end = at + body_size(counts, width)
     if end > len(data):
         raise ValueError("TZif data ends too early")
     time_count, type_count = counts[3], counts[4]
     if not type_count:
         raise ValueError("TZif data without a local time type")
-    utc_s = list(struct.unpack_from(f">{time_count}{'q' if width == 8 else 'l'}", data, at))
+    utc_s = list(unpack_from(f">{time_count}{'q' if width == 8 else 'l'}", data, at))
     at += time_count * width
     kinds = data[at : at + time_count]
     at += time_count
-    types = [struct.unpack_from(">lBB", data, at + 6 * i) for i in range(type_count)]
+    types = [unpack_from(">lBB", data, at + 6 * i) for i in range(type_count)]
     first = None  # before the first transition: the first standard time type, as zoneinfo
     for offset, is_dst, _ in types:
         check_offset(offset)
@@ -435,11 +440,10 @@ cdef object footer_line(bytes data, object at):
 _NAME = r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)"
 _OFFSET = r"[+-]?\d{1,3}(?::\d{2}(?::\d{2})?)?"
 _DAY = r"(?:J\d{1,3}|\d{1,3}|M\d{1,2}\.\d\.\d)"
-FOOTER = re.compile(
+_FOOTER = (
     rf"{_NAME}(?P<std>{_OFFSET})"
     rf"(?:{_NAME}(?P<dst>{_OFFSET})?,(?P<start>{_DAY})(?:/(?P<start_at>{_OFFSET}))?"
-    rf",(?P<end>{_DAY})(?:/(?P<end_at>{_OFFSET}))?)?",
-    re.ASCII,
+    rf",(?P<end>{_DAY})(?:/(?P<end_at>{_OFFSET}))?)?"
 )
 
 ctypedef struct RuleDay:
@@ -493,7 +497,9 @@ cdef int64_t wall_s_of(RuleDay *rule, int32_t year) noexcept nogil:
 
 def parse_footer(str text not None):
     """The rule of a POSIX TZ string, with the extensions of TZif version 3 (times from -167 to 167 hours)."""
-    match = FOOTER.fullmatch(text)
+    import re
+
+    match = re.fullmatch(_FOOTER, text, re.ASCII)
     if match is None:
         raise ValueError(f"not a POSIX time zone rule: {text!r}")
     cdef Rule rule = Rule.__new__(Rule)

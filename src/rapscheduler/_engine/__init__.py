@@ -13,7 +13,6 @@ The rooms are never mixed: one engine serves the whole process.
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import sys
 from importlib.util import find_spec
@@ -64,6 +63,8 @@ def _choose() -> str:
             f"RAPSCHEDULER_ENGINE=compiled, but the compiled engine is missing ({names}). {_CURE}, "
             "or set RAPSCHEDULER_ENGINE=auto to run on the slower reference engine"
         )
+    import logging
+
     logging.getLogger("rapscheduler").warning(
         "The compiled engine is missing (%s): running on the reference engine, which is many times slower. "
         "%s, or set RAPSCHEDULER_ENGINE=reference to choose it silently",

@@ -9,10 +9,9 @@ A run is submitted before its next run time is written. What was submitted is se
 from __future__ import annotations
 
 from collections.abc import Iterable
-from logging import DEBUG, ERROR
-from typing import Any
 
 from rapscheduler._engine.planning import MISSED_TOLD, Change, Submission, split_by_executor
+from rapscheduler._hints import Any
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._quoting import one_line, said
 from rapscheduler._scheduling import start_stop, storing
@@ -35,8 +34,9 @@ from rapscheduler.events import (
     JobSubmissionEvent,
     SchedulerEvent,
 )
-from rapscheduler.executors.base import Failures, submit_all
+from rapscheduler.executors._submitting import Failures, submit_all
 from rapscheduler.jobstores.base import park_reason
+from rapscheduler.util import DEBUG, ERROR
 
 
 class Batch:

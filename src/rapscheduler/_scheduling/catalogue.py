@@ -15,11 +15,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import groupby
-from logging import INFO
-from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.job_core import set_first_times
 from rapscheduler._engine.job_drafts import complete_jobs, earliest_us, set_store_alias
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler._quoting import one_line, said
 from rapscheduler._scheduling.dispatcher import RUN_EVENTS
 from rapscheduler._scheduling.drafts import KEEP, Pending, Place, checked_defaults, draft_many
@@ -35,6 +34,7 @@ from rapscheduler.events import (
     JobEvent,
 )
 from rapscheduler.job import Job
+from rapscheduler.util import INFO
 
 if TYPE_CHECKING:
     from rapscheduler._scheduling.ports import Scheduler

@@ -14,7 +14,7 @@ from rapscheduler._scheduling import storing
 from rapscheduler._scheduling.batch import Batch
 from rapscheduler._scheduling.claims import Claim, Claims
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
-from rapscheduler.executors.base import Failures
+from rapscheduler.executors._submitting import Failures
 from rapscheduler.jobstores.base import park_reason
 
 Pairs = list[tuple[Submission, Change]]

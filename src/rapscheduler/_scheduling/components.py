@@ -9,8 +9,8 @@ server there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rapscheduler._hints import TYPE_CHECKING, Any, NamedTuple
 from rapscheduler._scheduling import last_writes
 from rapscheduler._scheduling.forks import look_for_fork
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED

@@ -9,12 +9,11 @@ the subclass that may know them.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
-from typing import Any, NamedTuple
 
 from rapscheduler._clock import Clock
+from rapscheduler._hints import Any, NamedTuple
 from rapscheduler._zones import get_localzone
 from rapscheduler.errors import SettingTypeError
 from rapscheduler.util import asbool, asint, astimezone, logger_name, maybe_ref
@@ -134,6 +133,8 @@ def _logger(value: Any) -> Any:
         raise ValueError(
             f'Invalid reference {value!r} for logger: give a Logger or a text like "module:name"'
         )
+    import logging  # here, so that no other thread is the first to load it
+
     logger: Any = maybe_ref(value) or logging.getLogger(logger_name("scheduler"))
     if hasattr(logger, "isEnabledFor") and hasattr(logger, "log"):  # a Logger, or a LoggerAdapter
         return logger

@@ -6,14 +6,13 @@ What lives here: what counts as hooking in. What must not: the steps (`rapschedu
 
 from __future__ import annotations
 
-from logging import INFO
-from typing import Any
-
 from rapscheduler._engine.desk import Desk
+from rapscheduler._hints import Any
 from rapscheduler._quoting import one_line
 from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler.events import EVENT_JOB_MODIFIED, EVENT_JOB_REMOVED, JobEvent
 from rapscheduler.job import QUIET_CHECKS, Job
+from rapscheduler.util import INFO
 
 _HOOKS = ("_lookup_job", "_lookup_jobstore", "_dispatch_event", "_wants", "modify_job", "remove_job")
 

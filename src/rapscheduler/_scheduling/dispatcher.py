@@ -10,12 +10,11 @@ that were held back are told then, in the order they came. Listeners are called 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import RLock, current_thread, main_thread
-from typing import Any
 
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler.events import (
     EVENT_ALL,
     EVENT_JOB_ERROR,
@@ -25,6 +24,9 @@ from rapscheduler.events import (
     EVENT_JOB_SUBMITTED,
     SchedulerEvent,
 )
+
+if TYPE_CHECKING:
+    import logging
 
 OUTCOMES = EVENT_JOB_EXECUTED | EVENT_JOB_ERROR | EVENT_JOB_MISSED
 RUN_EVENTS = OUTCOMES | EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES

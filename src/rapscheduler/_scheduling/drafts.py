@@ -10,11 +10,11 @@ of a job in one call. ``draft_many()`` works out what the jobs have in common on
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
 
 from rapscheduler._callables import Facts, callable_facts
 from rapscheduler._engine.job_core import hide_from_collector
 from rapscheduler._engine.job_drafts import KnownDrafts
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler._quoting import one_line, shortened
 from rapscheduler.job import (
     EXTRAS,

@@ -16,13 +16,12 @@ which stores are called whose calls must not overlap. What can go wrong:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from logging import DEBUG
 from threading import Lock, get_ident
 from time import monotonic
-from typing import TYPE_CHECKING, Any
 
 from rapscheduler._clock import SystemClock
 from rapscheduler._engine.desk import ELSEWHERE
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._quoting import said
 from rapscheduler._scheduling import storing
@@ -33,6 +32,7 @@ from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler._scheduling.shelf import Shelf
 from rapscheduler._zones import rules_version
 from rapscheduler.errors import ends_program
+from rapscheduler.util import DEBUG
 
 if TYPE_CHECKING:
     from rapscheduler._scheduling.hangs import Watch

@@ -14,10 +14,10 @@ from collections import deque
 from datetime import datetime
 from itertools import count
 from time import monotonic
-from typing import Any
 
 from rapscheduler._engine.job_core import utc_us
 from rapscheduler._engine.planning import MISSED_TOLD, Change, Submission, is_late
+from rapscheduler._hints import Any
 from rapscheduler._instants import moment
 from rapscheduler.triggers.base import BaseTrigger
 from rapscheduler.util import convert_to_datetime

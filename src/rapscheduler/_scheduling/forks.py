@@ -13,8 +13,8 @@ from __future__ import annotations
 from os import getpid
 from threading import get_ident
 from time import sleep
-from typing import Any
 
+from rapscheduler._hints import Any
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
 from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler.errors import ends_program

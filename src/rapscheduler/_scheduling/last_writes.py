@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Thread
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import MISSED_TOLD, Change
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._quoting import one_line, said
 from rapscheduler._scheduling import storing

@@ -20,8 +20,8 @@ that changes still go to the stores; a `start()` is that of a stopped scheduler 
 from __future__ import annotations
 
 from os import getpid
-from typing import Any
 
+from rapscheduler._hints import Any
 from rapscheduler.errors import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from rapscheduler.job import forget_ids_of_parent
 

@@ -31,7 +31,7 @@ from rapscheduler.events import (
     JobSubmissionEvent,
 )
 from rapscheduler.executors._run import lost_events
-from rapscheduler.executors.base import submit_all
+from rapscheduler.executors._submitting import submit_all
 from rapscheduler.job import Job
 
 if TYPE_CHECKING:

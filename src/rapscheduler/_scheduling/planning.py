@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from typing import Any
 
 from rapscheduler._engine.job_core import is_native, utc_us
 from rapscheduler._engine.planning import Change, Plan, Submission, dispatch_at_us, plan_due
+from rapscheduler._hints import Any
 from rapscheduler._instants import moment
 from rapscheduler._scheduling.foreign import Walk, ask, dispatch_time, knows_nominal
 from rapscheduler.errors import ends_program

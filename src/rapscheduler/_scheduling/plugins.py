@@ -10,8 +10,8 @@ Built-in names can't be taken over by a package.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, MutableMapping
-from typing import Any
 
+from rapscheduler._hints import Any
 from rapscheduler.util import ref_to_obj
 
 _TRIGGERS = {

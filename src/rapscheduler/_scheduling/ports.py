@@ -11,11 +11,11 @@ nobody overrode it.
 from __future__ import annotations
 
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any, Protocol
 
 from rapscheduler._clock import Clock
 from rapscheduler._engine.desk import Desk
 from rapscheduler._engine.running import RunningCounts
+from rapscheduler._hints import TYPE_CHECKING, Any, Protocol
 from rapscheduler._scheduling.dispatcher import Dispatcher
 from rapscheduler._scheduling.lifecycle import Lifecycle
 from rapscheduler._scheduling.shelf import Shelves

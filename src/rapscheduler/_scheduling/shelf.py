@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from threading import get_ident
-from typing import Any
 
 from rapscheduler._engine.planning import Change
+from rapscheduler._hints import Any
 from rapscheduler._scheduling.foreign import Walk
 from rapscheduler.jobstores.base import STANDS_FOR, BaseJobStore
 

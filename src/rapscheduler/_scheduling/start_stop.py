@@ -11,8 +11,8 @@ import threading
 from functools import partial
 from os import getpid
 from time import monotonic
-from typing import Any
 
+from rapscheduler._hints import Any
 from rapscheduler._quoting import said
 from rapscheduler._scheduling import catalogue, components, last_writes
 from rapscheduler._scheduling.forks import look_for_fork

@@ -15,14 +15,14 @@ says at which time the job was found, and is done again when that is no longer t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from logging import INFO
-from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import Change
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler._quoting import one_line, said
 from rapscheduler.errors import ends_program
 from rapscheduler.events import EVENT_JOB_REMOVED, JobEvent, SchedulerEvent
 from rapscheduler.jobstores.base import UnsettledError
+from rapscheduler.util import INFO
 
 if TYPE_CHECKING:
     from rapscheduler._scheduling.ports import Scheduler

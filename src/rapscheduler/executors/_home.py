@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from threading import Lock, RLock
-from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakSet
 
 from rapscheduler._clock import SYSTEM
 from rapscheduler._engine.planning import Change, Submission
 from rapscheduler._engine.running import RunningCounts
+from rapscheduler._hints import TYPE_CHECKING, Any, ClassVar
 from rapscheduler._instants import us_of
 
 if TYPE_CHECKING:

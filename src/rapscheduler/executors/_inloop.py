@@ -34,9 +34,10 @@ from rapscheduler.executors._run import (
     drive,
     drive_async,
 )
+from rapscheduler.executors._submitting import Failures
 from rapscheduler.executors._turns import Own, advance_as, inside
 from rapscheduler.executors._unfinished import too_late
-from rapscheduler.executors.base import BaseExecutor, Failures
+from rapscheduler.executors.base import BaseExecutor
 from rapscheduler.util import iscoroutinefunction_partial
 
 SLICE_S = 0.00025

@@ -4,7 +4,8 @@ Here: a record made from one that `logging` made in this thread before, and writ
 a queue of threads at their lock. Not here: which lines there are, all other lines of a run (`_run`).
 
 Levels, logger names, texts and thread names are those of `Logger.info`. Where anything of it was replaced (the class of
-the logger, the factory of records, a method of a handler), `logging` goes its own way. To a plain `StreamHandler` or
+the logger, the factory of records, a method of a handler), `logging` goes its own way, also when that was done before
+this room was opened, as programs do between importing a scheduler and making one. To a plain `StreamHandler` or
 `FileHandler` one thread writes at a time; what others have to write meanwhile is taken along, in their order, with the
 next write: nobody waits for a disk, and a line is there at the latest when the write that is under way has ended. The
 last line of a run is written together with the first one of the next, when the worker has that at hand.
@@ -25,21 +26,28 @@ from rapscheduler._engine.planning import Submission
 from rapscheduler._quoting import one_line
 
 _INFO = logging.INFO
+
+
+def _own(method: Any) -> Any:
+    """A function of `logging`; something that nothing is, when another stands in its place already."""
+    return method if getattr(method, "__globals__", None) is vars(logging) else object()
+
+
 _FACTORY = logging.LogRecord
-_EMIT, _FILE_EMIT = logging.StreamHandler.emit, logging.FileHandler.emit
-_FORMAT, _HANDLE = logging.Handler.format, logging.Handler.handle
+_EMIT, _FILE_EMIT = _own(logging.StreamHandler.emit), _own(logging.FileHandler.emit)
+_FORMAT, _HANDLE = _own(logging.Handler.format), _own(logging.Handler.handle)
 _REPLACED = frozenset(("emit", "handle", "format", "filter", "acquire", "release", "flush"))
 _LOGGER_METHODS = frozenset(
     ("handle", "filter", "callHandlers", "makeRecord", "info", "_log", "isEnabledFor")
 )
 _HANDLES = (
-    logging.Logger.handle,
-    logging.Logger.callHandlers,
-    logging.Logger.makeRecord,
-    logging.Logger._log,
+    _own(logging.Logger.handle),
+    _own(logging.Logger.callHandlers),
+    _own(logging.Logger.makeRecord),
+    _own(logging.Logger._log),
 )
 _FORMATTER_METHODS = frozenset(("format", "formatTime", "formatMessage", "usesTime", "converter"))
-_FORMATS = (logging.Formatter.format, logging.Formatter.formatTime)
+_FORMATS = (_own(logging.Formatter.format), _own(logging.Formatter.formatTime))
 _NAMES_TASKS = sys.version_info >= (3, 12)
 _MOST_PATTERNS = 100
 _known = threading.local()

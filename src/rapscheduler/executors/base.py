@@ -1,6 +1,6 @@
 """What every executor is: APScheduler's contract, and the batch call of the loop.
 
-Here: `BaseExecutor`, handing a batch to any executor, the public `run_job` and `run_coroutine_job`. Not here: how a job
+Here: `BaseExecutor`, the public `run_job` and `run_coroutine_job`. Not here: how a job
 is run (`_run`), workers.
 
 A place in the scheduler's `RunningCounts` is taken before a job goes to its executor, and given back exactly once: by
@@ -36,6 +36,7 @@ from rapscheduler.executors._run import (
     run_loop,
     submission_of,
 )
+from rapscheduler.executors._submitting import Failures
 from rapscheduler.util import elsewhere, logger_name, prefer_overridden
 
 __all__ = (
@@ -51,7 +52,6 @@ __all__ = (
 
 _SUBMITTING = frozenset(("start", "submit_job", "_do_submit_job", "shutdown"))
 _DATETIME = datetime
-Failures = list[tuple[Submission, BaseException]]
 
 
 if not TYPE_CHECKING:
@@ -358,32 +358,6 @@ class BaseExecutor(ABC):
 
 def _now_us() -> int:
     return now_of(datetime)
-
-
-def submit_all(executor: Any, submissions: list[Submission]) -> Failures:
-    """Submit a batch; an executor that only knows APScheduler's contract gets the jobs one by one.
-
-    So does one of ours on which somebody put its own `submit_job` or `_do_submit_job`.
-    """
-    submit_batch = getattr(executor, "_submit_batch", None)
-    own = getattr(executor, "__dict__", ())
-    if submit_batch is not None and "submit_job" not in own and "_do_submit_job" not in own:
-        try:
-            failures: Failures = submit_batch(submissions)
-            return failures
-        except BaseException as exc:  # none was accepted
-            if ends_program(exc):
-                raise
-            return [(one, exc) for one in submissions]
-    failed: Failures = []
-    for one in submissions:
-        try:
-            executor.submit_job(one.job, one.run_times)
-        except BaseException as exc:
-            if ends_program(exc):
-                raise
-            failed.append((one, exc))
-    return failed
 
 
 def run_job(

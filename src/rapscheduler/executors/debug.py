@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler.errors import MaxInstancesReachedError, ends_program
-from rapscheduler.executors.base import BaseExecutor, Failures, run_job
+from rapscheduler.executors._submitting import Failures
+from rapscheduler.executors.base import BaseExecutor, run_job
 from rapscheduler.util import elsewhere
 
 __all__ = ("BaseExecutor", "DebugExecutor", "run_job")

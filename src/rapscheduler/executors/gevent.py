@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler.executors._run import awaited, drive
+from rapscheduler.executors._submitting import Failures
 from rapscheduler.executors._unfinished import Unfinished, too_late
-from rapscheduler.executors.base import BaseExecutor, Failures, run_job
+from rapscheduler.executors.base import BaseExecutor, run_job
 from rapscheduler.util import elsewhere
 
 try:

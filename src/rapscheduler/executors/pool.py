@@ -17,9 +17,10 @@ from rapscheduler._locks import KeptLock
 from rapscheduler._quoting import one_line
 from rapscheduler.errors import InterpreterEndingError, UnrunnableJobError
 from rapscheduler.executors._lines import flush
+from rapscheduler.executors._submitting import Failures
 from rapscheduler.executors._unfinished import too_late
 from rapscheduler.executors._workers import WorkerPool
-from rapscheduler.executors.base import BaseExecutor, Failures, run_job
+from rapscheduler.executors.base import BaseExecutor, run_job
 from rapscheduler.util import elsewhere
 
 if TYPE_CHECKING:

@@ -14,9 +14,10 @@ from typing import Any
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler.executors._run import Await, RunLoop, drive_async
+from rapscheduler.executors._submitting import Failures
 from rapscheduler.executors._turns import Own, advance_as, inside
 from rapscheduler.executors._unfinished import Unfinished
-from rapscheduler.executors.base import BaseExecutor, Failures, run_job
+from rapscheduler.executors.base import BaseExecutor, run_job
 from rapscheduler.util import iscoroutinefunction_partial
 
 try:

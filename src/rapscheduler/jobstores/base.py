@@ -11,17 +11,16 @@ defaults here.
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rapscheduler._engine.planning import Change
+from rapscheduler._hints import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from rapscheduler._instants import moment, us_of
 from rapscheduler._quoting import said, shortened
 from rapscheduler.errors import ConflictingIdError, JobLookupError, TransientJobError
-from rapscheduler.util import elsewhere, logger_name, prefer_overridden
+from rapscheduler.util import EarlyLogger, elsewhere, logger_name, prefer_overridden
 
 if TYPE_CHECKING:
     from rapscheduler.job import Job
@@ -104,7 +103,7 @@ class BaseJobStore(ABC):
 
     _scheduler: Any = None
     _alias: str | None = None
-    _logger = logging.getLogger("rapscheduler.jobstores")
+    _logger: Any = EarlyLogger("rapscheduler.jobstores")
     _parked: dict[str, ParkedJob] | None = None
     _due_batch: int | None = None  # the most jobs the loop should take at once; None: as many as it likes
     _shared: Any = (
@@ -150,6 +149,8 @@ class BaseJobStore(ABC):
         """
         self._scheduler = scheduler
         self._alias = alias
+        import logging
+
         self._logger = logging.getLogger(logger_name(f"jobstores.{alias}"))
 
     def shutdown(self) -> None:

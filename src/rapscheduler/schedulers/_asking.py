@@ -6,8 +6,8 @@ Here: names, arguments, words. Not here: stores, jobs.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
 
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler.job import Job
 from rapscheduler.util import as_written
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 from threading import Thread, current_thread
-from typing import TYPE_CHECKING, Any
 
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler.schedulers.base import BaseScheduler
 from rapscheduler.schedulers.blocking import BlockingScheduler, WakeUp
 from rapscheduler.util import asbool, elsewhere

@@ -9,18 +9,16 @@ every ``wakeup()`` and when the seconds that the last call returned are over (``
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta, tzinfo
-from logging import INFO
 from threading import RLock, get_ident
 from types import FunctionType, MethodType, TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from rapscheduler._clock import SYSTEM, Clock, SystemClock, now_of
 from rapscheduler._engine.desk import ELSEWHERE
 from rapscheduler._engine.running import RunningCounts
+from rapscheduler._hints import TYPE_CHECKING, Any, ClassVar, cast
 from rapscheduler._instants import NEVER_US, SECOND_US, moment
 from rapscheduler._scheduling import (
     catalogue,
@@ -73,12 +71,12 @@ from rapscheduler.events import (
     SchedulerEvent,
 )
 from rapscheduler.executors._home import Backlogs, Home, Watched
-from rapscheduler.executors.base import BaseExecutor
 from rapscheduler.job import Job
 from rapscheduler.jobstores.base import BaseJobStore, ParkedJob
 from rapscheduler.schedulers._asking import Asking
 from rapscheduler.triggers.base import BaseTrigger
 from rapscheduler.util import (
+    INFO,
     TIMEOUT_MAX,
     as_written,
     asbool,
@@ -93,7 +91,9 @@ from rapscheduler.util import (
 )
 
 if TYPE_CHECKING:
+    import logging
     from contextvars import Context
+    from typing import TypeVar
 
     from typing_extensions import Unpack
 
@@ -102,7 +102,10 @@ if TYPE_CHECKING:
     from rapscheduler._scheduling.health import Health
     from rapscheduler._scheduling.leadership import Leadership
     from rapscheduler._typed import AddJob, RescheduleJob, ScheduledJob, like
+    from rapscheduler.executors.base import BaseExecutor as BaseExecutor
 
+    _F = TypeVar("_F", bound=Callable[..., Any])
+    _S = TypeVar("_S", bound="BaseScheduler")
     adds, decorates = like(AddJob[Job].call), like(ScheduledJob.call)
     reschedules = like(RescheduleJob[Job].call)
 else:
@@ -151,9 +154,6 @@ __all__ = (
     "obj_to_ref",
     "ref_to_obj",
 )
-
-F = TypeVar("F", bound=Callable[..., Any])
-S = TypeVar("S", bound="BaseScheduler")
 
 _CLASS_TABLES = {
     "trigger": "_trigger_classes",
@@ -256,7 +256,7 @@ class BaseScheduler(Asking, ABC):
             "a job, or scheduling an instance method where the instance contains a scheduler as an attribute."
         )
 
-    def __enter__(self: S) -> S:
+    def __enter__(self: _S) -> _S:
         """Start the scheduler unless it runs; leaving the block shuts it down and waits for running jobs."""
         if self.state == STATE_STOPPED:
             self.start()
@@ -531,7 +531,7 @@ class BaseScheduler(Asking, ABC):
         jobstore: str = "default",
         executor: str = "default",
         **trigger_args: Any,
-    ) -> Callable[[F], F]:
+    ) -> Callable[[_F], _F]:
         """Decorator form of `add_job`; an existing job of the same ``id`` is replaced.
 
         The ``id`` should be given with a job store that keeps its jobs, or each start adds another job.
@@ -545,7 +545,7 @@ class BaseScheduler(Asking, ABC):
 
         add_job: Any = self.add_job
 
-        def add(func: F) -> F:
+        def add(func: _F) -> _F:
             add_job(
                 func,
                 trigger,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from queue import Empty, SimpleQueue  # not of `_queue`, which gevent does not patch
 from threading import Thread, current_thread, get_ident, main_thread
 from time import sleep
-from typing import TYPE_CHECKING, Any
 
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler._instants import SECOND_US
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
 from rapscheduler.schedulers.base import BaseScheduler
@@ -23,7 +22,9 @@ LET_RUN_S = 0.00005
 SET_BACK_S = 1.0  # a sleep that is longer than planned by this much: the clock was set back
 
 
-if not TYPE_CHECKING:
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+else:
     __getattr__ = elsewhere(__name__)
 
 
@@ -34,10 +35,13 @@ class WakeUp:
     ends one wait too early; the sleeper looks at `is_set` and sleeps on.
     """
 
-    __slots__ = ("_items", "_set")
+    __slots__ = ("_empty", "_items", "_set")
 
     def __init__(self) -> None:
+        from queue import Empty, SimpleQueue  # not of `_queue`, which gevent does not patch
+
         self._items: SimpleQueue[None] = SimpleQueue()
+        self._empty = Empty
         self._set = False
 
     def is_set(self) -> bool:
@@ -57,7 +61,7 @@ class WakeUp:
         if not self._set:
             try:
                 self._items.get(timeout=timeout)
-            except Empty:
+            except self._empty:
                 pass
         return self._set
 

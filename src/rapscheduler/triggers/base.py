@@ -14,11 +14,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
 from rapscheduler import _clock
 from rapscheduler._engine.datetimes import from_us
 from rapscheduler._engine.trigger import TriggerCore
+from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler._instants import EPOCH, MICROSECOND, MIN_US, SECOND_US, us_of
 from rapscheduler.util import elsewhere
 

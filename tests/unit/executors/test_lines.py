@@ -7,6 +7,8 @@ import logging.handlers
 import os
 import queue
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -193,6 +195,37 @@ def test_lines_left_for_later_are_written_by_whoever_is_idle(logger: logging.Log
     assert (tmp_path / "log").read_text() == 'Job "one" executed successfully\n'
     _lines.flush()
     assert len((tmp_path / "log").read_text().splitlines()) == 1
+
+
+PATCHED_EARLY = """
+import functools, logging, threading
+from rapscheduler.schedulers.background import BackgroundScheduler
+
+seen, whole = [], logging.Logger.callHandlers
+
+@functools.wraps(whole)
+def watch(self, record):
+    seen.append(record.getMessage())
+    whole(self, record)
+
+logging.Logger.callHandlers = watch
+logging.basicConfig(level=logging.INFO)
+with BackgroundScheduler(timezone="UTC") as scheduler:
+    ended = threading.Event()
+    scheduler.add_listener(lambda event: ended.set(), 4096)
+    scheduler.add_job("builtins:int", id="a")
+    assert ended.wait(60)
+print(any("executed successfully" in text for text in seen))
+"""
+
+
+def test_what_was_put_in_place_of_logging_before_a_scheduler_is_made_sees_the_lines() -> None:
+    """Error trackers do so after the imports of a program, under the name of what they replace."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        [sys.executable, "-c", PATCHED_EARLY], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "True\n", done.stderr
 
 
 def test_success_is_told_with_its_value_once_the_place_is_free() -> None:
