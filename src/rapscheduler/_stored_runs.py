@@ -1,8 +1,8 @@
 """What became of the runs of a store, who works on it and what is under way, as plain values, for whoever shows them.
 
 What lives here: the history and the tables of claims that lie beside the jobs, found without a scheduler; one frame of
-`rapscheduler top`. What must not: printing, HTML, jobs by themselves (`_views`). Nothing is created or written: what is
-not there is a `NothingKeptError`, whose text says how it would be.
+`rapscheduler top`. What must not: printing, HTML, jobs by themselves (`_views`). Nothing is created, nor
+written but by `cancel_in`: what is not there is a `NothingKeptError`, whose text says how it would be.
 
 A run is `Run.as_dict()`. A peer: ``host``, ``pid``, ``alive``, ``started``, ``heard`` (ISO 8601, by the store's clock),
 ``silent_s`` (since it was heard of), ``lease_s``, ``running`` (how many runs), ``runs`` (the first of them: ``job_id``,
@@ -21,6 +21,7 @@ from rapscheduler._clock import SYSTEM
 from rapscheduler._instants import MAX_US, SECOND_US
 from rapscheduler._quoting import said
 from rapscheduler._runs import STATES, Run
+from rapscheduler._scheduling.cancelling import cancel_elsewhere
 from rapscheduler.jobstores._rowstore import NothingStoredError
 
 HISTORY = "history"
@@ -207,6 +208,22 @@ def claims_of(store: Any) -> Any:
             "SQLAlchemyJobStore(…, shared=True) makes it"
         )
     return rows
+
+
+def cancel_in(rows: Any, run_id: str, timeout: float) -> dict[str, Any]:
+    """Ask those who share the `claims_of` a store to let a run end, and wait for their answers for so many seconds:
+    ``id``, ``done``, ``outcome``, ``who``, ``asked``, ``silent`` and, in words, ``what``.
+
+    :raises NothingKeptError: its schedulers are too old to be asked
+    """
+    if not rows.requests.are_there():
+        raise NothingKeptError(
+            "the schedulers on this store can't be asked to cancel a run (there is no table "
+            f"{rows.requests.table.name}): start one of this version of rapscheduler, which makes it"
+        )
+    found = cancel_elsewhere(rows, run_id, timeout)
+    own = {name: getattr(found, name) for name in ("outcome", "who", "asked", "silent")}
+    return {"id": run_id, "done": bool(found), **own, "what": str(found)}
 
 
 # a frame of `top`

@@ -42,7 +42,7 @@ def sql(request: pytest.FixtureRequest, server_url: Callable[[str], str]) -> Ite
     url, table = server_url(request.param), fresh_name()
     yield url, table
     engine = sa.create_engine(url)
-    for end in ("", "_history", "_schedulers", "_runs", "_zones"):
+    for end in ("", "_history", "_schedulers", "_runs", "_requests", "_zones"):
         sa.Table(f"{table}{end}", sa.MetaData()).drop(engine, checkfirst=True)
     engine.dispose()
 

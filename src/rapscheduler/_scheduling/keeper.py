@@ -21,6 +21,7 @@ from rapscheduler._engine.job_core import is_native, utc_us
 from rapscheduler._engine.planning import Change, Submission
 from rapscheduler._instants import MAX_US, SECOND_US, moment
 from rapscheduler._quoting import one_line, said
+from rapscheduler._scheduling import cancelling
 from rapscheduler._scheduling.claims import Claims
 from rapscheduler._scheduling.lifecycle import STATE_RUNNING
 from rapscheduler._scheduling.ports import Scheduler
@@ -113,8 +114,11 @@ class Kept(Claims):
         now_s = steady_s()
         if now_s >= self._look_at_s:
             self._look()
-        if now_s >= self._poll_at_s and not self._stopping:
-            self._poll(now_s)
+        if now_s >= self._poll_at_s:
+            self._poll_at_s = now_s + self.rows.poll_s
+            cancelling.answer(self.scheduler, self.rows, self.me.id)
+            if not self._stopping:
+                self._poll()
         if self._waiting and self.scheduler._lifecycle.state == STATE_RUNNING:
             self._submit_waiting()
         self._failing = False
@@ -203,9 +207,8 @@ class Kept(Claims):
         elif not strangers:
             self._unheard = None
 
-    def _poll(self, now_s: float) -> None:
+    def _poll(self) -> None:
         """What did others change?"""
-        self._poll_at_s = now_s + self.rows.poll_s
         earliest_us = self.store._earliest_us()
         scheduler = self.scheduler
         if earliest_us is not None:

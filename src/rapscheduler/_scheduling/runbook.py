@@ -139,13 +139,13 @@ class RunBook(Tracker):
 
     # What users ask
 
-    def cancel(self, run_id: str) -> bool:
+    def cancel(self, run_id: str, reason: str = "cancelled by cancel_run()") -> bool:
         """Let a run end, as far as that is possible; False: it is not under way here."""
         run = self.live.get(run_id)
         if run is None or run.is_over:
             return False
         run.cancelled = True
-        run.reason = run.reason or "cancelled by cancel_run()"
+        run.reason = run.reason or reason
         stop = run.stop
         if stop is not None:
             stop()

@@ -29,6 +29,7 @@ COMMANDS = {
     "remove": ("rapscheduler.cli.changes", "remove jobs of a store"),
     "run": ("rapscheduler.cli.running", "run a scheduler; or, with a store's URL and ids, make jobs due now"),
     "runs": ("rapscheduler.cli.history", "the runs that ended, from the history of a store"),
+    "cancel": ("rapscheduler.cli.cancelling", "tell runs of schedulers that share a store to end"),
     "peers": ("rapscheduler.cli.peers", "the schedulers that share a store, and what each runs"),
     "top": ("rapscheduler.cli.top", "a live view of a store: due, running, late, failed, who is there"),
     "health": ("rapscheduler.cli.health", "whether the jobs of a store are run: exit code 0 or 1"),

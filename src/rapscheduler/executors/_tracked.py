@@ -126,7 +126,10 @@ def _make(
         )
     token = current.set(run)
     try:
-        value = call() if timeout_s is None else _in_time(run, call, job.func, timeout_s, overdue)
+        if timeout_s is None and "gevent" not in sys.modules:
+            value = call()
+        else:
+            value = _in_time(run, call, job.func, timeout_s, overdue)
     finally:
         current.reset(token)
     if value is not None and hasattr(value, "__await__"):
@@ -145,27 +148,32 @@ async def _awaitable(call: Callable[[], Any]) -> Any:
 
 
 def _in_time(
-    run: Run, call: Callable[[], Any], func: Any, timeout_s: float, overdue: Callable[[Run], None]
+    run: Run, call: Callable[[], Any], func: Any, timeout_s: float | None, overdue: Callable[[Run], None]
 ) -> Any:
-    """Make a call in this thread or greenlet, which may take so long."""
+    """Make a call in this thread or greenlet, which may take so long (None: as long as it takes)."""
     if iscoroutinefunction_partial(func):
         return call()  # what it leaves to be awaited has the time
     gevent = sys.modules.get("gevent")
     if gevent is not None and isinstance(gevent.getcurrent(), gevent.Greenlet):
         limit = gevent.Timeout(timeout_s)
-        run.stop = partial(
+        kill = partial(
             gevent.getcurrent().kill, RunCancelledError(f"run {run.id} was cancelled"), block=False
         )
+        run.stop = partial(gevent.get_hub().loop.run_callback_threadsafe, kill)
         limit.start()
         try:
             return call()
         except gevent.Timeout as exc:
             if exc is not limit:
                 raise
+            assert timeout_s is not None
             raise timed_out(run, timeout_s) from None
         finally:
             limit.close()
             run.stop = None
+
+    if timeout_s is None:
+        return call()
 
     def late() -> None:
         timed_out(run, timeout_s)

@@ -17,6 +17,7 @@ from .._instants import SECOND_US
 from .._serialization.rows import JobRow, RowChange, raw_id, seconds_around
 from ._listening import LOOK_S, Listener
 from ._redisclaims import CLAIM, CLAIM_SCRIPTS, JOIN, LEAVE, LET_GO, LOOK, TAKE, TAKE_OVER, WRITE
+from ._redisrequests import RedisRequests
 from ._redisscripts import change_args, id_of, row_from, text_of
 from ._shared import NOBODY, ClaimRow, Look, Me, Peer, Refused, RunKey, RunRow, SharedRows
 
@@ -46,6 +47,7 @@ class RedisShared(SharedRows):
         self._keys = (*store._keys[:5], self.channel, *self._claim_keys)
         self._scripts = {text: self._redis.register_script(text) for text in CLAIM_SCRIPTS}
         self._took: Me | None = None
+        self.requests: RedisRequests = RedisRequests(store, self.channel)
         for name, value in options.items():
             setattr(self, name, value)
 
@@ -69,7 +71,7 @@ class RedisShared(SharedRows):
 
     def drop(self) -> None:
         """Remove the keys of claims."""
-        self._redis.delete(*self._claim_keys)
+        self._redis.delete(*self._claim_keys, self.requests.key)
 
     # Who is there
 

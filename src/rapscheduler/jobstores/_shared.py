@@ -23,6 +23,7 @@ from .._serialization.rows import JobRow, RowChange, job_from_row
 from ..errors import DecodeError
 from ..job import Job
 from ..util import asbool
+from ._requests import Requests
 
 LEASE_S = 30.0
 POLL_S = 1.0
@@ -106,6 +107,7 @@ class SharedRows(ABC):
     lease_s: float = LEASE_S
     poll_s: float = POLL_S
     shared: bool = True  # False: claims of one scheduler
+    requests: Requests
 
     @abstractmethod
     def open(self) -> None:

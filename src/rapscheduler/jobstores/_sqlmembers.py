@@ -1,6 +1,7 @@
 """Who works on a shared table, and what is under way: two tables beside the jobs.
 
-Here: `SQLMembers`. Not here: taking and claiming (`_sqlshared`); who does what, and when (`_scheduling.claims`).
+Here: `SQLMembers`. Not here: taking and claiming (`_sqlshared`), requests (`_sqlrequests`); who does what, and when
+(`_scheduling.claims`).
 
     <table>_schedulers  id, epoch, host, pid, started, heartbeat, lease    seconds, by the database's clock
     <table>_runs        job_id, run_us (the key), from_us, last_us, owner, epoch, job_state (of a job's last run)
@@ -17,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .._instants import SECOND_US
 from ._shared import NOBODY, Look, Me, Peer, RunKey, RunRow, SharedRows
 from ._sqlbatch import index_part
+from ._sqlrequests import SQLRequests
 
 #: seconds since the epoch by the clock of each database
 NOW = {
@@ -64,10 +66,11 @@ class SQLMembers(SharedRows):
         database = self._engine.dialect.name
         self._locks = database != "sqlite"  # rows, and skips those that are locked
         self._now = sa.literal_column(NOW[database], sa.Float(53))
+        self.requests: SQLRequests = SQLRequests(self, metadata, schema)
 
     def open(self) -> None:
         self._check_version()
-        for table in (self.schedulers_t, self.runs_t):
+        for table in self._tables():
             try:
                 table.create(self._engine, checkfirst=True)
             except SQLAlchemyError:
@@ -76,8 +79,11 @@ class SQLMembers(SharedRows):
 
     def drop(self) -> None:
         """Remove the tables of claims."""
-        for table in (self.schedulers_t, self.runs_t):
+        for table in self._tables():
             table.drop(self._engine, checkfirst=True)
+
+    def _tables(self) -> tuple[Any, ...]:
+        return self.schedulers_t, self.runs_t, self.requests.table
 
     def _check_version(self) -> None:
         with self._engine.connect() as connection:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from rapscheduler._fields import Changes
+    from rapscheduler._scheduling.cancelling import Cancellation
     from rapscheduler._typed import AddJob, RescheduleJob, like
 
     adds_async = like(AddJob[Coroutine[Any, Any, Job]].call)
@@ -131,6 +132,11 @@ class Asking:
         """`get_jobs`, awaited."""
         jobs: list[Job] = await self._awaited("get_jobs", args, kwargs)
         return jobs
+
+    async def cancel_run_async(self, run_id: str, timeout: float = 10.0) -> Cancellation:
+        """`cancel_run`, awaited."""
+        answer: Cancellation = await self._awaited("cancel_run", (run_id, timeout), {})
+        return answer
 
     async def _awaited(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         from rapscheduler._scheduling import asking

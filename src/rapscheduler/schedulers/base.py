@@ -99,6 +99,7 @@ if TYPE_CHECKING:
 
     from rapscheduler._fields import Changes, Shared
     from rapscheduler._runs import Run
+    from rapscheduler._scheduling.cancelling import Cancellation
     from rapscheduler._scheduling.health import Health
     from rapscheduler._scheduling.leadership import Leadership
     from rapscheduler._typed import AddJob, RescheduleJob, ScheduledJob, like
@@ -887,14 +888,18 @@ class BaseScheduler(Asking, ABC):
             )
         return self._history
 
-    def cancel_run(self, run_id: str) -> bool:
-        """Let a run end: a coroutine or greenlet is cancelled, a queued run is not begun, a job in a thread sees
-        ``current_run().cancelled``.
+    def cancel_run(self, run_id: str, timeout: float = 10.0) -> Cancellation:
+        """Let a run end: a coroutine or greenlet is cancelled, a worker process ended, a queued run is not begun, a job
+        in a thread sees ``current_run().cancelled``. A run that is not this scheduler's is looked for among the others
+        of its shared stores, and ended by the one that makes it.
 
-        :return: False if it is not under way in this scheduler
+        :param timeout: seconds to wait for the answer of the others
+        :return: what was done; true if the run was told to end
+        :raises TypeError: if `run_id` is no text
         """
-        tracker = self._watched.tracker
-        return tracker is not None and bool(tracker.cancel(run_id))
+        from rapscheduler._scheduling import cancelling
+
+        return cancelling.cancel_run(self, run_id, timeout)
 
     def add_middleware(self, middleware: Callable[[Run, Callable[[], Any]], Any]) -> None:
         """Make every run by ``middleware(run, call)``, which calls ``call()`` and gives what that returned.

@@ -282,6 +282,13 @@ late = scheduler.add_job(slow, "interval", hours=1, timeout=0.05).run()
 stopped = scheduler.add_job(slow, "interval", hours=1).run()
 gevent.sleep(0.1)
 assert late.state == "timed_out", late
+while stopped.state != "running":
+    gevent.sleep(0.01)
+assert gevent.get_hub().threadpool.apply(scheduler.cancel_run, (stopped.id,))  # from another thread
+with gevent.Timeout(4):
+    while not stopped.ended:
+        gevent.sleep(0.01)
+assert stopped.state == "cancelled", stopped
 print("fine")
 """
     done = subprocess.run(
