@@ -26,8 +26,9 @@ LONGEST = (
 
 # The modules of extra `test-all` that `test` does without.
 OPTIONAL = frozenset(
-    "celery dask distributed kombu django django_apscheduler etcd3 fastapi flask flask_apscheduler gevent grpc httpx"
-    " importlinter IPython kazoo mongomock numpy pandas pendulum psycopg psycopg2 pymongo pymysql bson PyQt6"
+    "axe_core_python celery dask distributed kombu django django_apscheduler etcd3 fastapi flask flask_apscheduler"
+    " gevent grpc httpx importlinter IPython kazoo"
+    " mongomock numpy pandas pendulum psycopg psycopg2 pymongo pymysql bson PyQt6"
     " PySide6 redis rethinkdb telegram tornado twisted uvloop".split()
 )
 

@@ -7,138 +7,15 @@ screenshots of the docs are made here: RAPSCHEDULER_SCREENSHOTS=docs/pictures.
 from __future__ import annotations
 
 import os
-import shutil
-import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.browser.pages import HOSTILE, RUNS, By, Keys, press, screen, text, unhappy, until, work
 
-from rapscheduler import current_run
-from rapscheduler.dashboard._app import Dashboard
-from rapscheduler.dashboard._servers import server
-from rapscheduler.dashboard._sources import SchedulerSource
-from rapscheduler.schedulers.background import BackgroundScheduler
-
-MISSING = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
-try:
-    from selenium import webdriver
-    from selenium.common.exceptions import StaleElementReferenceException
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.ui import WebDriverWait
-except ImportError:
-    MISSING.append("selenium")
-if MISSING and not os.environ.get("RAPSCHEDULER_REQUIRE_BROWSER"):
-    pytest.skip(f"no {' and no '.join(MISSING)} here", allow_module_level=True)
-
-HOSTILE = "\"><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-RUNS: list[str] = []
-GO = threading.Event()
-
-
-def work(name: str) -> None:
-    RUNS.append(name)
-
-
-def work_for_long() -> None:
-    run = current_run()
-    assert run is not None
-    while not GO.wait(0.02):
-        run.check()
-
-
-def fail() -> None:
-    raise ConnectionError("the mail server does not answer")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(word)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(executable_path=str(shutil.which("chromedriver")))
-    driver = webdriver.Chrome(options=options, service=service)
-    driver.set_window_size(1280, 900)
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def scheduler() -> Iterator[Any]:
-    one = BackgroundScheduler(timezone="Europe/Berlin", history="memory")
-    one.add_job(
-        work,
-        "cron",
-        hour=7,
-        minute=30,
-        day_of_week="mon-fri",
-        args=["report"],
-        id="sales-report",
-        name="Sales report",
-    )
-    one.add_job(work, "cron", hour=2, minute=30, args=["backup"], id="backup", name="Nightly backup")
-    one.add_job(work, "interval", minutes=5, args=["stock"], id="stock", name="Stock levels")
-    one.add_job(fail, "interval", hours=1, id="newsletter", name="Newsletter")
-    one.add_job(work_for_long, "cron", year=2099, id="long")
-    GO.clear()
-    one.add_job(work, "interval", minutes=7, args=["x"], id=HOSTILE, name=HOSTILE)
-    for number in range(60):
-        one.add_job(
-            work, "interval", hours=1 + number % 7, minutes=number, args=["shop"], id=f"shop-{number:02}"
-        )
-    one.start()
-    one.pause_job("shop-07")
-    yield one
-    GO.set()
-    one.shutdown()
-
-
-@pytest.fixture
-def address(scheduler: Any) -> Iterator[str]:
-    with server(Dashboard(SchedulerSource(scheduler), allow_changes=True), "127.0.0.1", 0) as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{serving.server_port}"
-        serving.shutdown()
-
-
-def until(browser: Any, true: Any) -> None:
-    # a page that renews itself may do so while it is looked at
-    WebDriverWait(browser, 60, ignored_exceptions=[StaleElementReferenceException]).until(true)
-
-
-def press(browser: Any, by: str, which: str, *keys: str) -> None:
-    """Click on it, or write into it and not be disturbed."""
-
-    def done(driver: Any) -> bool:
-        element = driver.find_element(by, which)
-        element.click()
-        if keys:
-            element.send_keys(*keys)
-        return True
-
-    until(browser, done)
-
-
-def text(browser: Any) -> str:
-    for _ in range(20):
-        try:
-            said: str = browser.find_element(By.TAG_NAME, "main").text
-            return said
-        except StaleElementReferenceException:  # the page renewed itself, or is another one by now
-            continue
-    raise AssertionError("the page is never still")
-
-
-def unhappy(browser: Any) -> list[str]:
-    """What the console has to complain of, such as something that the policy refused."""
-    return [one["message"] for one in browser.get_log("browser") if "favicon" not in one["message"]]
 
 
 def test_pages_load_and_hostile_names_are_text(browser: Any, address: str) -> None:
@@ -276,14 +153,7 @@ def test_pages_fit(
     if name in ("job", "runs"):
         scheduler.modify_job("newsletter", next_run_time=datetime.now(timezone.utc))
         time.sleep(0.5)
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    )
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    try:
+    with screen(browser, scheme, width):
         browser.get(address + path)
         until(browser, lambda driver: driver.find_element(By.TAG_NAME, "h1").is_displayed())
         assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
@@ -293,6 +163,3 @@ def test_pages_fit(
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
             browser.save_screenshot(str(Path(folder) / f"dashboard-{name}-{scheme}-{width}.png"))
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

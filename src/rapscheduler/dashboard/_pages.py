@@ -100,7 +100,7 @@ def table_of(heads: list[str], rows: list[list[object]], empty: str) -> Markup:
         return el("p", empty, class_="faint")
     head = el("thead", el("tr", *(el("th", text, scope="col") for text in heads)))
     body = el("tbody", *(el("tr", *(el("td", cell) for cell in row)) for row in rows))
-    return el("div", el("table", head, body), class_="scroll")
+    return el("div", el("table", head, body), class_="scroll", tabindex=0, role="group", aria_label="Table")
 
 
 def state_of(view: dict[str, Any]) -> Markup:
@@ -243,7 +243,7 @@ def job(
     for one in view.get("failures", []):
         content += [
             el("h2", f"{one['what']} at {one['time']}"),
-            el("pre", lines_of(one["traceback"] or one["error"] or "–")),
+            block_of(one["traceback"] or one["error"] or "–"),
         ]
     return frame.page(f"Job {shortened(view['id'], LONGEST)}", *content, live=preview is None)
 
@@ -254,6 +254,11 @@ def _last_runs(frame: Frame, job_id: str, ended: list[dict[str, Any]]) -> list[o
         return [every]
     items = [el("li", frame.run_link(one["id"], time_of(one["ended"])), " ", state_of(one)) for one in ended]
     return [el("h2", "Last runs"), el("ul", *items), every]
+
+
+def block_of(text: str) -> Markup:
+    """Lines as they are; what is wider than the page is reached by the keyboard."""
+    return el("pre", lines_of(text), tabindex=0)
 
 
 def lines_of(text: str) -> Markup:

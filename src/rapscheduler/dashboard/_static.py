@@ -10,7 +10,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
 a { color: var(--link); } a:focus-visible, button:focus-visible, input:focus-visible, select:focus-visible,
-  summary:focus-visible {
+  summary:focus-visible, pre:focus-visible, .scroll:focus-visible {
   outline: 3px solid var(--mark); outline-offset: 2px; }
 .skip { position: absolute; left: -99em; }
 .skip:focus { left: 1em; top: .5em; background: var(--paper); padding: .3em; }

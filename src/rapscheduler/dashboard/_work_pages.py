@@ -11,6 +11,7 @@ from rapscheduler.dashboard._markup import Markup, el, join
 from rapscheduler.dashboard._pages import (
     LONGEST,
     Frame,
+    block_of,
     facts_of,
     lines_of,
     page_links,
@@ -113,11 +114,11 @@ def _attempts(frame: Frame, view: dict[str, Any]) -> Markup:
 def _error(view: dict[str, Any]) -> list[object]:
     """What it raised: with the traceback where the dashboard heard it."""
     if view["traceback"]:
-        return [el("h2", "Error"), el("pre", lines_of(view["traceback"]))]
+        return [el("h2", "Error"), block_of(view["traceback"])]
     if view["error"] is None:
         return []
     note = f"The traceback is in the log of {view['who'] or 'the scheduler'}: a history keeps the error only."
-    return [el("h2", "Error"), el("pre", lines_of(view["error"])), el("p", note, class_="faint")]
+    return [el("h2", "Error"), block_of(view["error"]), el("p", note, class_="faint")]
 
 
 def _why(one: dict[str, Any]) -> object:
@@ -128,7 +129,7 @@ def _why(one: dict[str, Any]) -> object:
     first, *more = text.splitlines() or [""]
     if not more and len(text) <= LONGEST:
         return first
-    return el("details", el("summary", shortened(first, LONGEST)), el("pre", lines_of(text)))
+    return el("details", el("summary", shortened(first, LONGEST)), block_of(text))
 
 
 def _late(one: dict[str, Any]) -> str:
