@@ -1,8 +1,8 @@
 """Where the real servers are: by environment variable, at the usual local port, or started here for the test run.
 
 For each of NAMES: RAPSCHEDULER_TEST_<NAME>_URL wins; else a server that listens at the usual local port (PostgreSQL,
-MariaDB, Redis, MongoDB, RethinkDB, RabbitMQ); else ZooKeeper and etcd are started privately when their programs are
-installed.
+MariaDB, Redis, MongoDB, RethinkDB, RabbitMQ); else ZooKeeper, etcd and pgbouncer (before that PostgreSQL, transaction
+mode) are started privately when their programs are installed.
 RAPSCHEDULER_REQUIRE_SERVERS=postgresql,redis,... turns the skip of a missing one into a failure.
 """
 
@@ -19,8 +19,11 @@ from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-NAMES = ("postgresql", "mariadb", "redis", "zookeeper", "etcd", "mongodb", "rethinkdb", "rabbitmq")
+NAMES = (
+    "postgresql", "mariadb", "redis", "zookeeper", "etcd", "mongodb", "rethinkdb", "rabbitmq", "pgbouncer"
+)  # fmt: skip
 USUAL = {
     "postgresql": (5432, "postgresql+psycopg://postgres@127.0.0.1:5432/test"),
     "mariadb": (3306, "mysql+pymysql://root@127.0.0.1:3306/test"),
@@ -40,6 +43,7 @@ DRIVERS = {
     "mongodb": "pymongo",
     "rethinkdb": "rethinkdb",
     "rabbitmq": "celery",
+    "pgbouncer": "psycopg",
 }
 _START_TIMEOUT_S = 40
 
@@ -137,9 +141,34 @@ def start_zookeeper(folder: Path) -> PrivateServer | None:
     return _started(command, folder / "zookeeper.log", port, f"zookeeper://127.0.0.1:{port}")
 
 
+def start_pgbouncer(folder: Path) -> PrivateServer | None:
+    """Gives each transaction to any of its connections to the PostgreSQL of the tests."""
+    program, behind = (
+        shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin"),
+        given_url("postgresql"),
+    )
+    if program is None or behind is None:
+        return None
+    account, _, place = behind.split("://", 1)[1].partition("@")
+    address, _, database = place.partition("/")
+    user, _, password = (unquote(part) for part in account.partition(":"))
+    host, _, server_port = address.partition(":")
+    port, settings = free_port(), folder / "pgbouncer.ini"
+    settings.write_text(
+        f"[databases]\n* = host={host} port={server_port or 5432} user={user}"
+        + (f" password={password}" if password else "")
+        + f"\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
+        f"pool_mode = transaction\ndefault_pool_size = 20\nadmin_users = {user}\n"
+    )
+    as_whom = ["-u", "nobody"] if os.geteuid() == 0 else []  # it refuses to run as root
+    url = f"postgresql+psycopg://{user}@127.0.0.1:{port}/{database}"
+    return _started([program, *as_whom, str(settings)], folder / "pgbouncer.log", port, url)
+
+
 PRIVATE: dict[str, Callable[[Path], PrivateServer | None]] = {
     "etcd": start_etcd,
     "zookeeper": start_zookeeper,
+    "pgbouncer": start_pgbouncer,
 }
 
 

@@ -83,6 +83,7 @@ class SQLShared(SQLMembers):
         try:
             self._rows = self._locked(statement, me)
         except DBAPIError as exc:
+            self._store._advise(exc)
             if not is_transient(exc):
                 raise
             self._rows = self._locked(statement, me)
@@ -140,6 +141,11 @@ class SQLShared(SQLMembers):
             refused = self._claim(self._begin(), me, rows, others, data, False)
             ids = {one.change.id for one in twice}
             return refused and Refused(refused.gone, refused.busy | ids)
+        except DBAPIError as exc:
+            self._store._advise(exc)
+            if exc.connection_invalidated or not is_transient(exc):
+                raise  # it may have been written: the keeper finds what the store has for us
+            return self._claim(self._begin(), me, rows, others, data, False)
 
     def _claim(
         self,
