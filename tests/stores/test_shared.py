@@ -300,11 +300,12 @@ def test_a_run_of_the_dead_that_can_not_be_made_is_told_as_lost(url, table, log)
 @pytest.mark.parametrize("retried", [True, False])
 def test_a_take_over_whose_answer_was_lost_is_told_all_the_same(on, log, retried):
     """Whether the store asks again by itself, and hears that there is nothing left, or the keeper does."""
-    _cut_off_run(on, log, seconds=2)
+    _cut_off_run(lambda: on(lease_s=60), log, seconds=4)
     after, lost, answers = on(), [], []
     after.add_listener(lost.append, EVENT_JOB_LOST)
     after.start()
-    rows = after._jobstores["default"]._shared
+    store = after._jobstores["default"]
+    rows = store._shared
     take_over = rows.take_over
 
     def deaf(me, owner, epoch):
@@ -316,6 +317,9 @@ def test_a_take_over_whose_answer_was_lost_is_told_all_the_same(on, log, retried
         raise ConnectionError("the server was restarted")
 
     rows.take_over = deaf
+    for peer in rows.peers()[1]:
+        if peer.lease_s == 60:
+            shared_stores.let_lapse(store, peer)
     until(lambda: lost)
     assert (lost[0].job_id, lost[0].rerun, len(answers[0])) == ("cut", True, 1)
     until(lambda: len(shared_worker.lines(log)) >= 2)
