@@ -5,26 +5,16 @@ zone of somebody's making, an object that is freed) comes before the job is look
 """
 
 from cpython.dict cimport PyDict_DelItem, PyDict_GetItemWithError, PyDict_Size
-from cpython.object cimport PyObject, PyTypeObject
+from cpython.object cimport PyObject
 from cpython.ref cimport Py_TYPE
 from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport int64_t
 
 from rapscheduler._engine._instants cimport max_us, min_us, never_us
+from rapscheduler._engine._versions cimport rap_version
 from rapscheduler._engine.due_index cimport DueIndex
 from rapscheduler._engine.job_core cimport JobCore, hide, native, show
 from rapscheduler._engine.trigger cimport TriggerCore, ask_next
-
-cdef extern from *:
-    """
-    /* A number that changes with every change of a class or of one of its bases; 0: none at the moment. */
-    static unsigned int rap_version(PyTypeObject *type, PyObject *name) {
-        if (!type->tp_version_tag) _PyType_Lookup(type, name);
-        return type->tp_version_tag;
-    }
-    """
-    unsigned int rap_version(PyTypeObject *type, object name)
-
 
 class _Elsewhere:
     """What a desk answers when the long way has to be taken."""

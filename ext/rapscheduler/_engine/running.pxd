@@ -1,5 +1,7 @@
 # How many runs of each job are under way: `counts` maps a job id to a number of at least 1; `groups` maps the name of a
-# group to the ids of its jobs that run, or have run.
+# group to the ids of its jobs that run, or have run. Who listens: `Ears`. What the quick runs of an executor are judged
+# by: `QuickRuns`, with sizes of dicts and version tags of classes, which change with them.
+from rapscheduler._engine.planning cimport Submission
 
 cdef class RunningCounts:
     cdef dict counts
@@ -12,3 +14,43 @@ cdef class RunningCounts:
     cdef bint take(self, object job_id, object limit) except -1
     cdef int give_back(self, object job_id) except -1
     cdef int give_all_back(self, list granted) except -1
+
+
+cdef class Ears:
+    cdef public long long mask
+    cdef public dict by_code
+    cdef public dict held
+    cdef int call_all(self, object code, object event) except -1
+
+
+cdef class QuickRuns:
+    cdef object executor
+    cdef object scheduler
+    cdef object judge
+    cdef object event
+    cdef RunningCounts counts
+    cdef Ears ears               # None: the executor and the scheduler are asked
+    cdef object now_us
+    cdef object watched
+    cdef object backlogs
+    cdef dict names              # of a module: its `datetime` is looked at
+    cdef object datetime
+    cdef dict own                # the executor's attributes
+    cdef dict scheduler_own
+    cdef Py_ssize_t own_count    # as they were judged, and so on
+    cdef Py_ssize_t scheduler_count
+    cdef unsigned int version
+    cdef unsigned int scheduler_version
+    cdef int way
+    cdef bint left
+    cdef object logger           # whose level was looked at, and its attributes; None: it is to be asked
+    cdef dict logger_own
+    cdef Py_ssize_t logger_count
+    cdef unsigned int logger_version
+    cdef bint may_begin(self) except -1
+    cdef bint is_same(self) except -1
+    cdef int look(self) except -1
+    cdef bint is_informed(self) except -1
+    cdef int look_at_logger(self, object logger) except -1
+    cdef object outcome(self, Submission submission, object value)
+    cdef int tell(self, object event) except -1

@@ -1,20 +1,32 @@
 # cython: nonecheck=True
 # A None among the jobs is an error, never a crash: the lists come from stores, which others may write.
-"""Runs under way: counting them, and making the call of the plain ones.
+"""Runs under way: counting them, making the call of the plain ones, and telling of those.
 
 Twin of `rapscheduler._reference.running`, which states the contract.
 """
 
 cimport cython
-from cpython.dict cimport PyDict_DelItem, PyDict_GetItemWithError, PyDict_SetItem
+from cpython.dict cimport PyDict_DelItem, PyDict_GetItemWithError, PyDict_SetItem, PyDict_Size
 from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_TYPE
 from libc.stdint cimport int64_t
 
 import sys
 
+from rapscheduler._engine._versions cimport rap_version
 from rapscheduler._engine.job_core cimport WATCHED, JobCore, plain_id
 from rapscheduler._engine.planning cimport Submission, late
+
+cdef enum:
+    EXECUTED = 1 << 12  # the code of the event
+    LONG = 0            # the ways of a run, as judged: the executor's own,
+    ASKED = 1           # quick, and executor and scheduler are asked what to tell,
+    BY_EARS = 2         # quick, and told by the engine
+
+cdef object _executed = EXECUTED
+cdef object _info = 20  # the level; `logging` itself comes when a logger is looked at
+cdef str _name = "__dict__"
 
 
 class NotBegun:
@@ -23,6 +35,10 @@ class NotBegun:
 
 def run_at_once(Submission submission not None, now_us, RunningCounts counts not None):
     """Make the call of a submission that has one run time and is not late; see the reference twin."""
+    return ran(submission, now_us, counts)
+
+
+cdef object ran(Submission submission, object now_us, RunningCounts counts):
     cdef JobCore job
     if submission.many is not None or submission.trigger is not None or not isinstance(submission.job, JobCore):
         return NotBegun
@@ -176,3 +192,172 @@ cdef class RunningCounts:
 
     def __len__(self):
         return len(self.counts)
+
+
+cdef class Ears:
+    """Who listens, as the engine has to know it; see the reference twin."""
+
+    def __cinit__(self):
+        self.by_code = {}
+        self.held = {}
+
+    def who_wants(self, code):
+        """The listeners of a code."""
+        raise NotImplementedError
+
+    def hold_back(self, event):
+        """Whether an event has to wait, and does."""
+        raise NotImplementedError
+
+    def failed(self, error):
+        """A listener raised."""
+        raise NotImplementedError
+
+    def dispatch(self, event):
+        """Tell an event now, or when what has to come before it was told."""
+        if not self.held or not self.hold_back(event):
+            (<object>self).tell(event)
+
+    def tell(self, event):
+        """Tell an event at once."""
+        self.call_all(event.code, event)
+
+    cdef int call_all(self, object code, object event) except -1:
+        cdef PyObject *known = PyDict_GetItemWithError(self.by_code, code)
+        cdef tuple listeners = <tuple?>(self.who_wants(code) if known == NULL else <object>known)
+        for callback in listeners:
+            try:
+                callback(event)
+            except BaseException as error:
+                self.failed(error)
+        return 0
+
+
+cdef class QuickRuns:
+    """Runs that need no run loop, and the event of each; see the reference twin."""
+
+    def __init__(self, executor, judge, dict names not None, event):
+        home = executor._home
+        self.executor = executor
+        self.scheduler = executor._scheduler
+        self.judge = judge
+        self.event = event
+        self.counts = executor._running
+        self.now_us = executor._now_us
+        self.ears = home.ears
+        self.watched = home.watched
+        self.backlogs = home.backlogs
+        self.names = names
+        self.datetime = names["_DATETIME"]
+        self.own = executor.__dict__
+        attributes = getattr(self.scheduler, "__dict__", None)
+        self.scheduler_own = attributes if type(attributes) is dict else {}
+        self.own_count = -1
+
+    def make(self, Submission submission not None):
+        """Run a submission; what is not plain goes the executor's long way."""
+        value = error = None
+        if not self.may_begin():
+            self.executor._run_long(submission)
+            return
+        if self.left:
+            self.executor._write_left()
+        try:
+            value = ran(submission, self.now_us, self.counts)
+        except BaseException as exc:
+            error = exc
+        if value is NotBegun:
+            self.executor._run_long(submission)
+            return
+        event = None
+        try:
+            if error is not None or (value is not None and hasattr(value, "__await__")):
+                self.executor._finish_run(submission, value, error)
+                return
+            event = self.outcome(submission, value)
+        except BaseException as exc:  # not the job's own
+            self.executor._run_lost(submission, exc)
+            return
+        if event is not None:
+            self.tell(event)
+
+    cdef bint may_begin(self) except -1:
+        if not self.is_same():
+            self.look()
+        return (
+            self.way != LONG
+            and PyDict_GetItemWithError(self.names, "datetime") == <PyObject *>self.datetime
+            and not self.watched.every
+            and not self.backlogs.claims
+            and not self.is_informed()
+        )
+
+    cdef bint is_same(self) except -1:
+        return (
+            PyDict_Size(self.own) == self.own_count
+            and PyDict_Size(self.scheduler_own) == self.scheduler_count
+            and rap_version(Py_TYPE(self.executor), _name) == self.version
+            and rap_version(Py_TYPE(self.scheduler), _name) == self.scheduler_version
+            and self.version != 0
+            and self.scheduler_version != 0
+        )
+
+    cdef int look(self) except -1:
+        """Have it judged which way runs go now."""
+        self.way = LONG  # for other threads, meanwhile
+        self.own_count = PyDict_Size(self.own)
+        self.scheduler_count = PyDict_Size(self.scheduler_own)
+        self.version = rap_version(Py_TYPE(self.executor), _name)
+        self.scheduler_version = rap_version(Py_TYPE(self.scheduler), _name)
+        self.left = self.own.get("_left_lines", False)
+        self.way = self.judge()
+        return 0
+
+    cdef bint is_informed(self) except -1:
+        """Whether INFO is logged, by what `Logger.isEnabledFor` remembers."""
+        cdef PyObject *known
+        logger = self.own["_logger"]
+        if logger is not self.logger or (
+            PyDict_Size(self.logger_own) != self.logger_count
+            or rap_version(Py_TYPE(logger), _name) != self.logger_version
+        ):
+            self.look_at_logger(logger)
+        if self.logger is not None:
+            if self.logger_own["disabled"]:
+                return False
+            known = PyDict_GetItemWithError(self.logger_own["_cache"], _info)
+            if known != NULL:
+                return <object>known
+        return logger.isEnabledFor(_info)
+
+    cdef int look_at_logger(self, object logger) except -1:
+        import logging
+
+        self.logger = None
+        usual = getattr(logging.Logger.isEnabledFor, "__globals__", None)
+        if type(logger) is not logging.Logger or usual is not vars(logging) or "isEnabledFor" in vars(logger):
+            return 0
+        self.logger_own = logger.__dict__
+        self.logger_count = PyDict_Size(self.logger_own)
+        self.logger_version = rap_version(Py_TYPE(logger), _name)
+        self.logger = logger
+        return 0
+
+    cdef object outcome(self, Submission submission, object value):
+        """The event of a run that ended well; None: nobody wants it. Its place is given back."""
+        cdef JobCore job = submission.job
+        cdef RunningCounts counts = self.counts
+        if value is not None:
+            with cython.critical_section(counts):
+                counts.give_back(job.id_)
+        if not (self.ears.mask & EXECUTED if self.way == BY_EARS else self.executor._wants(_executed)):
+            return None
+        run_time = submission.run_time(0, submission.first_us)
+        return self.event(_executed, job.id_, submission.alias, run_time, value)
+
+    cdef int tell(self, object event) except -1:
+        if self.way != BY_EARS:
+            self.scheduler._dispatch_event(event)
+        elif not self.ears.held or not self.ears.hold_back(event):
+            self.ears.call_all(_executed, event)
+        return 0

@@ -1,7 +1,8 @@
-"""Runs under way: counting them, and making the call of the plain ones.
+"""Runs under way: counting them, making the call of the plain ones, and telling of those.
 
-Here: `RunningCounts` (one for a scheduler, whatever its executors), `run_at_once`. Not here: events, logs, workers,
-the runs of other schedulers on a shared store (`_scheduling.claims`).
+Here: `RunningCounts` (one for a scheduler, whatever its executors), `run_at_once`, and what it takes to make and tell a
+run without a step in Python: who listens (`Ears`), which way a run goes (`QuickRuns`). Not here: what an event is,
+logs, workers, the run loop, the runs of other schedulers on a shared store (`_scheduling.claims`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from typing import Any
 from rapscheduler._locks import KeptLock
 from rapscheduler._reference.job_core import _QUIET, JobCore
 from rapscheduler._reference.planning import Submission, is_late
+
+_EXECUTED = 1 << 12  # the code of the event
+_LONG, _BY_EARS = 0, 2
+_INFO = 20  # the level
 
 
 class NotBegun:
@@ -145,3 +150,125 @@ class RunningCounts:
 
     def __len__(self) -> int:
         return len(self._counts)
+
+
+class Ears:
+    """Who listens, as the engine has to know it; a dispatcher adds the methods that raise here.
+
+    `mask`: the codes that somebody wants; `by_code`: the listeners of each code of which an event came since the list
+    was changed; `held`: not empty while events of some jobs wait for others.
+    """
+
+    __slots__ = ("by_code", "held", "mask")
+
+    def __init__(self) -> None:
+        self.mask = 0
+        self.by_code: dict[int, tuple[Callable[[Any], Any], ...]] = {}
+        self.held: dict[str, Any] = {}
+
+    def who_wants(self, code: int) -> tuple[Callable[[Any], Any], ...]:
+        """The listeners of a code."""
+        raise NotImplementedError
+
+    def hold_back(self, event: Any) -> bool:
+        """Whether an event has to wait, and does."""
+        raise NotImplementedError
+
+    def failed(self, error: BaseException) -> None:
+        """A listener raised."""
+        raise NotImplementedError
+
+    def dispatch(self, event: Any) -> None:
+        """Tell an event now, or when what has to come before it was told."""
+        if not self.held or not self.hold_back(event):
+            self.tell(event)
+
+    def tell(self, event: Any) -> None:
+        """Tell an event at once."""
+        code = event.code
+        listeners = self.by_code.get(code)
+        for callback in self.who_wants(code) if listeners is None else listeners:
+            try:
+                callback(event)
+            except BaseException as error:
+                self.failed(error)
+
+
+class QuickRuns:
+    """Runs that need no run loop, for they simply run, and have nothing to tell but one event.
+
+    :param executor: whose runs they are, once it was started: it has `_run_long(submission)`, the way of all other
+        runs; `_finish_run(submission, value, error)`, for a call that was made and left something to await or raised;
+        `_write_left()`, called before a run when its own attribute `_left_lines` is true;
+        `_run_lost(submission, error)`; `_wants(code)`, `_logger`, `_running`, `_now_us`, `_scheduler`, and a `_home`
+        with `watched`, `backlogs` and `ears`
+    :param judge: called without arguments: 0, there are no quick runs, for somebody hooks in; 1, whether to tell an
+        event is asked of the executor, and the scheduler is given it (`_dispatch_event`); 2, both is up to the ears.
+        (Asked again when an attribute was put on the executor or the scheduler, or their class changed)
+    :param names: of a module that has `datetime`: while that is not the `_DATETIME` of the module, somebody stands in
+        for the clock, and there are no quick runs
+    :param event: makes the event of a run that ended well: `(code, job id, alias, run time, value)`
+    """
+
+    def __init__(
+        self, executor: Any, judge: Callable[[], int], names: dict[str, Any], event: Callable[..., Any]
+    ) -> None:
+        self._executor = executor
+        self._judge = judge
+        self._names = names
+        self._event = event
+        self._counts = executor._running
+        self._home = executor._home
+        self._now_us = executor._now_us
+
+    def make(self, submission: Submission) -> None:
+        """Run a submission; what is not plain goes the executor's long way."""
+        executor, value, error = self._executor, None, None
+        way = self._way()
+        if way == _LONG or executor._logger.isEnabledFor(_INFO):
+            executor._run_long(submission)
+            return
+        if executor._left_lines:
+            executor._write_left()
+        try:
+            value = run_at_once(submission, self._now_us, self._counts)
+        except BaseException as exc:
+            error = exc
+        try:
+            if value is NotBegun:
+                executor._run_long(submission)
+                return
+            event = None
+            try:
+                if error is not None or (value is not None and hasattr(value, "__await__")):
+                    executor._finish_run(submission, value, error)
+                    return
+                event = self._outcome(submission, value, way)
+            except BaseException as exc:  # not the job's own
+                executor._run_lost(submission, exc)
+                return
+        finally:
+            error = None  # it holds this frame
+        if event is None:
+            return
+        if way == _BY_EARS:
+            self._home.ears.dispatch(event)
+        else:
+            executor._scheduler._dispatch_event(event)
+
+    def _way(self) -> int:
+        if self._names["datetime"] is not self._names["_DATETIME"]:
+            return _LONG
+        home = self._home
+        return _LONG if home.watched.every or home.backlogs.claims else self._judge()
+
+    def _outcome(self, submission: Submission, value: Any, way: int) -> Any:
+        """The event of a run that ended well; None: nobody wants it. Its place is given back."""
+        job = submission.job
+        if value is not None:
+            self._counts.release(job.id)
+        wanted = self._home.ears.mask & _EXECUTED if way == _BY_EARS else self._executor._wants(_EXECUTED)
+        if not wanted:
+            return None
+        run_time = submission.run_time(0, submission._times_us[0])
+        return self._event(_EXECUTED, job.id, submission.alias, run_time, value)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import RLock, current_thread, main_thread
 
+from rapscheduler._engine.running import Ears
 from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler.events import (
     EVENT_ALL,
@@ -22,7 +23,6 @@ from rapscheduler.events import (
     EVENT_JOB_MAX_INSTANCES,
     EVENT_JOB_MISSED,
     EVENT_JOB_SUBMITTED,
-    SchedulerEvent,
 )
 
 if TYPE_CHECKING:
@@ -34,34 +34,32 @@ RUN_EVENTS = OUTCOMES | EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES
 Listener = Callable[[Any], Any]
 
 
-class Dispatcher:
-    """Listeners with their masks.
+class Dispatcher(Ears):
+    """Listeners with their masks. Telling itself (`dispatch`, `tell`) is the engine's, as `Ears`.
 
-    Data: `listeners` as they were added; `mask` is the or of all masks; `_by_code`, who wants which code: it is made
-    when such an event comes, and forgotten with every change of the list, so telling needs no lock. `_held` maps
+    Data: `listeners` as they were added; `mask` is the or of all masks; `by_code`, who wants which code: it is made
+    when such an event comes, and forgotten with every change of the list, so telling needs no lock. `held` maps
     the id of a job that is being announced to the announcement that its events wait for.
     """
 
     def __init__(self, logger: Callable[[], logging.Logger]) -> None:
+        super().__init__()
         self.listeners: list[tuple[Listener, int]] = []
-        self.mask = 0
-        self._by_code: dict[int, tuple[Listener, ...]] = {}
         self._asked = 0
         self._logger = logger
         self._lock = RLock()  # a signal handler may tell an event while this very thread holds it
-        self._held: dict[str, _Hold] = {}
 
     def leave_parent(self) -> None:
         """In a forked child: the lock may have been held, and what is announced is told in the parent."""
         self._lock = RLock()
-        self._held = {}
+        self.held = {}
 
     def add(self, callback: Listener, mask: int = EVENT_ALL) -> None:
         """Add a listener for the codes in `mask`."""
         with self._lock:
             self.listeners.append((callback, mask))
             self.mask |= mask
-            self._by_code = {}
+            self.by_code = {}
 
     def remove(self, callback: Listener) -> None:
         """Remove the first listener that is this callback, if there is one."""
@@ -71,12 +69,13 @@ class Dispatcher:
                     del self.listeners[i]
                     break
             self._sum_masks()
-            self._by_code = {}
+            self.by_code = {}
 
-    def _who_wants(self, code: int) -> tuple[Listener, ...]:
+    def who_wants(self, code: int) -> tuple[Listener, ...]:
+        """The listeners of a code, remembered until the list changes."""
         with self._lock:
             found = tuple(callback for callback, mask in self.listeners if mask & code)
-            self._by_code[code] = found
+            self.by_code[code] = found
         return found
 
     def ask(self, codes: int) -> None:
@@ -95,38 +94,27 @@ class Dispatcher:
         """Whether any listener wants events of this code; nobody builds one otherwise."""
         return bool(self.mask & code)
 
-    def dispatch(self, event: SchedulerEvent) -> None:
-        """Tell an event now, or when what has to come before it was told."""
-        if self._held and self._held_back(event):
-            return
-        self.tell(event)
-
-    def _held_back(self, event: Any) -> bool:
+    def hold_back(self, event: Any) -> bool:
+        """Let an event wait for an announcement of its job, if there is one; whether it does."""
         with self._lock:
-            hold = self._held.get(getattr(event, "job_id", None) or "")
+            hold = self.held.get(getattr(event, "job_id", None) or "")
             if hold is not None and hold.codes & event.code:
                 hold.waiting.append(event)
                 return True
         return False
 
-    def tell(self, event: SchedulerEvent) -> None:
-        """Tell an event at once."""
-        code = event.code
-        listeners = self._by_code.get(code)
-        for callback in self._who_wants(code) if listeners is None else listeners:
-            try:
-                callback(event)
-            except BaseException as exc:  # a listener is user code: what it raises is data
-                if isinstance(exc, KeyboardInterrupt) and current_thread() is main_thread():
-                    raise  # Ctrl-C means the program, not the listener
-                self._logger().exception("Error notifying listener")
+    def failed(self, error: BaseException) -> None:
+        """A listener raised: it is user code, and what it raises is data."""
+        if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+            raise error  # Ctrl-C means the program, not the listener
+        self._logger().exception("Error notifying listener")
 
     @contextmanager
     def announcing(self, job_ids: Iterable[str], codes: int) -> Iterator[None]:
         """Hold back events with these codes of these jobs until the block is left."""
         hold = _Hold(codes)
         with self._lock:  # a job that is being announced already stays with the earlier announcement
-            ids = [job_id for job_id in job_ids if self._held.setdefault(job_id, hold) is hold]
+            ids = [job_id for job_id in job_ids if self.held.setdefault(job_id, hold) is hold]
         try:
             yield
         finally:
@@ -149,7 +137,7 @@ class Dispatcher:
         with self._lock:
             if not hold.waiting:
                 for job_id in ids:
-                    self._held.pop(job_id, None)
+                    self.held.pop(job_id, None)
             return not hold.waiting
 
 

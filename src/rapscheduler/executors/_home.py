@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from rapscheduler._clock import SYSTEM
 from rapscheduler._engine.planning import Change, Submission
-from rapscheduler._engine.running import RunningCounts
+from rapscheduler._engine.running import Ears, RunningCounts
 from rapscheduler._hints import TYPE_CHECKING, Any, ClassVar
 from rapscheduler._instants import us_of
 
@@ -239,13 +239,16 @@ class Home:
     `wants(code)`: whether anybody wants such events; `create_lock()`: a reentrant lock of the fitting kind;
     `context()`: a copy of the context variables for a new run, or None; `outlives_main()`: whether its loop goes on
     when the main thread has ended; `backlogs`: those under way, which may be closed in the middle; `watched`: who keeps
-    runs.
+    runs; `ears`: who listens, if the engine can tell events by itself; `is_hooked()`: whether somebody put a method in
+    the place of the scheduler's that tells them.
     """
 
     __slots__ = (
         "backlogs",
         "context",
         "create_lock",
+        "ears",
+        "is_hooked",
         "now_us",
         "outlives_main",
         "running",
@@ -263,7 +266,11 @@ class Home:
         outlives_main: Callable[[], bool] = bool,
         backlogs: Backlogs | None = None,
         watched: Watched | None = None,
+        ears: Ears | None = None,
+        is_hooked: Callable[[], bool] = bool,
     ) -> None:
+        self.ears = ears
+        self.is_hooked = is_hooked
         self.watched = Watched() if watched is None else watched
         self.running = RunningCounts() if running is None else running
         self.backlogs = Backlogs() if backlogs is None else backlogs

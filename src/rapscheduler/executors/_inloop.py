@@ -30,8 +30,6 @@ from rapscheduler.executors._run import (
     Await,
     Events,
     RunLoop,
-    advance_begun,
-    drive,
     drive_async,
 )
 from rapscheduler.executors._submitting import Failures
@@ -194,7 +192,7 @@ class LoopExecutor(BaseExecutor):
             self._pending_futures.add(task)
             task.add_done_callback(partial(self._quick_ended, submission))
         else:
-            self._tell_outcome(submission, value, error)
+            self._finish_run(submission, value, error)
         return True
 
     async def _outcome(self, value: Any) -> tuple[Any, BaseException | None]:
@@ -221,19 +219,9 @@ class LoopExecutor(BaseExecutor):
             self._running.release(submission.job.id)
             self._tell_success(submission, value)
         else:
-            self._tell_outcome(submission, None, error)
+            self._finish_run(submission, None, error)
         if self._waiters:
             self._tell_waiters()
-
-    def _tell_outcome(self, submission: Submission, value: Any, error: BaseException | None) -> None:
-        """The run loop's part for a call that was made already."""
-        try:
-            loop = self._run_loop(submission, begun=True)
-            events = drive(loop, advance_begun(loop, value, error))
-        except BaseException as exc:
-            self._run_lost(submission, exc)
-        else:
-            self._run_job_success(submission.job.id, events)
 
     async def _in_task(self, gen: RunLoop) -> Events:
         own = Own(self, asyncio.current_task())

@@ -68,10 +68,14 @@ class OpenPools:
 _open = OpenPools()
 
 
+def _log_failure(task: Any) -> None:
+    logging.getLogger("rapscheduler.executors").exception("Error in a worker thread")
+
+
 class WorkerPool:
     """Threads that call `work(task)` for each task, in the order of submission.
 
-    :param work: must not raise
+    :param failed: called with the task when `work` raised, which it should not
     :param lost: called with `(task, error)` for a task that no worker can take any more (a failed `initializer`)
     :param rested: called in a worker that has nothing to do, or something else than a task
     :param needed: whether to stay open when the main thread ends: somebody goes on, and will call `shutdown`
@@ -86,6 +90,7 @@ class WorkerPool:
         *,
         work: Callable[[Any], None],
         lost: Callable[[Any, BaseException], None],
+        failed: Callable[[Any], None] = _log_failure,
         needed: Callable[[], bool] = bool,
         rested: Callable[[], object] = bool,
     ) -> None:
@@ -98,6 +103,7 @@ class WorkerPool:
         self._initializer = initializer
         self._initargs = initargs
         self._work = work
+        self._failed = failed
         self._lost = lost
         self._needed = needed
         self._rested = rested
@@ -140,10 +146,11 @@ class WorkerPool:
         for _ in getattr(self, "_threads", ()):
             self._work_queue.put(_STOP)
 
-    def reopen(self) -> None:
-        """Take tasks again after a shutdown, with new workers, also if the initializer failed before; old workers end
-        when their last task has."""
+    def reopen(self, work: Callable[[Any], None]) -> None:
+        """Take tasks for this `work`; after a shutdown with new workers, also if the initializer failed before: old
+        workers end when their last task has."""
         with self._lock:
+            self._work = work
             if self._shutdown:
                 self._work_queue = SimpleQueue()
                 self._threads, self._done, self._put = set(), [], 0
@@ -324,8 +331,7 @@ def _serve(
         else:
             try:
                 work(task)
-            except BaseException:
-                # it says that it does not raise; a worker that ended would never be replaced
-                logging.getLogger("rapscheduler.executors").exception("Error in a worker thread")
+            except BaseException:  # a worker that ended would never be replaced
+                pool._failed(task)
         done[number] += 1
         task = None  # an idle worker must not keep the last job alive

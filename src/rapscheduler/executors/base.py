@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapscheduler._clock import SYSTEM, now_of
 from rapscheduler._engine.planning import Submission
-from rapscheduler._engine.running import NotBegun, RunningCounts, begins_at_once, run_at_once
+from rapscheduler._engine.running import NotBegun, QuickRuns, RunningCounts, begins_at_once, run_at_once
 from rapscheduler._quoting import one_line
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
@@ -83,6 +83,7 @@ class BaseExecutor(ABC):
     _sees_success = False  # a class of somebody's overrides `_run_job_success`
     _writes_later = False  # whether the last line of a run may wait for `flush`, which idle workers call
     _left_lines = False  # whether lines were ever left so
+    _quick: QuickRuns | None = None  # the engine's way, once it was started
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -105,6 +106,7 @@ class BaseExecutor(ABC):
         self._running, self._now_us = home.running, home.now_us
         if not self._looks_at_events():
             self._wants = home.wants
+        self._quick = QuickRuns(self, self._judge_quick_runs, globals(), JobExecutionEvent)
 
     def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:
         """Shut down this executor.
@@ -254,16 +256,23 @@ class BaseExecutor(ABC):
 
     def _run_here(self, submission: Submission) -> None:
         """Run a submission to its end in this thread."""
+        if self._quick is None:
+            self._run_long(submission)
+        else:
+            self._quick.make(submission)
+
+    def _judge_quick_runs(self) -> int:
+        """Whether runs that simply ran may be told by one event, and who tells it; see `QuickRuns`."""
+        if self._sees_success or "_run_job_success" in self.__dict__:
+            return 0
+        return 1 if self._home.ears is None or self._home.is_hooked() else 2
+
+    def _run_long(self, submission: Submission) -> None:
+        """Run a submission that is not plain, or whose log lines are wanted."""
         events: Sequence[JobExecutionEvent] | JobExecutionEvent | None
         try:
-            if not self._is_plain():
-                events = self._whole_run(submission)
-            elif self._wants(EVENT_JOB_EXECUTED) or self._logger.isEnabledFor(INFO):
-                events = self._told_run(submission)
-            else:
-                if self._left_lines:
-                    flush()
-                events = self._quick_run(submission)
+            informs = self._logger.isEnabledFor(INFO) and self._is_plain()
+            events = self._told_run(submission) if informs else self._whole_run(submission)
         except BaseException as exc:  # not the job's own: a log handler, or a bug of ours
             self._run_lost(submission, exc)
             return
@@ -272,22 +281,21 @@ class BaseExecutor(ABC):
         elif events is not None:
             self._run_job_success(submission.job.id, events)
 
-    def _quick_run(self, submission: Submission) -> Sequence[JobExecutionEvent] | None:
-        """Make the call at once; the run loop comes in when there is anything to tell about it."""
-        value, error = None, None
-        try:
-            value = run_at_once(submission, self._now_us, self._running)
-            if value is None:
-                return None
-        except BaseException as exc:
-            error = exc
-        if value is NotBegun:
-            return self._whole_run(submission)
+    def _finish_run(self, submission: Submission, value: Any, error: BaseException | None) -> None:
+        """The run loop's part for a call that was made already, of which there is more to tell."""
         try:
             loop = self._run_loop(submission, begun=True)
-            return drive(loop, advance_begun(loop, value, error))
+            events = drive(loop, advance_begun(loop, value, error))
+        except BaseException as exc:
+            self._run_lost(submission, exc)
+        else:
+            self._run_job_success(submission.job.id, events)
         finally:
             error = None  # it holds this frame
+
+    def _write_left(self) -> None:
+        """Write the lines that this thread left for later."""
+        flush()
 
     def _is_plain(self) -> bool:
         """Whether all that may be told of a job that simply ran is one event and two log lines."""
@@ -303,7 +311,7 @@ class BaseExecutor(ABC):
         )
 
     def _told_run(self, submission: Submission) -> Sequence[JobExecutionEvent] | JobExecutionEvent | None:
-        """`_quick_run` of a job whose success is to be told; the run loop comes in when it is anything else.
+        """A run with its two log lines; the run loop comes in when there is anything else to tell.
 
         One event, or None: the job simply ran, and gave its place back.
         """

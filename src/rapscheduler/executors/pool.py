@@ -81,7 +81,8 @@ class ThreadPoolExecutor(BasePoolExecutor):
 
     def __init__(self, max_workers: int = 10, pool_kwargs: dict[str, Any] | None = None) -> None:
         calls: dict[str, Any] = {
-            "work": self._work,
+            "work": self._run_here,
+            "failed": self._not_told,
             "lost": self._run_lost,
             "needed": self._is_needed,
             "rested": flush,
@@ -92,13 +93,12 @@ class ThreadPoolExecutor(BasePoolExecutor):
         """Take jobs, also after a shutdown; see `BaseExecutor.start`."""
         super().start(scheduler, alias)
         if isinstance(self._pool, WorkerPool):
-            self._pool.reopen()
+            quick = self._quick is not None and type(self)._run_here is BaseExecutor._run_here
+            self._pool.reopen(self._quick.make if quick and self._quick else self._run_here)
 
-    def _work(self, submission: Submission) -> None:
-        try:
-            self._run_here(submission)
-        except BaseException:  # a scheduler whose _dispatch_event raises must not cost us the worker
-            self._logger.exception("Error telling the outcome of job %s", one_line(submission.job.id))
+    def _not_told(self, submission: Submission) -> None:
+        """A scheduler's `_dispatch_event` raised; it must not cost us the worker."""
+        self._logger.exception("Error telling the outcome of job %s", one_line(submission.job.id))
 
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
         if isinstance(self._pool, WorkerPool):

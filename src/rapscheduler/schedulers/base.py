@@ -1021,6 +1021,8 @@ class BaseScheduler(Asking, ABC):
             self._outlives_main,
             self._backlogs,
             self._watched,
+            self._dispatcher if type(self._dispatcher) is Dispatcher else None,
+            lambda: self._is_hooked("_dispatch_event", "_wants"),
         )
 
     def _run_context(self) -> Context | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
-from typing import Any, ClassVar
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any, ClassVar, NamedTuple
 
 import pytest
 
@@ -187,3 +190,205 @@ def test_a_rate_is_asked_for_each_run_of_a_group_that_has_a_place(engine: Any, m
     counts.release("j")
     assert [counts.acquire_job(job) for _ in range(2)] == [False, True]
     assert (Rates.asked, counts.count("j")) == (["mail"] * 3, 2)
+
+
+class Listening:
+    """A dispatcher of the engine's, and what it was told."""
+
+    def __init__(self, engine: Any) -> None:
+        class Ears(engine.running.Ears):  # type: ignore[misc]
+            def who_wants(ears, code: int) -> tuple[Any, ...]:
+                self.asked += 1
+                ears.by_code = {**ears.by_code, code: tuple(self.listeners)}
+                return ears.by_code[code]
+
+            def hold_back(ears, event: Any) -> bool:
+                self.waiting.append(event)
+                return True
+
+            def failed(ears, error: BaseException) -> None:
+                self.failures.append(error)
+
+        self.asked = 0
+        self.listeners: list[Any] = []
+        self.waiting: list[Any] = []
+        self.failures: list[BaseException] = []
+        self.ears = Ears()
+
+
+def test_ears_tell_every_listener_and_look_them_up_once(engine: Any) -> None:
+    listening, told = Listening(engine), []
+
+    def fail(event: Any) -> None:
+        told.append("fail")
+        raise SystemExit(event.code)
+
+    listening.listeners = [fail, told.append]
+    event = SimpleNamespace(code=4)
+    listening.ears.dispatch(event)
+    listening.ears.tell(event)
+    assert told == ["fail", event, "fail", event] and listening.asked == 1
+    assert [error.args for error in listening.failures] == [(4,), (4,)]  # type: ignore[comparison-overlap]
+    listening.ears.held = {"a": 1}
+    listening.ears.dispatch(event)
+    assert listening.waiting == [event] and len(told) == 4
+
+
+class Executing:
+    """What `QuickRuns` asks of an executor, and what it was asked."""
+
+    _left_lines = False
+
+    def __init__(self, engine: Any, ears: Any = None) -> None:
+        self.done: list[Any] = []
+        self._running = engine.running.RunningCounts()
+        self._now_us = lambda: 0
+        self._logger = logging.getLogger("test.quick")
+        self._home = SimpleNamespace(
+            ears=ears, watched=SimpleNamespace(every=False), backlogs=SimpleNamespace(claims=False)
+        )
+        self._scheduler = SimpleNamespace(_dispatch_event=lambda event: self.done.append(("told", event)))
+        self.names: dict[str, Any] = {"datetime": 1, "_DATETIME": 1}
+        self.way, self.judged = 2 if ears else 1, 0
+
+    def judge(self) -> int:
+        self.judged += 1
+        return self.way
+
+    def _wants(self, code: int) -> bool:
+        return code == EXECUTED
+
+    def _run_long(self, submission: Any) -> None:
+        self.done.append(("long", submission.job.id))
+
+    def _finish_run(self, submission: Any, value: Any, error: Any) -> None:
+        self.done.append(("go on", value, type(error)))
+
+    def _run_lost(self, submission: Any, error: BaseException) -> None:
+        self.done.append(("lost", str(error)))
+
+    def _write_left(self) -> None:
+        self.done.append("written")
+
+
+EXECUTED = 1 << 12
+
+
+class Told(NamedTuple):
+    code: int
+    job_id: str
+    alias: str
+    at_s: float
+    value: Any
+
+
+def event(code: int, job_id: str, alias: str, run_time: datetime, value: Any) -> Told:
+    return Told(code, job_id, alias, run_time.timestamp(), value)
+
+
+@pytest.fixture
+def quick(engine: Any, make: Any) -> Any:
+    """Runs a callable quickly: `(executor, run)`, the ears being those of a `Listening`."""
+    listening = Listening(engine)
+    executor = Executing(engine, listening.ears)
+    listening.ears.mask = EXECUTED
+    listening.listeners = [lambda told: executor.done.append(("heard", told))]
+    quick_runs = engine.running.QuickRuns(executor, executor.judge, executor.names, event)
+
+    def run(func: Any, **values: Any) -> list[Any]:
+        given = {"misfire_grace_time": None, "max_instances": 1, **values}
+        job = make.job(make.interval(1), 5_000_000, func=func, args=(), kwargs={}, **given)
+        job._jobstore_alias = "store"
+        (submission,) = engine.planning.plan_due([job], 5_000_000).submissions
+        executor._running.acquire_runs([submission])
+        executor.done.clear()
+        quick_runs.make(submission)
+        return [*executor.done, executor._running.count("j")]
+
+    remembers = engine.running.__name__ != "rapscheduler._reference.running"  # that one judges each run
+    return SimpleNamespace(executor=executor, run=run, listening=listening, remembers=remembers)
+
+
+def test_a_quick_run_tells_one_event_and_gives_its_place_back(quick: Any) -> None:
+    told = ("heard", (EXECUTED, "j", "store", 5.0, None))
+    assert quick.run(lambda: None) == [told, 0]
+    assert quick.run(lambda: 7) == [("heard", (EXECUTED, "j", "store", 5.0, 7)), 0]
+    quick.listening.ears.held = {"j": 1}
+    assert quick.run(lambda: None) == [0] and quick.listening.waiting == [told[1]]
+    quick.listening.ears.mask = 0
+    assert quick.run(lambda: 7) == [0]
+
+
+def test_what_is_more_than_one_event_goes_on_elsewhere(quick: Any) -> None:
+    def fail() -> None:
+        raise SystemExit(3)
+
+    async def later() -> None:
+        pass
+
+    waiting = later()
+    assert quick.run(fail) == [("go on", None, SystemExit), 1]
+    quick.executor._running.release("j")
+    assert quick.run(lambda: waiting) == [("go on", waiting, type(None)), 1]
+    quick.executor._running.release("j")
+    assert quick.run(print, misfire_grace_time=-6) == [("long", "j"), 1]
+    waiting.close()
+
+
+def test_an_event_that_can_not_be_made_is_a_lost_run(quick: Any) -> None:
+    class Value:
+        @property
+        def __await__(self) -> None:
+            raise ValueError("no")
+
+    assert quick.run(Value)[0] == ("lost", "no")
+
+
+@pytest.mark.parametrize("hook", ["attribute", "scheduler", "class", "clock", "every", "claims", "info"])
+def test_there_are_no_quick_runs_while_somebody_hooks_in(
+    quick: Any, hook: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    executor = quick.executor
+    assert quick.run(lambda: None)[0][0] == "heard"
+    assert quick.run(lambda: None)[0][0] == "heard"
+    if hook in ("attribute", "scheduler", "class"):
+        executor.way = 0
+        owner = {"attribute": executor, "scheduler": executor._scheduler, "class": Executing}[hook]
+        owner.hook = 1
+    elif hook == "clock":
+        executor.names["datetime"] = 2
+    elif hook == "info":
+        caplog.set_level(logging.INFO, "test.quick")
+    else:
+        setattr(executor._home.watched if hook == "every" else executor._home.backlogs, hook, True)
+    try:
+        assert quick.run(lambda: None) == [("long", "j"), 1]
+    finally:
+        if hook == "class":
+            del Executing.hook  # type: ignore[attr-defined]
+    if quick.remembers:
+        assert executor.judged == 1 + (hook in ("attribute", "scheduler", "class"))
+
+
+def test_a_way_in_between_asks_and_tells_the_scheduler(quick: Any) -> None:
+    quick.executor.way = 1
+    assert quick.run(lambda: None) == [("told", (EXECUTED, "j", "store", 5.0, None)), 0]
+    quick.executor._left_lines = True
+    assert quick.run(lambda: None)[0] == "written"
+
+
+def test_the_level_is_asked_of_a_logger_that_is_not_plain(quick: Any) -> None:
+    class Always(logging.Logger):
+        def isEnabledFor(self, level: int) -> bool:
+            return True
+
+    quick.executor._logger = Always("always")
+    assert quick.run(lambda: None)[0] == ("long", "j")
+    quick.executor._logger = logging.getLogger("test.quick.own")
+    assert quick.run(lambda: None)[0][0] == "heard"
+    quick.executor._logger.isEnabledFor = lambda level: True
+    try:
+        quick.executor._running.release("j")
+        assert quick.run(lambda: None)[0] == ("long", "j")
+    finally:
+        del quick.executor._logger.isEnabledFor

@@ -48,7 +48,7 @@ def test_outcomes_wait_for_the_announcement(dispatcher: Dispatcher) -> None:
         dispatcher.dispatch(JobEvent(EVENT_JOB_SUBMITTED, "a", None))
     assert told[1:] == [(EVENT_JOB_SUBMITTED, "a"), (EVENT_JOB_EXECUTED, "a")]
     dispatcher.dispatch(JobEvent(EVENT_JOB_EXECUTED, "a", None))
-    assert len(told) == 4 and not dispatcher._held
+    assert len(told) == 4 and not dispatcher.held
 
 
 def test_nested_announcements_of_one_job(dispatcher: Dispatcher) -> None:
@@ -58,7 +58,7 @@ def test_nested_announcements_of_one_job(dispatcher: Dispatcher) -> None:
         with dispatcher.announcing(["a"], OUTCOMES):
             dispatcher.dispatch(JobEvent(EVENT_JOB_EXECUTED, "a", None))
         assert told == []
-    assert told == [EVENT_JOB_EXECUTED] and not dispatcher._held
+    assert told == [EVENT_JOB_EXECUTED] and not dispatcher.held
 
 
 def test_a_raising_block_still_tells(dispatcher: Dispatcher) -> None:
@@ -67,7 +67,7 @@ def test_a_raising_block_still_tells(dispatcher: Dispatcher) -> None:
     with pytest.raises(OSError), dispatcher.announcing(["a"], OUTCOMES):
         dispatcher.dispatch(JobEvent(EVENT_JOB_EXECUTED, "a", None))
         raise OSError
-    assert told == [EVENT_JOB_EXECUTED] and not dispatcher._held
+    assert told == [EVENT_JOB_EXECUTED] and not dispatcher.held
 
 
 def test_a_signal_handler_may_tell_an_event_while_its_thread_announces(dispatcher: Dispatcher) -> None:
@@ -96,14 +96,14 @@ def test_an_announcement_ends_when_a_listener_is_interrupted(dispatcher: Dispatc
     with pytest.raises(KeyboardInterrupt), dispatcher.announcing(["a"], OUTCOMES):
         dispatcher.dispatch(event)
     dispatcher.dispatch(event)
-    assert len(told) == 2 and dispatcher._held == {}
+    assert len(told) == 2 and dispatcher.held == {}
 
 
-def test_who_wants_a_code_is_looked_up_once_for_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
+def testwho_wants_a_code_is_looked_up_once_for_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
     dispatcher = Dispatcher(lambda: logging.getLogger())
     looked: list[int] = []
-    look = dispatcher._who_wants
-    monkeypatch.setattr(dispatcher, "_who_wants", lambda code: looked.append(code) or look(code))
+    look = dispatcher.who_wants
+    monkeypatch.setattr(dispatcher, "who_wants", lambda code: looked.append(code) or look(code))
     heard: list[Any] = []
     listeners = dispatcher.listeners
     for _ in range(1000):
