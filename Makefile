@@ -25,7 +25,7 @@ INSTALL := RAPSCHEDULER_NO_EXTENSIONS=1 $(PIP) --no-build-isolation --editable
 .PHONY: help demo test test-all build lint types pure pure-all fuzz bench docs clean soak sanitize coverage dist kill-test
 
 help:
-	@echo "make demo      run 100,000 real schedules for ten seconds (JOBS=, SECONDS=)"
+	@echo "make demo      run 100,000 jobs for ten seconds (JOBS=, SECONDS=)"
 	@echo "make test      run the tests on the compiled engine, but the slow ones (ARGS='-k cron')"
 	@echo "make pure      the same on the reference engine, without compiling"
 	@echo "make test-all pure-all   every test, with every package that one of them can use"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gc
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from benchmarks import crontab_corpus
 from rapscheduler.cli import demo, main
 from rapscheduler.cli.demo import _LATE_BITS, RUNS, _fires_between, fire
 from rapscheduler.cli.demo.schedules import CORPUS, MINUTE_US, PERIODS_S, draw, read_corpus
@@ -60,6 +62,31 @@ def test_the_shipped_corpus_has_expressions_to_run() -> None:
     found = read_corpus()
     assert found.seen == len(lines)
     assert len(found.crontabs) > 600
+
+
+def test_the_shipped_corpus_is_what_its_script_writes() -> None:
+    assert CORPUS == crontab_corpus.PATH
+    assert CORPUS.read_text(encoding="utf-8") == crontab_corpus.text()
+
+
+def test_the_shipped_corpus_holds_every_form_of_the_grammar() -> None:
+    lines = [" ".join(line.split("\t")[1:]) for line in CORPUS.read_text().splitlines() if line[0] != "#"]
+    forms = (
+        r"\*/\d",
+        r"\d-\d",
+        r"\d-\d+/\d",
+        r"\d,\d",
+        "jan",
+        "mon-fri",
+        "sun",
+        r"\bL\b",
+        "LW",
+        r"\dW",
+        "#2",
+        r"\dL",
+    )
+    assert [form for form in forms if not any(re.search(form, line) for line in lines)] == []
+    assert len(lines) == len(set(lines)) == crontab_corpus.SIZE
 
 
 def test_draws_crontabs_and_intervals_the_same_for_the_same_seed() -> None:

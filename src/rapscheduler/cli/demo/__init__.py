@@ -1,4 +1,4 @@
-"""``rapscheduler demo``: real schedules, really run. Adds the jobs, runs them, and accounts for every run.
+"""``rapscheduler demo``: crontab lines and intervals, really run. Adds the jobs, runs them, and accounts for every run.
 
 Each run measures its own lateness: a job is given the grid on which it fires, so that it knows by the clock alone when
 it should have started, whatever the scheduler says. At the end the fire times that each trigger names between the start
