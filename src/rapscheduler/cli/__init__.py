@@ -16,7 +16,10 @@ from rapscheduler.cli._output import secrets_hidden
 
 # command -> (module, one line of help)
 COMMANDS = {
-    "demo": ("rapscheduler.cli.demo", "run thousands of crontab lines and intervals and show how late they were"),
+    "demo": (
+        "rapscheduler.cli.demo",
+        "run thousands of crontab lines and intervals and show how late they were",
+    ),
     "next": ("rapscheduler.cli.schedules", "the next fire times of a line of cron"),
     "explain": ("rapscheduler.cli.schedules", "what a line of cron means, in words"),
     "calendar": ("rapscheduler.cli.calendars", "a year of a line of cron as a picture, in characters or SVG"),

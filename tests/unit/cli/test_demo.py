@@ -9,8 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
 from benchmarks import crontab_corpus
+
 from rapscheduler.cli import demo, main
 from rapscheduler.cli.demo import _LATE_BITS, RUNS, _fires_between, fire
 from rapscheduler.cli.demo.schedules import CORPUS, MINUTE_US, PERIODS_S, draw, read_corpus

@@ -1,7 +1,8 @@
 """The demo's schedules: crontab expressions over real zones, weighted by how often each was drawn, and intervals.
 
 The corpus (``crontab_corpus.tsv``) holds expressions composed by a script of ours (``benchmarks/crontab_corpus.py``),
-with standard weekday numbers (0 and 7 are Sunday) and the count of each. What can't be scheduled is left out, and said so.
+with standard weekday numbers (0 and 7 are Sunday) and the count of each. What can't be scheduled is left out, and
+said so.
 """
 
 from __future__ import annotations
