@@ -70,6 +70,9 @@ class DueLoop:
         self._slice_s = PASS_S
         self._lock = Lock()
         self.pass_ident: int | None = None  # the thread that makes a pass right now
+        # The threads on their way into a pass, in it, or out of it: a signal handler that interrupts one of them
+        # must not wait for the end of the pass, whose lock the thread may just have taken or not yet given back.
+        self.inside: set[int] = set()
         self.due_us: int | None = None  # when the first job is due, if the last pass found out just that
         self.stuck: frozenset[int] = frozenset()  # threads that made one until a store hung
         self._idle_watches: list[Watch] = []
@@ -87,8 +90,17 @@ class DueLoop:
 
     def run_once(self) -> float | None:
         """Run what is due; the seconds until something is due again (`None`: nothing is planned)."""
-        if not self._lock.acquire(blocking=False):
+        ident = get_ident()
+        if ident in self.inside:
             return BUSY_WAIT_S
+        try:
+            self.inside.add(ident)
+            return self._run_alone() if self._lock.acquire(blocking=False) else BUSY_WAIT_S
+        finally:
+            self.inside.discard(ident)
+
+    def _run_alone(self) -> float | None:
+        """A pass under the lock that this thread has just taken."""
         try:
             self.pass_ident = get_ident()
             wait_s = self._pass()

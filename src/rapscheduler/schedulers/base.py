@@ -1168,7 +1168,7 @@ class BaseScheduler(Asking, ABC):
 
     def _is_in_pass(self) -> bool:
         """Whether a shutdown in this thread has to wait until the pass that is under way has ended."""
-        return self._loop.pass_ident == get_ident() or get_ident() in self._loop.stuck
+        return get_ident() in self._loop.inside
 
     def _was_woken(self) -> bool:
         """Whether `wakeup` was called and no thread has looked yet; asked while a store hangs."""
@@ -1186,7 +1186,7 @@ class BaseScheduler(Asking, ABC):
 
     def _stop_loop(self, timeout: float | None) -> None:
         """Wait until no pass over the jobs is under way (unless it is this thread's); the state is STOPPED already."""
-        if self._loop.pass_ident != get_ident():
+        if get_ident() not in self._loop.inside:
             self._loop.wait_idle(timeout)
         self._loop.stop_watches()
 
