@@ -43,15 +43,21 @@ class KillableServer:
         return listens(self.port)
 
     def start(self) -> None:
+        """Again when it ends by itself: PostgreSQL does while children of the one that was killed are still there."""
+        self._spawn()
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not self.ready():
+            if time.monotonic() > deadline:
+                raise RuntimeError((self.folder / "log").read_text(errors="replace")[-2000:])
+            time.sleep(0.02)  # waiting for a process, not for a result
+            if self.process.poll() is not None:
+                self._spawn()
+
+    def _spawn(self) -> None:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdout=log, stderr=log, cwd=self.folder, start_new_session=True
             )
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while not self.ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((self.folder / "log").read_text(errors="replace")[-2000:])
-            time.sleep(0.02)  # waiting for a process, not for a result
 
     def kill(self) -> None:
         os.killpg(self.process.pid, signal.SIGKILL)

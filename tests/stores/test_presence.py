@@ -130,7 +130,7 @@ def test_a_second_scheduler_is_warned_at_once_by_host_and_pid_of_the_first(on, p
     scheduler = on()
     assert caplog.text.count(SAID) == 1
     first = re.escape(f"in process {process.pid} on {socket.gethostname()}, heard of ")
-    assert re.search(first + r"\d s ago", caplog.text)
+    assert re.search(first + r"\d+ s ago", caplog.text)
     assert "shared=True" in caplog.text and "leader=" in caplog.text
     scheduler.wakeup()
     scheduler.shutdown()
@@ -156,13 +156,14 @@ def test_none_after_a_clean_shutdown_and_none_for_a_new_start(on, url, name, cap
     assert f"in process {os.getpid()} on" in caplog.text
 
 
-@pytest.mark.parametrize(("heard_s", "warns"), [(10, True), (61, False)])
+@pytest.mark.parametrize(("heard_s", "warns"), [(20, True), (61, False)])
 def test_of_another_host_only_time_tells(on, url, name, caplog, heard_s, warns):
     _change(url, name, "elsewhere", 77, heard_s)
     on()
     assert (SAID in caplog.text) is warns
     if warns:
-        assert "in process 77 on elsewhere, heard of 10 s ago" in caplog.text
+        (ago,) = re.findall(r"in process 77 on elsewhere, heard of (\d+) s ago", caplog.text)
+        assert heard_s <= int(ago) <= heard_s + 30  # of a machine that is slow
 
 
 def test_a_pid_that_was_given_again_is_somebody_else(on, url, name, caplog):

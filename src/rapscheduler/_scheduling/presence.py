@@ -64,8 +64,8 @@ class Present:
             return
         self.failing = False
         if not self._noted:
-            self._noted = True
             _warn(scheduler, shelf, self.me, [one for one in others if _is_there(one, self.me)])
+            self._noted = True
 
     def leave(self) -> None:
         if self._noted and not self.failing and self.is_of_here():
