@@ -15,6 +15,8 @@ myst_heading_anchors = 3
 source_suffix = {".md": "markdown"}
 html_theme = "furo"
 html_title = f"rapscheduler {release}"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 # Optional drivers need not be installed to read about the rooms that use them.
