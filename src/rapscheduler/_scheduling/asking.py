@@ -1,7 +1,8 @@
-"""Questions to all jobs, changes of many, and a declared set of jobs.
+"""Questions to all jobs, changes of many jobs, and a declared set of jobs.
 
 What lives here: the work behind `get_jobs` with filters, `count_jobs`, `pause_jobs` and kin, `sync_jobs`, `..._async`.
-What must not: how a store finds them (`jobstores`), changes of one job (`changing`).
+What must not: how a store finds them (`jobstores`), changes of one job (`changing`), many in one
+write (`bulk`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 from rapscheduler._scheduling.catalogue import shelves_of
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
-from rapscheduler.errors import ConflictingIdError, JobLookupError
+from rapscheduler.errors import ConflictingIdError
 from rapscheduler.jobstores._question import Question, question
 
 
@@ -61,7 +62,7 @@ def each(
     filters: dict[str, Any],
     changes: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """Call a method of the scheduler for each of the jobs; the ids of those that were there."""
+    """Do what a method of the scheduler does to each of the jobs; the ids of those that were there."""
     if isinstance(ids, str):
         raise TypeError(f"ids={ids!r} is one id; give a list of them, or use {method}()")
     if ids is None:
@@ -72,15 +73,9 @@ def each(
         ids = [job.id for job in find(scheduler, alias, filters)]
     elif filters:
         raise TypeError("give ids or filters, not both")
-    call = getattr(scheduler, method)
-    done = []
-    for job_id in ids:
-        try:
-            call(job_id, alias, **(changes or {}))
-        except JobLookupError:
-            continue
-        done.append(job_id)
-    return done
+    from rapscheduler._scheduling import bulk
+
+    return bulk.change(scheduler, method, list(ids), alias, changes or {})
 
 
 _COMPARED = (

@@ -9,7 +9,7 @@ can't lose each other's change, and a store that hangs keeps nobody from changin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -70,8 +70,14 @@ def modify(scheduler: Scheduler, job_id: str, alias: str | None, changes: dict[s
                 break
         else:
             raise lost_too_often(job_id)
+    tell_changed(scheduler, job, found_in, changes)
+    return job
+
+
+def tell_changed(scheduler: Scheduler, job: Job, alias: str | None, changes: Mapping[str, Any]) -> None:
+    """A job was modified: begin no more runs of one that was paused, warn of an executor that isn't there, and tell."""
     if changes.get("next_run_time", job) is None:
-        scheduler._backlogs.cancel(job.id, found_in)
+        scheduler._backlogs.cancel(job.id, alias)
     if (
         "executor" in changes
         and scheduler._lifecycle.state != STATE_STOPPED
@@ -80,8 +86,7 @@ def modify(scheduler: Scheduler, job_id: str, alias: str | None, changes: dict[s
         from rapscheduler._scheduling.never import warn_of_executor
 
         warn_of_executor(scheduler, job)
-    _tell_modified(scheduler, job, found_in)
-    return job
+    tell_modified(scheduler, job, alias)
 
 
 def reschedule(scheduler: Scheduler, job_id: str, alias: str | None, trigger: Any) -> Job:
@@ -100,7 +105,7 @@ def reschedule(scheduler: Scheduler, job_id: str, alias: str | None, trigger: An
                 break
         else:
             raise lost_too_often(job_id)
-    _tell_modified(scheduler, job, found_in)
+    tell_modified(scheduler, job, found_in)
     if times[0] is None:
         from rapscheduler._scheduling.never import tell_never
 
@@ -127,7 +132,7 @@ def resume(scheduler: Scheduler, job_id: str, alias: str | None) -> Job | None:
     if times[0] is None:
         scheduler.remove_job(job.id, found_in)
         return None
-    _tell_modified(scheduler, job, found_in)
+    tell_modified(scheduler, job, found_in)
     return job
 
 
@@ -204,7 +209,8 @@ def _written(scheduler: Scheduler, alias: str, job: Job, due_us: int | None, tim
     return written
 
 
-def _tell_modified(scheduler: Scheduler, job: Job, alias: str | None) -> None:
+def tell_modified(scheduler: Scheduler, job: Job, alias: str | None) -> None:
+    """A job has other values: tell it, and wake the loop if it comes due earlier."""
     if scheduler._wants(EVENT_JOB_MODIFIED):
         scheduler._dispatch_event(JobEvent(EVENT_JOB_MODIFIED, job.id, alias))
     scheduler._wake_for(job.run_at_us)

@@ -51,17 +51,22 @@ end
 return missing
 """
 )
-# ARGV: least and greatest score, or "" twice (none), then one row.
-# Returns 1: written, 0: due at another time, -1: no such row.
+# ARGV: seven per row: least and greatest score, or "" twice (none), then the row.
+# Returns for each 1: written, 0: due at another time, -1: no such row.
 REPLACE_IF = (
     _WRITE_ROW
     + """
-if redis.call('HEXISTS', KEYS[1], ARGV[3]) == 0 then return -1 end
-local score = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[3]) or redis.call('ZSCORE', KEYS[5], ARGV[3]) or '')
-local least, greatest = tonumber(ARGV[1]), tonumber(ARGV[2])
-if score and not (least and score >= least and score <= greatest) or least and not score then return 0 end
-write(3)
-return 1
+local function replace(i)
+  local id, least, greatest = ARGV[i + 2], tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+  if redis.call('HEXISTS', KEYS[1], id) == 0 then return -1 end
+  local score = tonumber(redis.call('ZSCORE', KEYS[2], id) or redis.call('ZSCORE', KEYS[5], id) or '')
+  if score and not (least and score >= least and score <= greatest) or least and not score then return 0 end
+  write(i + 2)
+  return 1
+end
+local answers = {}
+for i = 1, #ARGV, 7 do answers[#answers + 1] = replace(i) end
+return answers
 """
 )
 # ARGV: id, ... ; returns the ids that do not exist

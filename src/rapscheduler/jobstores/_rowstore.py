@@ -17,6 +17,7 @@ turns jobs into rows and back and keeps APScheduler's contract and the loop's.
     _replace(rows)            whole rows, which ends parking; returns the ids that do not exist
     _replace_if(row, us)      a whole row, if the one there is due at this time (None: paused), in one step; False: it
                               is due at another time; None: it does not exist
+    _replace_many_if(rows)    the same of many (row, us), and their answers; default: one by one
     _delete(ids)              returns the ids that do not exist
     _clear()                  everything
     _change(changes)          the batch of a pass in ONE transaction; a change whose row is no longer due at its
@@ -62,6 +63,7 @@ from ..errors import ConflictingIdError, DecodeError, JobLookupError
 from ..events import EVENT_JOB_PARKED, JobParkedEvent
 from ..job import Job
 from ._ids import Ids
+from ._rowbulk import RowBulk
 from ._rulekeeper import RuleKeeper
 from .base import BaseJobStore, Change, ParkedJob, Times, park_reason
 
@@ -72,10 +74,11 @@ class NothingStoredError(LookupError):
     """There is no such table, collection or path to be looked at."""
 
 
-class RowStore(Ids, RuleKeeper, BaseJobStore):
+class RowStore(Ids, RuleKeeper, RowBulk, BaseJobStore):
     """A job store whose backend keeps rows. Subclasses define the row operations listed at the head of this file."""
 
     calls_may_overlap = True
+    _bulk = 500
     _uncalled = dict.fromkeys(
         ("_get_jobs", "_reconstitute_job", "_reconstitute_jobs"), "rows are JSON here, and no pickles"
     )
@@ -113,8 +116,7 @@ class RowStore(Ids, RuleKeeper, BaseJobStore):
         return self._readable_due(us_of(now), _NO_LIMIT)
 
     def get_next_run_time(self) -> datetime | None:
-        earliest_us = self._earliest_time()
-        return None if earliest_us is None else moment(earliest_us)
+        return None if (earliest_us := self._earliest_time()) is None else moment(earliest_us)
 
     def get_all_jobs(self) -> list[Job]:
         jobs = self._jobs(_in_run_order(self._read_all()))
@@ -316,7 +318,7 @@ class RowStore(Ids, RuleKeeper, BaseJobStore):
             return None, park_reason(exc)
 
     def _already_written(self, rows: Sequence[JobRow]) -> bool:
-        """Whether all these rows are in the store: a write whose answer was lost may have been made."""
+        """Whether all these rows are there: a write whose answer was lost may have been made."""
         present = {row.id: row.data for row in self._read([row.id for row in rows])}
         return all(present.get(row.id) == row.data for row in rows)
 
@@ -386,9 +388,7 @@ class RowStore(Ids, RuleKeeper, BaseJobStore):
             for job_id, reason in reasons.items():
                 tell(JobParkedEvent(EVENT_JOB_PARKED, job_id, self._alias, reason or ""))
 
-    # Row operations
-
-    def _open(self, write: bool) -> None:
+    def _open(self, write: bool) -> None:  # from here on: the row operations
         """Nothing to do for a store whose client connects by itself and that needs nothing made."""
 
     @abstractmethod

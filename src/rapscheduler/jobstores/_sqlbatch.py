@@ -82,6 +82,13 @@ class Batch:
             engine, table.insert(), ("id", "next_run_time", "job_state", "nominal_us", "parked")
         )
         self._move = _Many(engine, move, ("run_at", "nominal", "row_id", "least", "greatest"))
+        values = ("next_run_time", "nominal_us", "parked", "job_state")
+        replace = (
+            table.update()
+            .where(columns.id == sa.bindparam("row_id"))
+            .values({name: sa.bindparam(f"new_{name}") for name in values})
+        )
+        self._replace = _Many(engine, replace, (*(f"new_{name}" for name in values), "row_id"))
         self._remove = table.delete().where(still_due)
         self._park = table.update().where(still_due).values(parked=sa.bindparam("reason"))
 
@@ -95,6 +102,14 @@ class Batch:
                 for job_id, run_at_us, nominal_us, parked, data in rows
             ]
         self._insert.execute(connection, values)
+
+    def replace(self, connection: Any, rows: Sequence[JobRow]) -> None:
+        """Whole rows, which are there; nobody else may write them now."""
+        values = [
+            (seconds_from_us(run_at_us), nominal_us, parked, data, job_id)
+            for job_id, run_at_us, nominal_us, parked, data in rows
+        ]
+        self._replace.execute(connection, values)
 
     def move(self, connection: Any, changes: Sequence[RowChange]) -> None:
         self._move.execute(
@@ -146,10 +161,16 @@ class PostgresBatch(Batch):
         name = name_in_text(engine, table)
         due = "t.id = v.id AND t.next_run_time BETWEEN v.least AND v.greatest AND t.parked IS NULL"
         keys = "CAST(:ids AS text[]), CAST(:least AS float8[]), CAST(:greatest AS float8[])"
+        rows = (
+            "unnest(CAST(:ids AS text[]), CAST(:run_at AS float8[]), CAST(:nominal AS int8[]), "
+            "CAST(:parked AS text[]), CAST(:data AS bytea[]))"
+        )
         self._insert_many = sa.text(
-            f"INSERT INTO {name} (id, next_run_time, nominal_us, parked, job_state) SELECT * FROM unnest("
-            "CAST(:ids AS text[]), CAST(:run_at AS float8[]), CAST(:nominal AS int8[]), CAST(:parked AS text[]), "
-            "CAST(:data AS bytea[]))"
+            f"INSERT INTO {name} (id, next_run_time, nominal_us, parked, job_state) SELECT * FROM {rows}"
+        )
+        self._replace_many = sa.text(
+            f"UPDATE {name} AS t SET next_run_time = v.run_at, nominal_us = v.nominal, parked = v.parked, "
+            f"job_state = v.data FROM {rows} AS v (id, run_at, nominal, parked, data) WHERE t.id = v.id"
         )
         self._move_many = sa.text(
             f"UPDATE {name} AS t SET next_run_time = v.run_at, nominal_us = v.nominal FROM unnest({keys}, "
@@ -165,14 +186,10 @@ class PostgresBatch(Batch):
         )
 
     def insert(self, connection: Any, rows: Sequence[JobRow]) -> None:
-        values = {
-            "ids": [row.id for row in rows],
-            "run_at": [seconds_from_us(row.run_at_us) for row in rows],
-            "nominal": [row.nominal_us for row in rows],
-            "parked": [row.parked for row in rows],
-            "data": [row.data for row in rows],
-        }
-        connection.execute(self._insert_many, values)
+        connection.execute(self._insert_many, _columns(rows))
+
+    def replace(self, connection: Any, rows: Sequence[JobRow]) -> None:
+        connection.execute(self._replace_many, _columns(rows))
 
     def move(self, connection: Any, changes: Sequence[RowChange]) -> None:
         values = _keys(changes) | {
@@ -188,6 +205,16 @@ class PostgresBatch(Batch):
         connection.execute(
             self._park_many, _keys(changes) | {"parked": [change.parked for change in changes]}
         )
+
+
+def _columns(rows: Sequence[JobRow]) -> dict[str, Any]:
+    return {
+        "ids": [row.id for row in rows],
+        "run_at": [seconds_from_us(row.run_at_us) for row in rows],
+        "nominal": [row.nominal_us for row in rows],
+        "parked": [row.parked for row in rows],
+        "data": [row.data for row in rows],
+    }
 
 
 def _keys(changes: Sequence[RowChange]) -> dict[str, Any]:

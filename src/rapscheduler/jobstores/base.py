@@ -77,6 +77,7 @@ STANDS_FOR = {
     "_find_jobs": ("get_all_jobs",),
     "_count_jobs": ("get_all_jobs",),
     "_defer": ("get_due_jobs", "update_job"),
+    "_bulk": ("lookup_job", "update_job", "remove_job"),
 }
 
 
@@ -106,6 +107,9 @@ class BaseJobStore(ABC):
     _logger: Any = EarlyLogger("rapscheduler.jobstores")
     _parked: dict[str, ParkedJob] | None = None
     _due_batch: int | None = None  # the most jobs the loop should take at once; None: as many as it likes
+    #: how many jobs are changed in one write, by `_lookup_jobs`, `_update_jobs_if` and `_remove_jobs`, which a store
+    #: that says so has; None: one by one
+    _bulk: int | None = None
     _shared: Any = (
         None  # `_shared.SharedRows`: runs are claimed before they are submitted; None: they are not
     )

@@ -240,8 +240,13 @@ class RedisJobStore(RowStore):
         return [text_of(job_id) for job_id in self._run(REPLACE, row_args(rows))]
 
     def _replace_if(self, row: JobRow, expected_us: int | None) -> bool | None:
-        done = self._run(REPLACE_IF, [*scores_around(expected_us), *row_args([row])])
-        return None if done < 0 else done == 1
+        return self._replace_many_if([(row, expected_us)])[0]
+
+    def _replace_many_if(self, rows: Sequence[tuple[JobRow, int | None]]) -> list[bool | None]:
+        arguments: list[Any] = []
+        for row, expected_us in rows:
+            arguments += (*scores_around(expected_us), *row_args([row]))
+        return [None if done < 0 else done == 1 for done in self._run(REPLACE_IF, arguments)]
 
     def _delete(self, ids: Sequence[str]) -> list[str]:
         # Not sent twice when the connection is lost: the second time the ids would be missing.

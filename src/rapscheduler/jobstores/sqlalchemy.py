@@ -46,6 +46,7 @@ except ImportError as exc:  # pragma: no cover
     ) from exc
 
 from . import _sqlbatch, _sqlindex, _sqllook
+from ._sqlbulk import SQLBulk
 from ._sqlengine import checked, engine_for, gate_for, leave_connections
 from ._sqlerrors import cure_of, is_transient
 from ._sqlfind import SQLFinder
@@ -73,7 +74,7 @@ if not TYPE_CHECKING:
     __getattr__ = elsewhere(__name__)
 
 
-class SQLAlchemyJobStore(SQLFinder):
+class SQLAlchemyJobStore(SQLBulk, SQLFinder):
     """Stores jobs in a database table using SQLAlchemy; the table is created if it doesn't exist.
 
     Plugin alias: ``sqlalchemy``
@@ -355,18 +356,6 @@ class SQLAlchemyJobStore(SQLFinder):
         """MySQL counts a row that already had these values as not updated."""
         statement = sa.select(self.jobs_t.c.id).where(self.jobs_t.c.id == job_id)
         return connection.execute(statement).first() is not None
-
-    def _delete(self, ids: Sequence[str]) -> list[str]:
-        table = self.jobs_t
-
-        def work(connection: Any) -> list[str]:
-            return [
-                job_id
-                for job_id in ids
-                if connection.execute(table.delete().where(table.c.id == job_id)).rowcount == 0
-            ]
-
-        return self._transact(work)
 
     def _clear(self) -> None:
         self._transact(lambda connection: connection.execute(self.jobs_t.delete()))
