@@ -30,7 +30,7 @@ help:
 	@echo "make pure      the same on the reference engine, without compiling"
 	@echo "make test-all pure-all   every test, with every package that one of them can use"
 	@echo "make build     compile the engine in place"
-	@echo "make lint      ruff format, ruff check"
+	@echo "make lint      ruff format, ruff check; the workflows by their schema and by zizmor"
 	@echo "make types     mypy --strict; mypy, pyright and basedpyright on a program over the public names; stubtest"
 	@echo "make fuzz      fuzz the triggers against independent oracles (MINUTES=)"
 	@echo "make sanitize  unit and fuzz tests on an engine built with ASan and UBSan, threads on one with TSan"
@@ -63,9 +63,12 @@ pure-all: $(VENV)/.test-all
 
 build: $(VENV)/.build
 
+# Workflows run elsewhere only: whether they are well-formed, and give nobody more than they need, is told here.
 lint: $(VENV)/.lint
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/zizmor --offline --no-progress --quiet .github
 
 # The package as its authors write it, and a program as its users do, who have one of three checkers; then whether what the
 # checkers see is what runs.
@@ -174,7 +177,7 @@ $(VENV)/.docs: $(VENV)/.venv pyproject.toml
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.venv pyproject.toml
-	$(PIP) "ruff>=0.6"
+	$(PIP) "ruff>=0.6" check-jsonschema==0.39.0 zizmor==1.32.0
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.venv pyproject.toml
