@@ -37,7 +37,7 @@ help:
 	@echo "make coverage  which lines of Python and Cython tests/unit never runs (ARGS=tests/unit/triggers)"
 	@echo "make bench     the rows of docs/performance.md: target, ours, peer, ratio (ROWS=cron,parse)"
 	@echo "make soak      a million jobs for ten minutes (MINUTES=10)"
-	@echo "make kill-test SIGKILL for the scheduler, KILLS=100 times on each of STORES, the server away and back: what was lost, what was repeated; SHARED=1: four schedulers on one store (MINUTES=1 each)"
+	@echo "make kill-test SIGKILL for the scheduler, KILLS=100 times on each of STORES, the server away and back: what was lost, what was repeated; SHARED=1: four schedulers on one store, killed, stopped, cut off, with wrong clocks (MINUTES=1 each)"
 	@echo "make docs      HTML documentation in build/docs"
 	@echo "make dist      wheel and source distribution in dist/"
 	@echo "make clean     remove everything these verbs made"

@@ -1,11 +1,17 @@
-"""Several schedulers on one shared store; one of them is killed, or stopped for three leases, again and again.
+"""Several schedulers on one shared store; one of them is killed, stopped or cut off for three leases, again and again.
 
     python -m tests.faults.kill_shared --store postgresql --minutes 1
 
-Interval jobs of which every slot is to be run (coalesce off, no grace time) work in four processes. Each writes a line
-when a run ended (X id µs pid) or was told as left out (M id µs pid). Every `EVERY_S` one process is hit: SIGKILL, and
-a new one is started, or SIGSTOP for three leases, then SIGCONT. Afterwards: a run is lost if the store is past its
-time and nobody made it or told that it is left out; one made twice must have been made by a process that was hit.
+Interval jobs of which every slot is to be run (coalesce off, ten minutes' grace) work in four processes, whose clocks
+are up to an hour off. Each has a way of its own to the server (SQLite: none). Every `EVERY_S` one of them is hit, in
+turn by one of `HITS`: SIGKILL, and another is started in its place; SIGSTOP, then SIGCONT; its connections closed and
+refused; nothing passes them, and then all of it does.
+
+Each process writes lines (word, job, µs of the slot, pid, seconds): B as a run begins, E as it ends; X when that was
+told, O when it was told as left out for max_instances, M as missed, L (and whose it was) as cut off. Afterwards: a run
+is lost if the store is past its time and nobody made it or told that it is left out; one made twice must have been
+made by a process that was hit; nobody missed any; jobs of one instance never ran twice at a time, but for what goes on
+in a process that was hit; what was cut off was told within the lease and two seconds, at the 99th percentile.
 """
 
 from __future__ import annotations
@@ -18,26 +24,42 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import sqlalchemy as sa
+from tests.faults.proxy import Proxy
 from tests.stores.shared_stores import drop, make_store, runs_of
 
 from rapscheduler._instants import us_of
 from rapscheduler.events import EVENT_JOB_EXECUTED, EVENT_JOB_LOST, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from rapscheduler.schedulers.background import BackgroundScheduler
 
-SCHEDULERS = 4
+#: by how much the clock of each process is off
+CLOCKS_S = (-3600, -1200, 1200, 3600)
+HITS = ("SIGKILL", "SIGSTOP", "cut off", "stalled")
 LEASE_S = 2.0
+LATE_S = 2.0  # after the lease, at most
 EVERY_S = 5.0
 TABLE = "rapscheduler_killshared"
+LOG = "RAPSCHEDULER_TEST_KILL_LOG"
+PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
+WORDS = {EVENT_JOB_EXECUTED: "X", EVENT_JOB_LOST: "L", EVENT_JOB_MAX_INSTANCES: "O", EVENT_JOB_MISSED: "M"}
 
 
-def work() -> None:
+def work(job_id: str, seconds: float) -> None:
     """What every job does."""
-    time.sleep(0.05)
+    write("B", job_id, 0)
+    time.sleep(seconds)
+    write("E", job_id, 0)
+
+
+def write(word: str, job_id: str, time_us: int, whose: int = 0) -> None:
+    lines = os.open(os.environ[LOG], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(lines, f"{word} {job_id} {time_us} {os.getpid()} {time.monotonic()} {whose}\n".encode())
+    os.close(lines)
 
 
 def scheduler_on(url: str) -> BackgroundScheduler:
@@ -45,20 +67,18 @@ def scheduler_on(url: str) -> BackgroundScheduler:
     return BackgroundScheduler(timezone="UTC", jobstores={"default": store}, jobstore_retry_interval=0.2)
 
 
-def live(url: str, log: str) -> None:
+def tell(event: Any) -> None:
+    for moment in getattr(event, "scheduled_run_times", None) or [event.scheduled_run_time]:
+        write(WORDS[event.code], event.job_id, us_of(moment), getattr(event, "pid", None) or 0)
+
+
+def live(url: str, clock_s: float) -> None:
     """One process, until it is killed; with SIGTERM it shuts down."""
-    lines = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    import time_machine
 
-    def tell(event: Any) -> None:
-        word = {EVENT_JOB_EXECUTED: "X", EVENT_JOB_LOST: "L"}.get(event.code, "M")
-        times = getattr(event, "scheduled_run_times", None) or [event.scheduled_run_time]
-        for moment in times:
-            os.write(lines, f"{word} {event.job_id} {us_of(moment)} {os.getpid()}\n".encode())
-
+    time_machine.travel(datetime.now(timezone.utc) + timedelta(seconds=clock_s), tick=True).start()
     scheduler = scheduler_on(url)
-    scheduler.add_listener(
-        tell, EVENT_JOB_EXECUTED | EVENT_JOB_LOST | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_MISSED
-    )
+    scheduler.add_listener(tell, sum(WORDS))
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(1))
     scheduler.start()
@@ -67,106 +87,185 @@ def live(url: str, log: str) -> None:
     scheduler.shutdown()
 
 
+class Line(NamedTuple):
+    word: str
+    slot: tuple[str, int]
+    pid: int
+    at_s: float
+    whose: int
+
+
+class Place:
+    """One of the four: a process at a time, its way to the server, its clock."""
+
+    def __init__(self, url: str, clock_s: float) -> None:
+        self.url, self.clock_s, self.proxy = url, clock_s, None
+        parsed = sa.engine.make_url(url)
+        if parsed.host is not None:
+            port = parsed.port or PORTS[parsed.get_backend_name()]
+            self.proxy = Proxy(parsed.host, port)
+            there = parsed.set(host="127.0.0.1", port=self.proxy.port)
+            self.url = there.render_as_string(hide_password=False)
+        self.begin()
+
+    def begin(self) -> None:
+        command = [sys.executable, "-m", "tests.faults.kill_shared", "--live", self.url, str(self.clock_s)]
+        with Path(os.environ[LOG] + ".said").open("ab") as said:
+            self.process = subprocess.Popen(command, stderr=said)
+
+    def hit(self, how: str) -> None:
+        process, proxy = self.process, self.proxy
+        if how == "SIGKILL":
+            process.kill()
+            process.wait()
+            self.begin()
+        elif how == "SIGSTOP":
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(3 * LEASE_S)
+            process.send_signal(signal.SIGCONT)
+        elif proxy is not None:
+            (proxy.cut if how == "cut off" else proxy.stall)()
+            time.sleep(3 * LEASE_S)
+            proxy.heal()
+
+
 class SharedKillTest:
-    """`jobs` interval jobs, every second; hits until `minutes` are over."""
+    """`jobs` interval jobs, every second, one in ten of which may run once at a time; hits until `minutes` are over."""
 
     def __init__(self, url: str, jobs: int, folder: Path, seed: int = 0) -> None:
         self.url, self.jobs, self.log = url, jobs, folder / "log"
-        self.random = random.Random(seed)
-        self.hit: set[int] = set()
-        self.hits = {"SIGKILL": 0, "SIGSTOP": 0}
-        self.processes: list[subprocess.Popen[bytes]] = []
+        os.environ[LOG] = str(self.log)
+        self.seed, self.random = seed, random.Random(seed)
+        self.hit_s: dict[int, list[float]] = defaultdict(list)  # by pid
+        self.hits: Counter[str] = Counter()
+        self.places: list[Place] = []
         self.start = datetime.now(timezone.utc) + timedelta(seconds=2)
 
     def carry_out(self, minutes: float) -> str:
         drop(self.url, TABLE)
-        filler = scheduler_on(self.url)
-        filler.start(paused=True)
-        options = {"seconds": 1, "coalesce": False, "misfire_grace_time": None, "max_instances": 100}
-        added = filler.add_jobs(
-            [{"func": work, "id": f"job{n}", "start_date": self._first(n)} for n in range(self.jobs)],
-            trigger="interval",
-            **options,
-        )
-        self.firsts = {job.id: us_of(job.next_run_time) for job in added}
-        filler.shutdown()
+        self._add_jobs()
         try:
-            for _ in range(SCHEDULERS):
-                self._begin()
+            self.places = [Place(self.url, clock_s) for clock_s in CLOCKS_S]
             end_s = time.monotonic() + minutes * 60
             while time.monotonic() < end_s:
                 time.sleep(EVERY_S)
                 self._hit_one()
             time.sleep(LEASE_S + 3)
-            for process in self.processes:
-                process.terminate()
-            for process in self.processes:
-                process.wait(60)
+            for place in self.places:
+                place.process.terminate()
+            for place in self.places:
+                place.process.wait(60)
             return self._account()
         finally:
-            for process in self.processes:
-                process.kill()
+            for place in self.places:
+                place.process.kill()
             drop(self.url, TABLE)
 
-    def _first(self, number: int) -> datetime:
-        """Spread over a second, so that a hit meets some in the middle."""
-        return self.start + timedelta(seconds=number / self.jobs)
-
-    def _begin(self) -> None:
-        command = [sys.executable, "-m", "tests.faults.kill_shared", "--live", self.url, str(self.log)]
-        self.processes.append(subprocess.Popen(command))
+    def _add_jobs(self) -> None:
+        filler = scheduler_on(self.url)
+        filler.start(paused=True)
+        options = {"seconds": 1, "coalesce": False, "misfire_grace_time": 600}
+        specs = []
+        for number in range(self.jobs):  # spread over a second, so that a hit meets some in the middle
+            start = self.start + timedelta(seconds=number / self.jobs)
+            name, seconds, instances = ("alone", 0.7, 1) if number % 10 == 0 else ("job", 0.05, 100)
+            job_id = f"{name}{number}"
+            specs.append(
+                {"id": job_id, "args": [job_id, seconds], "max_instances": instances, "start_date": start}
+            )
+        added = filler.add_jobs(specs, func=work, trigger="interval", **options)
+        self.firsts = {job.id: us_of(job.next_run_time) for job in added}
+        filler.shutdown()
 
     def _hit_one(self) -> None:
-        process = self.processes.pop(self.random.randrange(len(self.processes)))
-        self.hit.add(process.pid)
-        if self.random.random() < 0.5:
-            self.hits["SIGKILL"] += 1
-            process.kill()
-            process.wait()
-            self._begin()
-            return
-        self.hits["SIGSTOP"] += 1
-        process.send_signal(signal.SIGSTOP)
-        time.sleep(3 * LEASE_S)
-        process.send_signal(signal.SIGCONT)
-        self.processes.append(process)
+        place = self.random.choice(self.places)
+        ways = HITS if place.proxy is not None else HITS[:2]
+        how = ways[(self.hits.total() + self.seed) % len(ways)]
+        self.hits[how] += 1
+        self.hit_s[place.process.pid].append(time.monotonic())
+        place.hit(how)
 
     def _account(self) -> str:
+        lines = [self._line(text) for text in self.log.read_text().splitlines()]
         made: dict[tuple[str, int], list[int]] = defaultdict(list)
-        told: set[tuple[str, int]] = set()
-        lost_told = 0
-        for line in self.log.read_text().splitlines():
-            word, job_id, time_us, pid = line.split()
-            if word == "X":
-                made[job_id, int(time_us)].append(int(pid))
-            elif word == "M":
-                told.add((job_id, int(time_us)))
-            else:
-                lost_told += 1
+        for line in lines:
+            if line.word == "X":
+                made[line.slot].append(line.pid)
+        told = {line.slot for line in lines if line.word in "OM"}
+        due_us, left = self._stored()
+        slots = [(i, us) for i, end_us in due_us.items() for us in range(self.firsts[i], end_us, 1_000_000)]
+        twice = [slot for slot, pids in made.items() if len(pids) > 1]
+        late_s = self._take_overs(lines)
+        p99_s = late_s[int(len(late_s) * 0.99)] if late_s else 0.0
+        wrong = {
+            "lost": [slot for slot in slots if slot not in made and slot not in told and slot not in left],
+            "jobs that are gone": self.jobs - len(due_us),
+            "made twice by processes that were not hit": [s for s in twice if not self._any_hit(made[s])],
+            "missed": [line.slot for line in lines if line.word == "M"],
+            "over max_instances": self._crowded(lines),
+            "take-overs too late": [second for second in late_s if p99_s > LEASE_S + LATE_S][-10:],
+        }
+        report = (
+            f"{dict(self.hits)}; {len(due_us)} jobs, {len(slots):,} runs due, {len(wrong['lost'])} lost, "
+            f"{len(told)} told as left out, {len(late_s)} told as cut off (after {p99_s:.1f} s, p99), "
+            f"{len(twice)} made twice by processes that were hit"
+        )
+        if any(wrong.values()):
+            print("\n".join(Path(os.environ[LOG] + ".said").read_text().splitlines()[-100:]), file=sys.stderr)
+            raise SystemExit(
+                f"{report}\n" + "\n".join(f"{what}: {found}" for what, found in wrong.items() if found)
+            )
+        return report
+
+    @staticmethod
+    def _line(text: str) -> Line:
+        word, job_id, time_us, pid, at_s, whose = text.split()
+        return Line(word, (job_id, int(time_us)), int(pid), float(at_s), int(whose))
+
+    def _stored(self) -> tuple[dict[str, int], set[tuple[str, int]]]:
+        """When each job is due next, and the runs under way."""
         store = make_store(self.url, TABLE)
         store.start(None, "default")
         due_us = {job.id: job.run_at_us for job in store.get_all_jobs()}
         left = runs_of(store)
         store.shutdown()
-        slots = [(i, us) for i, end_us in due_us.items() for us in range(self.firsts[i], end_us, 1_000_000)]
-        lost = [slot for slot in slots if slot not in made and slot not in told and slot not in left]
-        twice = [slot for slot, pids in made.items() if len(pids) > 1]
-        wrong = [slot for slot in twice if self.hit.isdisjoint(made[slot])]
-        report = (
-            f"{self.hits}; {len(due_us)} of {self.jobs} jobs, {len(slots):,} runs due, {len(lost)} lost, "
-            f"{len(told)} told as left out, {lost_told} told as cut off, {len(twice)} made twice "
-            f"({len(wrong)} by processes that were not hit)"
-        )
-        if lost or wrong or len(due_us) < self.jobs:
-            raise SystemExit(f"{report}\nlost: {lost[:10]}\ntwice: {wrong[:10]}")
-        return report
+        return due_us, left
+
+    def _any_hit(self, pids: list[int]) -> bool:
+        return not self.hit_s.keys().isdisjoint(pids)
+
+    def _take_overs(self, lines: list[Line]) -> list[float]:
+        """Seconds from the hit until a run was told as cut off, in order."""
+        took = []
+        for line in lines:
+            before = [at_s for at_s in self.hit_s.get(line.whose, ()) if at_s < line.at_s]
+            if line.word == "L" and before:
+                took.append(line.at_s - max(before))
+        return sorted(took)
+
+    def _crowded(self, lines: list[Line]) -> list[tuple[str, float]]:
+        """Beginnings of jobs of one instance while another ran, in a process that was never hit."""
+        running: dict[str, set[int]] = defaultdict(set)
+        found = []
+        for line in lines:
+            job_id = line.slot[0]
+            if not job_id.startswith("alone") or line.word not in "BE":
+                continue
+            others = {pid for pid in running[job_id] if pid not in self.hit_s}
+            if line.word == "E":
+                running[job_id].discard(line.pid)
+            else:
+                if others:
+                    found.append((job_id, line.at_s))
+                running[job_id].add(line.pid)
+        return found
 
 
 def main() -> None:
     from tests.stores import servers
 
     if sys.argv[1:2] == ["--live"]:
-        live(*sys.argv[2:4])
+        live(sys.argv[2], float(sys.argv[3]))
         return
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -182,7 +281,7 @@ def main() -> None:
             print(f"{options.store}: NOT RUN, no server; set {servers.url_variable(options.store)}")
             return
         test = SharedKillTest(str(url), options.jobs, Path(folder), options.seed)
-        print(f"{options.store}: {test.carry_out(options.minutes)}")
+        print(f"{options.store}: {test.carry_out(options.minutes)}", flush=True)
 
 
 if __name__ == "__main__":

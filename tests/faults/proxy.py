@@ -1,7 +1,8 @@
 """A TCP proxy that cuts and heals, between a store and its server.
 
 It counts what clients send, so that a test can cut at every single step of a pass: before the n-th message reaches the
-server ("request"), or after the server did what it says, when its answer is on the way ("answer").
+server ("request"), or after the server did what it says, when its answer is on the way ("answer"). Or it is cut until
+somebody heals it, or nothing passes until then.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ class Proxy:
         self._cut_at: int | None = None
         self._lost = "request"
         self._refusals = 0
+        self._down = False
+        self._passes = threading.Event()
+        self._passes.set()
         self.sent = 0
         self.fired = False
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -39,10 +43,21 @@ class Proxy:
             self._cut_at, self._lost, self._refusals = self.sent + message, lost, refuse
             self.fired = self._swallowing = False
 
-    def heal(self) -> None:
-        """Forget the cut that was asked for, and refuse nobody."""
+    def cut(self) -> None:
+        """Close every connection, and refuse new ones until `heal`."""
         with self._lock:
-            self._cut_at, self._refusals, self._swallowing = None, 0, False
+            self._down = True
+        self._cut()
+
+    def stall(self) -> None:
+        """Let nothing pass until `heal`, and then all of it: no connection is closed, new ones are not answered."""
+        self._passes.clear()
+
+    def heal(self) -> None:
+        """Forget the cut that was asked for, refuse nobody, and let everything pass."""
+        with self._lock:
+            self._cut_at, self._refusals, self._swallowing, self._down = None, 0, False, False
+        self._passes.set()
 
     def close(self) -> None:
         self._listener.close()
@@ -54,6 +69,7 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self._passes.wait()
             if self._refused():
                 client.close()
                 continue
@@ -71,6 +87,8 @@ class Proxy:
 
     def _refused(self) -> bool:
         with self._lock:
+            if self._down:
+                return True
             if not self.fired or self._refusals <= 0:
                 return False
             self._refusals -= 1
@@ -82,6 +100,7 @@ class Proxy:
                 if self._cuts_here(from_client):
                     self._cut()
                     return
+                self._passes.wait()
                 goal.sendall(data)
         except OSError:
             pass
