@@ -72,6 +72,10 @@ cdef inline object called(JobCore job):
     return job.func_(*job.args_)
 
 
+cdef object id_of(Submission submission):
+    return submission.job.id
+
+
 cdef class RunningCounts:
     """How many runs of each job are under way, in all executors of a scheduler. Every method is atomic."""
 
@@ -184,7 +188,7 @@ cdef class RunningCounts:
         """Give the place of a submission back; a second call does nothing."""
         if submission.counted:
             submission.counted = False
-            self.give_back(submission.job.id)
+            self.give_back(id_of(submission))
 
     def count(self, job_id):
         """How many runs of this job are under way."""
