@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import rows_eventloop, rows_processes, rows_scheduler, rows_stores, rows_triggers
+from benchmarks import rows_curves, rows_eventloop, rows_processes, rows_scheduler, rows_stores, rows_triggers
 from benchmarks.measure import Bench, NotBuilt
 from benchmarks.rows import Result, Row, measured, save
 
@@ -21,6 +21,7 @@ ALL: list[Row] = [
     *rows_processes.ROWS,
     *rows_eventloop.ROWS,
     *rows_stores.ROWS,
+    *rows_curves.ROWS,
 ]
 
 

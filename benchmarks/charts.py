@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from rapscheduler._pictures import _svg
 
 NOT_OF_A_PEER = {"start"}  # their second column is ours, of another size
+NO_OPERATION = {"late-curve"}  # drawn by `curves`
 PROTOTYPE = "the bare prototype"
 _UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 _TIME = r"([\d.,]+) (ns|µs|ms|s)\b"
@@ -64,6 +65,8 @@ def drawn(lines: Iterable[dict[str, Any]], read: Callable[[str], list[float]]) -
     for line in lines:
         result = line["result"]
         ours = _span(result["ours"], read)
+        if line["key"] in NO_OPERATION:
+            continue
         if ours is None or ": " in result["ours"] or (read is _seconds and _rates(result["ours"])):
             continue
         compared = line["key"] not in NOT_OF_A_PEER and PROTOTYPE not in line["work"]

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks import charts
+from benchmarks import charts, curves
 from benchmarks.measure import Bench
 from benchmarks.pace import machine_factor
 
@@ -94,7 +94,7 @@ def as_markdown(lines: list[Line]) -> str:
 
 
 def save(lines: list[Line], known: set[tuple[str, str]]) -> None:
-    """Merges the lines into results/latest.json and writes results/latest.md, times.svg and rates.svg.
+    """Merges the lines into results/latest.json and writes results/latest.md and the charts.
 
     Rows not run now keep what they had; those that are not ``known`` (key and work of every row there is) go.
     """
@@ -115,6 +115,7 @@ def save(lines: list[Line], known: set[tuple[str, str]]) -> None:
     )
     (RESULTS / "latest.md").write_text(head + as_markdown(shown))
     charts.write(RESULTS)
+    curves.write(RESULTS)
 
 
 def _without_machine(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:

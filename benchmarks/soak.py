@@ -120,11 +120,14 @@ def _cpu_s() -> float:
 class Soak:
     """Adds the jobs when it is made, runs them when it is told to. One use."""
 
-    def __init__(self, scheduler_class: Any, interval: Any, count: int, period_s: int) -> None:
+    def __init__(
+        self, scheduler_class: Any, interval: Any, count: int, period_s: int, adding_us: int = 20
+    ) -> None:
         global _ledger
         period_us = period_s * US
-        # The first slot begins after the jobs are added: 20 µs for each is far more than adding takes.
-        base_us = (time.time_ns() // 1000 // US + 2) * US + count * 20
+        # The first slot begins after the jobs are added: 20 µs for each is far more than adding takes on a machine
+        # with nothing else to do.
+        base_us = (time.time_ns() // 1000 // US + 2) * US + count * adding_us
         self.ledger = _ledger = Ledger(count, base_us, period_us)
         self.scheduler = scheduler_class(timezone="UTC")
         self.scheduler.start(paused=True)
@@ -140,7 +143,7 @@ class Soak:
         """Runs for ``seconds`` after the first slot has begun; ``show`` is called about once in two seconds."""
         if self.late_start:
             raise RuntimeError(
-                "adding the jobs took longer than 20 µs each, so slots have passed: machine too busy"
+                "adding the jobs took longer than was allowed for, so slots have passed: machine too busy"
             )
         ledger = self.ledger
         self.scheduler.resume()

@@ -161,7 +161,14 @@ def registry() -> dict[str, type[Workload]]:
     """Every workload by name."""
     rooms = [
         importlib.import_module(f"benchmarks.{room}")
-        for room in ("work_triggers", "work_scheduler", "work_eventloop", "work_stores", "work_processes")
+        for room in (
+            "work_triggers",
+            "work_scheduler",
+            "work_eventloop",
+            "work_stores",
+            "work_processes",
+            "work_curves",
+        )
     ]
     return {
         thing.name: thing

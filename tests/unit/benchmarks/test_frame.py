@@ -44,6 +44,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "coroutines_due_at_once": [{"count": 50, "peer_count": 50}],
     "loop_alone": [{"count": 50}],
     "nothing_due": [{"count": 50}],
+    "due_among": [{"count": 200}],
     "store_fires": [{"backend": "sqlite", "count": 20}],
     "store_adds": [{"backend": "sqlite", "count": 20}],
     "store_loads": [{"backend": "sqlite", "count": 20}],
@@ -53,7 +54,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
 }
 CASES = [(name, params) for name, cases in SMALL.items() for params in cases]
 # Real minutes or other processes: run by hand.
-LONG = {"steady", "import"}
+LONG = {"steady", "lateness", "import"}
 
 
 def test_every_workload_has_a_small_case_here() -> None:
