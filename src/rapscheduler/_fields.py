@@ -154,6 +154,7 @@ class Interval(_Skipping, total=False):
     hours: float
     minutes: float
     seconds: float
+    after: Literal["end"] | None
     start_date: Moment
     end_date: Moment
 

@@ -212,7 +212,11 @@ cdef int plan_one(Plan plan, JobCore job, int64_t now, object draw) except -1:
     submission.first_us = change.expect_us = job.run_us
     if not job.flags & HAS_COALESCE:
         raise AttributeError("coalesce")
-    if job.flags & COALESCE:
+    if trigger.skips is not None and trigger.skips.after_end:
+        # one run, whatever was missed; `nominal_us` of the change says when it began
+        submission.trigger, submission.chain_us, submission.last_us = trigger, first_us, first_us
+        next_us = asked_next(trigger, now, now)
+    elif job.flags & COALESCE:
         last_us = asked_latest(trigger, first_us, now)
         if last_us == never_us() or last_us <= first_us:
             last_us = first_us
@@ -231,6 +235,8 @@ cdef int plan_one(Plan plan, JobCore job, int64_t now, object draw) except -1:
         dispatch_us = delayed(trigger, next_us, draw)
     change.run_us = dispatch_us
     change.due_nominal_us = next_us
+    if not change.remove and trigger.skips is not None and trigger.skips.after_end:
+        change.due_nominal_us = now
     if submission.trigger is not None:
         plan.backlogs.append(submission)
     if job.flags & WATCHED:

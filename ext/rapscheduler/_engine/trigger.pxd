@@ -23,6 +23,7 @@ cdef class Skips:
     cdef readonly tuple windows    # (from_s, to_s) of a day, disjoint and in order; at least one
     cdef readonly object source    # what it was made of: for people, never asked here
     cdef double share              # of the jitter, where that is no chance; else -1
+    cdef readonly bint after_end   # the next run counts from the end of the one before (`planning`)
     cdef int64_t count
     cdef const unsigned char *bits
     cdef int64_t length

@@ -119,7 +119,9 @@ cdef inline int64_t floor_s(int64_t t_us) noexcept nogil:
 cdef class Skips:
     """The days and times of day that a schedule leaves out; see the reference twin."""
 
-    def __cinit__(self, first_day=0, days=b"", weekdays=0, windows=(), source=None, share=None):
+    def __cinit__(
+        self, first_day=0, days=b"", weekdays=0, windows=(), source=None, share=None, after_end=False
+    ):
         cdef double part
         self.first_day = exact(first_day)
         if abs(self.first_day) > 10_000_000:
@@ -133,6 +135,7 @@ cdef class Skips:
         if share is not None and not 0 <= part <= 1:
             raise ValueError(f"share={share} is no part; give a number from 0 to 1")
         self.share = part
+        self.after_end = bool(after_end)
         cdef list spans = list(windows) or [(0, DAY_S)]
         cdef int64_t end = 0
         if len(spans) > WINDOWS:

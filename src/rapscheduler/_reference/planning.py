@@ -5,6 +5,10 @@ clock, lock, store or log). Not here: third-party triggers (`rapscheduler._sched
 
 The next nominal time follows from the nominal one, so that jitter never accumulates.
 
+A trigger that counts from the end of runs (`Skips.after_end`) has one run due, whatever was missed: a chain of one, so
+that it is known when it has ended. Its job moves on as if the run ended at once, and the change says under `nominal_us`
+when it began, so before `run_at_us`; when the run ends, the job gets the right time (`_scheduling.delays`).
+
 A job whose trigger has no next time: after a run it is removed (here and `_scheduling.foreign`); added or rescheduled
 it is kept, paused, and told of (`_scheduling.never`); resumed it is removed (`_scheduling.changing`).
 """
@@ -179,9 +183,12 @@ def plan_due(jobs: Iterable[JobCore], now_us: int, draw: Callable[[], float] = _
             continue
         found_us = job.run_at_us
         submission = Submission(job, (found_us,), now_us)
-        nominal_us = _set_due_times(plan, submission)
+        after_end = job.trigger.skips is not None and job.trigger.skips.after_end
+        nominal_us = _set_one(submission) if after_end else _set_due_times(plan, submission)
         next_us = job.trigger.next_fire_us(nominal_us, now_us)
         dispatch_us = None if next_us is None else dispatch_at_us(job.trigger, next_us, draw)
+        if after_end and next_us is not None:
+            next_us = now_us
         if submission._trigger is not None:
             plan.backlogs.append(submission)
         if not _QUIET.issuperset(job._extras or ()):
@@ -189,6 +196,15 @@ def plan_due(jobs: Iterable[JobCore], now_us: int, draw: Callable[[], float] = _
         plan.submissions.append(submission)
         plan.changes.append(Change(job, found_us, dispatch_us, next_us, remove=next_us is None))
     return plan
+
+
+def _set_one(submission: Submission) -> int:
+    """Set the only run time, a chain of one; from when the next counts, were the run over at once."""
+    job = submission.job
+    first_us = job._run_us if job._nominal_us == NEVER_US else job._nominal_us
+    submission._trigger, submission._first_us = job.trigger, job._run_us
+    submission._chain_us = submission._last_us = first_us
+    return submission.found_us
 
 
 def _set_due_times(plan: Plan, submission: Submission) -> int:

@@ -80,10 +80,11 @@ class Skips:
     `days`: bit i of these bytes (little endian) says that the day `first_day + i` is left out; `weekdays` (bit 0:
     Monday) says it of all other days. `windows`: pairs of seconds of the day, `from_s <= second < to_s`, in order
     and disjoint; outside of them every day is left out (none: the whole day is in). `share`: the part of the jitter
-    that every run is late by, instead of a drawn one. `source`: what all this was made of, for people.
+    that every run is late by, instead of a drawn one. `after_end`: the next run counts from the end of the one before
+    (`planning`). `source`: what all this was made of, for people.
     """
 
-    __slots__ = ("days", "first_day", "fixed_share", "source", "weekdays", "windows")
+    __slots__ = ("after_end", "days", "first_day", "fixed_share", "source", "weekdays", "windows")
 
     fixed_share: float | None
 
@@ -95,7 +96,9 @@ class Skips:
         windows: Sequence[tuple[int, int]] = (),
         source: Any = None,
         share: float | None = None,
+        after_end: bool = False,
     ) -> None:
+        self.after_end = bool(after_end)
         if abs(index(first_day)) > 10_000_000:
             raise ValueError(f"first_day={first_day} is not within the years 1 to 9999")
         self.first_day, self.days, self.weekdays, self.source = first_day, bytes(days), weekdays & 127, source

@@ -34,6 +34,7 @@ from rapscheduler.events import (
     JobSubmissionEvent,
     SchedulerEvent,
 )
+from rapscheduler.executors._home import counts_from_end
 from rapscheduler.executors._submitting import Failures, submit_all
 from rapscheduler.jobstores.base import park_reason
 from rapscheduler.util import DEBUG, ERROR
@@ -125,6 +126,8 @@ class Batch:
                 raise
             self._park_for_want(alias, changes)
             return
+        if self._plan.backlogs:
+            submissions, changes = self._without_waiting(executor, submissions, changes)
         if self._plan.backlogs or self._claims_all:
             self._announce_backlogs(submissions, changes)
         failures = self._hand_over(executor, submissions)
@@ -177,15 +180,48 @@ class Batch:
     def _announce_backlogs(self, submissions: list[Submission], changes: list[Change]) -> None:
         several = {id(one) for one in self._plan.backlogs}
         for one, change in zip(submissions, changes, strict=True):
-            if id(one) in several:
+            if id(one) not in several:
+                continue
+            if counts_from_end(one.job):
+                from rapscheduler._scheduling import delays
+
+                delays.open_delay(self._scheduler, one, change)
+            else:
                 self._scheduler._backlogs.add(one, change)
+
+    def _without_waiting(
+        self, executor: Any, submissions: list[Submission], changes: list[Change]
+    ) -> tuple[list[Submission], list[Change]]:
+        """Leave out runs that count from the end of one which is under way, and those whose end nobody would tell."""
+        counting = {id(one) for one in self._plan.backlogs if counts_from_end(one.job)}
+        if not counting:
+            return submissions, changes
+        from rapscheduler._scheduling import delays
+
+        left: list[tuple[Submission, Change]] = []
+        for one, change in zip(submissions, changes, strict=True):
+            if id(one) not in counting:
+                left.append((one, change))
+            elif not delays.hears_of_ends(executor):
+                self._park_unrunnable(one, change, delays.untold(one.job))
+            elif self._claims_all or not self._scheduler._backlogs.counting(one.job.id, one.alias):
+                left.append((one, change))
+            else:
+                counted = self._counted.get(id(one))
+                change = change if counted is None else counted.skipped
+                self._scheduler._backlogs.moved(one, change, skipped=True)
+                self.changes.append(change)
+        return [one for one, _ in left], [change for _, change in left]
 
     def _note_backlogs(
         self, submissions: list[Submission], changes: list[Change], failures: Failures
     ) -> None:
         """Forget the backlogs that were refused; those under way learn how their jobs move on."""
         backlogs, errors = self._scheduler._backlogs, {id(one): error for one, error in failures}
+        known = backlogs.known()
         for one, change in zip(submissions, changes, strict=True):
+            if one.job.id not in known:
+                continue
             error = errors.get(id(one))
             if error is not None:
                 refused = backlogs.of(one)

@@ -14,6 +14,7 @@ from rapscheduler._scheduling import storing
 from rapscheduler._scheduling.batch import Batch
 from rapscheduler._scheduling.claims import Claim, Claims
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
+from rapscheduler.executors._home import counts_from_end
 from rapscheduler.executors._submitting import Failures
 from rapscheduler.jobstores.base import park_reason
 
@@ -89,7 +90,8 @@ class ClaimedBatch(Batch):
             return False
         try:
             with self._shelf.door:
-                refused = self._claims.claim(pairs, parks)
+                alone = {id(one) for one in self._plan.backlogs if counts_from_end(one.job)}
+                refused = self._claims.claim(pairs, parks, alone)
         except BaseException as exc:
             if ends_program(exc):
                 raise
@@ -106,7 +108,8 @@ class ClaimedBatch(Batch):
             return False  # the keeper finds out, and says so
         for one, change in pairs:
             if one.job.id in refused.busy:
-                self._skip(one)
+                if not counts_from_end(one.job):  # its next run counts from the end of this one
+                    self._skip(one)
                 self.changes.append(change)
         if refused.gone or refused.busy:
             pairs[:] = [
@@ -120,7 +123,8 @@ class ClaimedBatch(Batch):
         several = {id(one) for one in self._plan.backlogs}
         hold = self._claims.hold
         for one, change in zip(submissions, changes, strict=True):
-            self._held[id(one)] = hold(one, change, id(one) in several)
+            counts = id(one) in several and counts_from_end(one.job)
+            self._held[id(one)] = hold(one, change, id(one) in several and not counts, counts)
 
     def _note_backlogs(
         self, submissions: list[Submission], changes: list[Change], failures: Failures

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from rapscheduler._clock import steady_s
 from rapscheduler._engine.planning import Change, Submission
 from rapscheduler._instants import SECOND_US
+from rapscheduler._scheduling import delays
 from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler._serialization.rows import RowChange
 from rapscheduler.executors._home import Backlog, Backlogs
@@ -40,7 +41,7 @@ class Claim(Backlog):
     """A claimed submission. `lapsed`: it may not be begun here any more; then, and when it was closed to be put back,
     what was not begun is handed to whoever is there."""
 
-    __slots__ = ("claims", "epoch", "key", "lapsed", "several")
+    __slots__ = ("claims", "counts", "epoch", "key", "lapsed", "several")
 
     puts_back = False
 
@@ -52,9 +53,10 @@ class Claim(Backlog):
         claims: Claims,
         key: RunKey,
         several: bool,
+        counts: bool,
     ) -> None:
         super().__init__(table, submission, change)
-        self.claims, self.key, self.several = claims, key, several
+        self.claims, self.key, self.several, self.counts = claims, key, several, counts
         self.epoch = claims.me.epoch
         self.lapsed = False
         self.now_us = claims.now_us
@@ -141,8 +143,16 @@ class Claims:
         """Due jobs, which nobody else is given until they are claimed or let go."""
         return take_to_claim(self.store, self.me, now_us, limit)
 
-    def claim(self, pairs: Sequence[tuple[Submission, Change]], parks: Sequence[Change]) -> Refused | None:
-        """Write these runs as under way, and their jobs moved on. `None`: the lease is over, nothing was written."""
+    def claim(
+        self,
+        pairs: Sequence[tuple[Submission, Change]],
+        parks: Sequence[Change],
+        alone: Container[int] = (),
+    ) -> Refused | None:
+        """Write these runs as under way, and their jobs moved on. `None`: the lease is over, nothing was written.
+
+        `alone`: the `id()` of those that are not claimed while another run of their job is, however many it may have.
+        """
         count = self.scheduler._running_counts.count
         rows: list[ClaimRow] = []
         keys: list[RunKey] = []
@@ -150,6 +160,8 @@ class Claims:
             job: Any = one.job
             times = one.run_times_us
             places = _ANY if (job._extras or _NONE).get("overlap") == "allow" else job.max_instances
+            if id(one) in alone:
+                places = 1
             rows.append(ClaimRow(row_change(change), times[0], times[-1], places - count(job.id)))
             keys.append((job.id, times[0]))
         under_way = self._under_way
@@ -168,10 +180,10 @@ class Claims:
                     under_way.pop(key, None)
         return refused
 
-    def hold(self, one: Submission, change: Change, several: bool = False) -> Claim:
+    def hold(self, one: Submission, change: Change, several: bool = False, counts: bool = False) -> Claim:
         """A claimed run is about to be handed over."""
         table, job = self.scheduler._backlogs, one.job
-        claim = Claim(table, one, change, self, (job.id, next(iter(one.times_us()))), several)
+        claim = Claim(table, one, change, self, (job.id, next(iter(one.times_us()))), several, counts)
         self._under_way[claim.key] = claim
         table.put(claim)
         return claim
@@ -207,6 +219,8 @@ class Claims:
         if self._under_way.get(key) is not claim:
             return  # told already, or taken over by others
         self._progressed.pop(key, None)
+        if claim.begun and claim.counts:
+            delays.note(self.scheduler, self.alias, key[0], self.now_us(), claim.expected_us)
         left = next(claim.left(), None) if claim.kept or claim.lapsed else None
         if left is None:
             self._ended_now += 1

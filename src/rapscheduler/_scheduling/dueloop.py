@@ -147,7 +147,14 @@ class DueLoop:
         if scheduler._backlogs.waiting:
             scheduler._backlogs.waiting.begin()
         shelves = scheduler._shelves.all()
-        if len(shelves) == 1 and shelves[0].is_settled() and not debug and rules_version() == self._rules:
+        moves = scheduler._backlogs.ends
+        if (
+            len(shelves) == 1
+            and shelves[0].is_settled()
+            and not debug
+            and not moves
+            and rules_version() == self._rules
+        ):
             far_us = scheduler._desk.earliest()
             if far_us is None or (far_us is not ELSEWHERE and far_us > now_us):  # nothing is due
                 self.figures.passes += 1
@@ -174,6 +181,10 @@ class DueLoop:
         for shelf in shelves:
             shelf.took = False
             shelf.look()
+        if scheduler._backlogs.ends:
+            from rapscheduler._scheduling import delays  # few jobs count from the end of their runs
+
+            delays.move_on(scheduler, shelves)
         end_s = monotonic() + self._slice_s
         while active and self._is_open():
             active = tuple(shelf for shelf in active if self._one_batch(shelf, end_s))
@@ -187,7 +198,15 @@ class DueLoop:
         leadership = scheduler._leadership
         if leadership is not None and not active and self.figures.last_pass_us is not None:
             leadership.passed(self.figures.last_pass_us)
-        return 0.0 if active else self._wait_s(shelves)
+        return 0.0 if active or self._moves(shelves) else self._wait_s(shelves)
+
+    def _moves(self, shelves: tuple[Shelf, ...]) -> bool:
+        """Whether a run ended meanwhile from whose end the next one counts."""
+        if not self._scheduler._backlogs.ends:
+            return False
+        from rapscheduler._scheduling import delays
+
+        return delays.are_ready(self._scheduler, shelves)
 
     # A store that hangs, see `hangs`
 

@@ -28,6 +28,7 @@ from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler._serialization.rows import new_row
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
 from rapscheduler.events import EVENT_JOB_LOST, JobLostEvent
+from rapscheduler.executors._home import counts_from_end
 from rapscheduler.jobstores._shared import NOBODY, Look, Peer, RunKey, RunRow
 from rapscheduler.jobstores.base import park_reason
 
@@ -298,7 +299,9 @@ class Kept(Claims):
         scheduler = self.scheduler
         submission = Submission(job, list(_times(job.trigger, run)), self.now_us())
         submission.alias = self.alias
-        claim = self.hold(submission, Change(job, run.from_us), run.last_us > run.from_us)
+        claim = self.hold(
+            submission, Change(job, run.from_us), run.last_us > run.from_us, counts_from_end(job)
+        )
         claim.key = (run.job_id, run.run_us)
         self._under_way.pop((run.job_id, run.from_us), None)
         self._under_way[claim.key] = claim

@@ -38,6 +38,10 @@ SHUTDOWN = "shutdown"  # the cause of a run time that can't be made later
 def settle_last(scheduler: Scheduler, timeout_s: float | None) -> None:
     """Write what is left, store by store; a store that does not answer must not keep the program from ending."""
     wait_s = LAST_WRITE_S if timeout_s is None else min(LAST_WRITE_S, timeout_s)
+    if scheduler._backlogs.ends:
+        from rapscheduler._scheduling import delays
+
+        tried(wait_s, lambda: delays.move_on(scheduler, scheduler._shelves.all()))
     for shelf in scheduler._shelves.all():
         if shelf.hangs_since_us is not None and not _answered(shelf, wait_s):
             if shelf.writing:

@@ -347,11 +347,12 @@ def _interval_arguments(trigger: Any) -> dict[str, Any]:
 
 
 def _left_out_arguments(trigger: Any) -> dict[str, Any]:
-    """What a trigger leaves out, and how jobs are spread."""
+    """What a trigger leaves out, how jobs are spread, and what it counts from."""
     if trigger.skips is None:
         return {}
-    exclude, windows, spread, seed = trigger.skips.source
-    return _given({"exclude": exclude, "windows": list(windows) or None, "spread": spread, "seed": seed})
+    exclude, windows, spread, seed, after = trigger.skips.source
+    windows = list(windows) or None
+    return _given({"exclude": exclude, "windows": windows, "spread": spread, "seed": seed, "after": after})
 
 
 def _interval_numbers(trigger: Any) -> tuple[Any, ...] | None:

@@ -8,6 +8,7 @@ that were not begun (`_scheduling.last_writes`).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from threading import Lock, RLock
@@ -28,6 +29,11 @@ def every_event(code: int) -> bool:
     return True
 
 
+def counts_from_end(job: Any) -> bool:
+    """Whether the next run of a job counts from the end of the one before (`_scheduling.delays`)."""
+    return bool(getattr(getattr(job.trigger, "skips", None), "after_end", False))
+
+
 class Backlog:
     """One of them, from before it is submitted until its run loop has ended.
 
@@ -39,6 +45,7 @@ class Backlog:
 
     puts_back = True  # by its scheduler's last writes
     several = True  # run times; else it ends as it began, whatever becomes of its job
+    counts = False  # its job's next run counts from its end
 
     __slots__ = (
         "_table",
@@ -80,14 +87,16 @@ class Backlog:
 class Backlogs:
     """Those of a scheduler that have not ended, by job id. `closed`: those whose rest is to become due again;
     `claims`: whether single runs are among them, for their store is shared; `waiting`: the runs that wait for others to
-    end (`_scheduling.overlap`), which end as these do, if there ever were some."""
+    end (`_scheduling.overlap`), which end as these do, if there ever were some; `counts`: whether there ever were runs
+    from whose end the next one counts; `ends`: what of those has ended, for the next pass (`_scheduling.delays`)."""
 
-    claims = False
+    claims = counts = False
     waiting: Any = None
 
     def __init__(self) -> None:
         self.lock = Lock()
         self.closed: list[Backlog] = []
+        self.ends: deque[Any] = deque()
         self._open: dict[str, list[Backlog]] = {}
 
     def __bool__(self) -> bool:
@@ -164,12 +173,30 @@ class Backlogs:
             if keep:
                 self.closed += [backlog for backlog in found if backlog.puts_back]
 
+    def known(self) -> set[str]:
+        """The ids of the jobs that have any."""
+        with self.lock:
+            return set(self._open)
+
+    def counting(self, job_id: str, alias: str | None) -> bool:
+        """Whether the end of a run of this job is waited for, from which the next one counts."""
+        known = tuple(self._open.get(job_id, ()))
+        return any(backlog.counts and backlog.submission.alias == alias for backlog in known)
+
+    def lost(self, job_id: str) -> None:
+        """A run that an executor of others had is lost, and nobody says which: that whose end is waited for."""
+        for backlog in tuple(self._open.get(job_id, ())):
+            if backlog.counts:
+                backlog.begun = backlog.begun or 1
+                backlog.end()
+
     def ended(self, job_id: str, events: Sequence[Any]) -> None:
         """Runs that an executor of others made to their end, as its events tell."""
         known = tuple(self._open.get(job_id, ()))
         times_us = {us_of(event.scheduled_run_time) for event in events} if known else ()
         for backlog in known:
             if next(iter(backlog.submission.times_us())) in times_us:
+                backlog.begun = backlog.begun or 1  # nobody asked whether it may begin
                 backlog.end()
 
     def take_closed(self) -> list[Backlog]:

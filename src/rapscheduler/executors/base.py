@@ -191,7 +191,7 @@ class BaseExecutor(ABC):
     def _run_job_success(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
         """A run came to its end, whatever the job did: give its place back, and tell the events."""
         self._running.release(job_id)
-        if self._home.backlogs.claims:
+        if self._home.backlogs.claims or self._home.backlogs.counts:
             self._home.backlogs.ended(job_id, events)
         for event in events:
             self._scheduler._dispatch_event(event)
@@ -199,6 +199,8 @@ class BaseExecutor(ABC):
     def _run_job_error(self, job_id: str, exc: BaseException, traceback: TracebackType | None = None) -> None:
         """A run was lost on the way (not: the job raised): give its place back, and log it."""
         self._running.release(job_id)
+        if self._home.backlogs.counts:
+            self._home.backlogs.lost(job_id)
         self._logger.error("Error running job %s", one_line(job_id), exc_info=(type(exc), exc, traceback))
 
     def _run_lost(self, submission: Submission, exc: BaseException) -> None:

@@ -25,18 +25,18 @@ class LeavesOut:
         @property
         def jitter(self) -> float | None: ...
 
-    def _leave_out(self, exclude: Any, windows: Any, spread: Any, seed: Any) -> None:
-        """Take the arguments that say what is left out, and how jobs are spread over the jitter."""
-        if not (exclude is None and windows is None and spread is None and seed is None):
+    def _leave_out(self, exclude: Any, windows: Any, spread: Any, seed: Any, after: Any = None) -> None:
+        """Take the arguments that say what is left out, how jobs are spread, and what the next run counts from."""
+        if not (exclude is None and windows is None and spread is None and seed is None and after is None):
             from rapscheduler.triggers._skipping import skips_of
 
             if spread is not None and not self.jitter:
                 raise ValueError(f"spread={spread!r} spreads within the jitter; give jitter=600 or so, too")
-            self.skips = skips_of(exclude, windows, spread, seed)  # type: ignore[misc]  # the slot is the subclass's
+            self.skips = skips_of(exclude, windows, spread, seed, after)  # type: ignore[misc]  # the slot is the subclass's
 
-    def _left_out(self) -> tuple[Any, Any, Any, Any]:
+    def _left_out(self) -> tuple[Any, Any, Any, Any, Any]:
         """The arguments of `_leave_out` as they are."""
-        return (None, (), None, None) if self.skips is None else self.skips.source
+        return (None, (), None, None, None) if self.skips is None else self.skips.source
 
     @property
     def exclude(self) -> Any:
@@ -45,8 +45,8 @@ class LeavesOut:
 
     @exclude.setter
     def exclude(self, value: Any) -> None:
-        _, windows, spread, seed = self._left_out()
-        self._leave_out(() if value is None else value, windows, spread, seed)
+        _, windows, spread, seed, after = self._left_out()
+        self._leave_out(() if value is None else value, windows, spread, seed, after)
 
     @property
     def windows(self) -> tuple[str, ...]:
@@ -56,8 +56,8 @@ class LeavesOut:
 
     @windows.setter
     def windows(self, value: Any) -> None:
-        exclude, _, spread, seed = self._left_out()
-        self._leave_out(exclude, value or (), spread, seed)
+        exclude, _, spread, seed, after = self._left_out()
+        self._leave_out(exclude, value or (), spread, seed, after)
 
     @property
     def spread(self) -> str | None:
@@ -102,4 +102,4 @@ def left_out_state(trigger: LeavesOut) -> dict[str, Any]:
 
 def take_left_out(trigger: LeavesOut, state: dict[str, Any]) -> None:
     """Take from a state what is left out."""
-    trigger._leave_out(*map(state.get, ("exclude", "windows", "spread", "seed")))
+    trigger._leave_out(*map(state.get, ("exclude", "windows", "spread", "seed", "after")))

@@ -41,6 +41,15 @@ def clock_of(trigger: Any) -> ZoneTable:
     return zone_table(zone)
 
 
+def refuse_after_end(name: str, index: int, trigger: Any) -> None:
+    """ValueError: this part of a combination counts from the end of runs."""
+    if getattr(getattr(trigger, "skips", None), "after_end", False):
+        raise ValueError(
+            f"triggers[{index}] counts from the end of runs, which are not its own in a {name}; leave its after= out, "
+            "or give it to a job of its own"
+        )
+
+
 class LeavesOpen(LeavesOut):
     """A combination that may leave out days and times of day."""
 
@@ -102,6 +111,6 @@ class LeavesOpen(LeavesOut):
                 setattr(made, name, getattr(self, name))
         if hasattr(self, "__dict__"):
             vars(made).update(vars(self))
-        exclude, windows, spread, _ = self._left_out()
+        exclude, windows, spread, _, _ = self._left_out()
         made._leave_out(exclude, windows, spread, seed)
         return made

@@ -1,4 +1,4 @@
-"""`exclude=`, `windows=` and `spread=` of a trigger: arguments in, what the engine skips out.
+"""`exclude=`, `windows=`, `spread=` and `after=` of a trigger: arguments in, what the engine skips out.
 
 Here: reading these arguments, their written forms and words. Not here: sets of days (`calendars`), the search
 (`Skips` in `_engine.trigger`).
@@ -25,9 +25,12 @@ class Source(NamedTuple):
     windows: tuple[str, ...] = ()
     spread: str | None = None
     seed: str | None = None
+    after: str | None = None
 
 
-def skips_of(exclude: Any, windows: Any, spread: Any = None, seed: Any = None) -> Skips | None:
+def skips_of(
+    exclude: Any, windows: Any, spread: Any = None, seed: Any = None, after: Any = None
+) -> Skips | None:
     """What is to be left out; None: nothing. ValueError, TypeError: an argument makes no sense."""
     left_out = None if exclude is None or (not isinstance(exclude, Days) and not exclude) else days(exclude)
     if spread not in (None, "hash"):
@@ -36,7 +39,11 @@ def skips_of(exclude: Any, windows: Any, spread: Any = None, seed: Any = None) -
         raise TypeError(
             f"seed={seed!r} is not a text; give what the delay is drawn from, such as the job's id"
         )
-    source = Source(left_out, _texts(windows), spread, seed)
+    if after not in (None, "end"):
+        raise ValueError(
+            f"after={after!r} is not known; give 'end' to count from the end of each run, or None"
+        )
+    source = Source(left_out, _texts(windows), spread, seed, after)
     return _made(source) if source != Source() else None
 
 
@@ -46,7 +53,7 @@ def _made(source: Source) -> Skips:
     share = None
     if source.spread is not None and source.seed is not None:
         share = crc32(source.seed.encode("utf-8", "surrogatepass")) / 2**32
-    return Skips(FIRST_DAY, bits, weekdays, _seconds(source.windows), source, share)
+    return Skips(FIRST_DAY, bits, weekdays, _seconds(source.windows), source, share, source.after is not None)
 
 
 def for_job(trigger: Any, job_id: str) -> Any:
@@ -66,6 +73,7 @@ def state_of_skips(trigger: Any) -> dict[str, Any]:
         "windows": list(source.windows) or None,
         "spread": source.spread,
         "seed": source.seed,
+        "after": source.after,
     }
     if source.exclude is not None:
         state["exclude"] = source.exclude
@@ -82,6 +90,8 @@ def options_text(skips: Skips | None) -> list[str]:
         options.append(f"windows={list(source.windows)!r}")
     if source.spread is not None:
         options.append(f"spread={source.spread!r}")
+    if source.after is not None:
+        options.append(f"after={source.after!r}")
     return options
 
 

@@ -30,7 +30,7 @@ from rapscheduler.triggers._left_out import (
     left_out_text,
     take_left_out,
 )
-from rapscheduler.triggers._open_times import LeavesOpen, clock_of
+from rapscheduler.triggers._open_times import LeavesOpen, clock_of, refuse_after_end
 from rapscheduler.triggers._words import jitter_text, zone_text
 from rapscheduler.triggers.base import BaseTrigger, _instant_us, _moment, kernel_of, previous_by_bisection
 from rapscheduler.util import obj_to_ref, ref_to_obj
@@ -142,6 +142,7 @@ class BaseCombiningTrigger(LeavesOpen, BaseTrigger):
                 raise TypeError(
                     f"triggers[{index}] is {trigger!r}, not a trigger; give objects such as CronTrigger(hour=2)"
                 )
+            refuse_after_end(type(self).__name__, index, trigger)
         self.jitter = jitter
         self._leave_out(exclude, windows, spread, seed)
         if self._leaving() is not None:

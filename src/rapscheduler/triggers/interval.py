@@ -23,7 +23,7 @@ from rapscheduler.triggers._kernel import (
 )
 from rapscheduler.triggers._left_out import left_out_options, left_out_state, left_out_text, take_left_out
 from rapscheduler.triggers._words import duration_text, jitter_text
-from rapscheduler.triggers.base import BaseTrigger, or_never
+from rapscheduler.triggers.base import BaseTrigger, kernel_of, or_never
 from rapscheduler.util import astimezone, convert_to_datetime, datetime_repr, elsewhere
 
 __all__ = (
@@ -70,6 +70,8 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
     :param end_date: latest instant to fire at (inclusive)
     :param timezone: tzinfo or name of a zone (default: that of the start or end date, else the system's)
     :param jitter: delay each fire time by a random 0 to ``jitter`` seconds
+    :param after: ``"end"``: the next run comes so much time after the end of the one before, however long that took
+        (a fixed delay; the grid then only says when the first run is)
     :param exclude: days that are left out, as ``calendars.days()`` takes them: ``["sat", "sun", "2026-12-24"]``
     :param windows: the parts of a day in which it fires, such as ``["08:00-18:00"]`` (the end is not in it)
     :param spread: ``"hash"``: each job is late within the jitter by an amount that follows from its id
@@ -94,6 +96,7 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         timezone: tzinfo | str | None = None,
         jitter: float | None = None,
         *,
+        after: Literal["end"] | None = None,
         exclude: Any = None,
         windows: Any = None,
         spread: Literal["hash"] | None = None,
@@ -116,7 +119,12 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
             end_date,
             jitter,
         )
-        self._leave_out(exclude, windows, spread, seed)
+        self._leave_out(exclude, windows, spread, seed, after)
+        if after is not None and kernel_of(self) is None:
+            raise ValueError(
+                f"after={after!r}: {type(self).__name__} says by its own get_next_fire_time() or _apply_jitter() when "
+                "the next run is; leave after= out, or these methods"
+            )
 
     def _begin(
         self, interval: timedelta, zone: ZoneTable, start_date: Any, end_date: Any, jitter: float | None
@@ -208,11 +216,20 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
     def end_date(self, value: Any) -> None:
         self._change(end_date=value)
 
+    @property
+    def after(self) -> str | None:
+        """``"end"``: it counts from the end of each run; None: from run time to run time."""
+        after: str | None = self._left_out()[4]
+        return after
+
     def explain(self, start: datetime | None = None) -> str:
         """Say in plain words when this trigger fires."""
         until = "" if self.end_date is None else f" until {datetime_repr(self.end_date)}"
-        every = f"every {duration_text(self.interval)} of elapsed time"
-        text = f"{every}, from {datetime_repr(self.start_date)} on{until}"
+        length, first = duration_text(self.interval), datetime_repr(self.start_date)
+        if self.after is None:
+            text = f"every {length} of elapsed time, from {first} on{until}"
+        else:
+            text = f"{length} after the end of each run, the first at {first}{until}"
         text += jitter_text(self.jitter) + left_out_text(self)
         return or_never(self, text, start)
 
@@ -236,7 +253,7 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         take_left_out(self, state)
 
     def __str__(self) -> str:
-        return f"interval[{self.interval}]"
+        return f"interval[{self.interval}{' after each run' if self.after else ''}]"
 
     def __repr__(self) -> str:
         options = [f"interval={self.interval!r}", f"start_date={datetime_repr(self.start_date)!r}"]

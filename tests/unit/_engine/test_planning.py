@@ -143,6 +143,37 @@ def test_times_that_are_walked_are_those_of_the_trigger(engine: Any, make: Any) 
     assert times_us == (12 * S, 20 * S, 30 * S) and next_us == 40 * S
 
 
+@pytest.mark.parametrize("coalesce", [True, False])
+@pytest.mark.parametrize("now_s", [100, 103, 1234])
+def test_after_the_end_one_run_is_due_and_the_next_counts_from_now(
+    engine: Any, make: Any, coalesce: bool, now_s: int
+) -> None:
+    trigger = make.interval(10)
+    trigger.skips = engine.trigger.Skips(after_end=True)
+    job = make.job(trigger, 100 * S, coalesce=coalesce)
+    plan = engine.planning.plan_due([job], now_s * S)
+    # it began now, which its time of then says
+    assert outcome(plan) == [((100 * S,), 100 * S, (now_s + 10) * S, now_s * S, False)]
+    assert plan.backlogs == plan.submissions and not plan.skipped  # so that its end is known
+    assert [one.run_time(0, 100 * S) for one in plan.submissions] == [at(100 * S)]
+    job.run_at_us, job.nominal_us = (now_s + 10) * S, now_s * S  # that time comes
+    again = engine.planning.plan_due([job], (now_s + 12) * S)
+    assert outcome(again) == [
+        (((now_s + 10) * S,), (now_s + 10) * S, (now_s + 22) * S, (now_s + 12) * S, False)
+    ]
+
+
+def test_after_the_end_the_last_run_is_that_before_the_end_of_the_trigger(engine: Any, make: Any) -> None:
+    trigger = make.interval(10, end_us=112 * S)
+    trigger.skips = engine.trigger.Skips(after_end=True)
+    assert not engine.trigger.Skips().after_end and trigger.skips.after_end
+    job = make.job(trigger, 100 * S)
+    assert outcome(engine.planning.plan_due([job], 102 * S)) == [
+        ((100 * S,), 100 * S, 112 * S, 102 * S, False)
+    ]
+    assert outcome(engine.planning.plan_due([job], 103 * S)) == [((100 * S,), 100 * S, None, None, True)]
+
+
 def test_jitter_delays_the_dispatch_and_never_the_grid(engine: Any, make: Any) -> None:
     draws = iter([0.0, 0.5, 0.999999, 0.25])
     job = make.job(make.interval(10, jitter_us=4 * S), 0, 0)
