@@ -43,12 +43,14 @@ class CeleryWorkers:
         self.app = app_of(broker, self.queue)
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def begin(self, pool: str = "threads") -> subprocess.Popen[bytes]:
+    def begin(self, pool: str = "threads", control: bool = False) -> subprocess.Popen[bytes]:
+        """`control`: it takes commands, such as `cancel_run()` sends."""
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT))),
             "RAPSCHEDULER_TEST_BROKER": self.broker,
             "RAPSCHEDULER_TEST_QUEUE": self.queue,
+            **({"RAPSCHEDULER_TEST_CONTROL": "1"} if control else {}),
         }
         command = [sys.executable, "-m", "celery", "-A", "tests.engines.worker_app", "worker", "-P", pool]
         command += ["-c", "4" if pool == "threads" else "1", "--without-mingle", "--without-gossip"]

@@ -29,7 +29,9 @@ def who() -> list[Any]:
     return [run.id, run.job_id, run.scheduled_time, run.attempt, os.getpid()]
 
 
-async def coroutine(seconds: float) -> str:
+async def coroutine(seconds: float, folder: str | None = None) -> str:
+    if folder is not None:
+        note(folder, "began")
     await asyncio.sleep(seconds)
     return "awaited"
 

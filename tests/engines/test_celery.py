@@ -15,29 +15,13 @@ from tests.engines.conftest import ROOT, CeleryWorkers, until
 from tests.engines.worker_app import app_of
 from tests.faults.proxy import Proxy
 
-from rapscheduler.errors import LostRunError
+from rapscheduler.errors import LostRunError, RunCancelledError
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_SUBMITTED
 from rapscheduler.executors.celery import CeleryExecutor
 from rapscheduler.schedulers.background import BackgroundScheduler
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults, pytest.mark.timeout(180)]
 ENDS = (EVENT_JOB_EXECUTED, EVENT_JOB_ERROR)
-
-
-class Restartable(Proxy):
-    """A broker that can be down: everything is cut, and nobody comes in until it is up."""
-
-    down = False
-
-    def _refused(self) -> bool:
-        return self.down
-
-    def stop(self) -> None:
-        self.down = True
-        self._cut()
-
-    def start(self) -> None:
-        self.down = False
 
 
 @pytest.fixture(scope="module", params=["rabbitmq", "redis"])
@@ -47,7 +31,7 @@ def direct(request, server_url):
 
 @pytest.fixture(scope="module")
 def broker(direct):
-    proxy = Restartable("127.0.0.1", 5672 if direct.startswith("amqp") else 6379)
+    proxy = Proxy("127.0.0.1", 5672 if direct.startswith("amqp") else 6379)
     yield proxy
     proxy.close()
 
@@ -116,12 +100,12 @@ def test_a_broker_that_restarts_during_a_run(cut_off, broker, schedule, folder, 
     scheduler, told = schedule(cut_off.executor(lost_after=60))
     scheduler.add_job(jobs.hold, args=[str(folder)], id="hold")
     until((folder / "began").exists)
-    broker.stop()
+    broker.cut()
     (folder / "go").touch()  # it ends while nobody can say so
     scheduler.add_job(jobs.add, args=[1], id="add")
     until(lambda: "still due, trying again" in caplog.text)
     assert told.of("add", EVENT_JOB_SUBMITTED) == []
-    broker.start()
+    broker.heal()
     assert told.wait("hold", *ENDS).retval == "held"
     assert told.wait("add", *ENDS).retval == [1, None]
     assert len(told.of("hold", *ENDS)) == len(told.of("add", *ENDS)) == 1
@@ -142,11 +126,11 @@ def test_shutdown_does_not_wait_for_a_broker_that_is_gone(cut_off, broker, sched
     scheduler, told = schedule(cut_off.executor())
     scheduler.add_job(jobs.hold, args=[str(folder)], id="hold")
     until((folder / "began").exists)
-    broker.stop()
+    broker.cut()
     scheduler.shutdown(timeout=0.2)
     assert isinstance(told.wait("hold", *ENDS).exception, LostRunError)
     until(lambda: not [one for one in threading.enumerate() if one.name == "rapscheduler-celery"])
-    broker.start()
+    broker.heal()
 
 
 def test_a_run_that_nobody_takes_expires(workers, schedule, folder):
@@ -174,6 +158,19 @@ def test_a_run_that_is_revoked(workers, schedule):
     executor._hear("{")
     executor._hear(None)
     assert len(told.of("add", *ENDS)) == 1
+
+
+def test_a_run_whose_process_may_be_ended_is_cancelled(workers, schedule, folder):
+    """A function that looks at nothing; the process of the pool ends, another takes its place."""
+    workers.begin("prefork", control=True)
+    scheduler, _ = schedule(workers.executor(terminate=True))
+    run = scheduler.add_job(jobs.hold, "interval", hours=1, args=[str(folder)], id="hold").run()
+    until((folder / "began").exists)
+    assert scheduler.cancel_run(run.id)
+    until(lambda: run.is_over)
+    assert run.state == "cancelled"
+    assert isinstance(run.exception, RunCancelledError)
+    assert scheduler.add_job(jobs.add, "interval", hours=1, args=[1], id="next").run().result(60) == [1, None]
 
 
 def test_nothing_is_left_at_the_broker(cut_off, schedule):

@@ -16,6 +16,7 @@ from rapscheduler.errors import (
     DecodeError,
     LostRunError,
     LostValueError,
+    RunCancelledError,
     RunTimeoutError,
 )
 from rapscheduler.events import (
@@ -37,7 +38,7 @@ def workers(request, tmp_path_factory):
     else:
         url = request.getfixturevalue("server_url")(request.param)
         workers = CeleryWorkers(url, tmp_path_factory.mktemp("celery") / "log")
-        workers.begin()
+        workers.begin(control=True)
     yield workers
     workers.stop()
 
@@ -139,6 +140,41 @@ def test_a_run_that_takes_too_long(workers, schedule, folder):
         assert isinstance(told.wait(job_id, EVENT_JOB_EXECUTED, EVENT_JOB_ERROR).exception, RunTimeoutError)
     until(lambda: len(scheduler._running_counts) == 0)  # the thread was let go too
     assert len(told.of("thread", EVENT_JOB_EXECUTED, EVENT_JOB_ERROR)) == 1
+
+
+def test_a_run_under_way_that_is_cancelled(workers, schedule, folder):
+    """A function finds it in `current_run()`; a coroutine is interrupted."""
+    scheduler, told = schedule(workers.executor())
+    for func, args in ((jobs.hold_checked, [folder]), (jobs.coroutine, [60, folder])):
+        run = scheduler.add_job(func, "interval", hours=1, args=args, id=func.__name__).run()
+        until(Path(folder, "began").exists)
+        assert scheduler.cancel_run(run.id)
+        until(lambda: run.is_over)  # noqa: B023
+        assert (run.state, run.reason) == ("cancelled", "cancelled by cancel_run()")
+        assert isinstance(told.wait(func.__name__, EVENT_JOB_ERROR).exception, RunCancelledError)
+        Path(folder, "began").unlink()
+    until(lambda: len(scheduler._running_counts) == 0)
+    assert not scheduler.cancel_run(run.id)
+
+
+def test_a_run_that_waits_is_cancelled_and_not_begun(workers, schedule, folder):
+    scheduler, told = schedule(workers.executor())
+    held = [
+        scheduler.add_job(jobs.hold, "interval", hours=1, args=[folder], id=f"hold{n}").run()
+        for n in range(4)
+    ]
+    until(lambda: Path(folder, "began").exists() and len(Path(folder, "began").read_text().split()) == 4)
+    waits = scheduler.add_job(jobs.note, "interval", hours=1, args=[folder, "made"], id="waits").run()
+    assert scheduler.cancel_run(waits.id)
+    Path(folder, "go").touch()
+    assert [run.result(60) for run in held] == ["held"] * 4
+    until(lambda: waits.is_over)
+    assert waits.state == "cancelled"
+    assert isinstance(told.wait("waits", EVENT_JOB_ERROR).exception, RunCancelledError)
+    after = scheduler.add_job(jobs.add, "interval", hours=1, args=[1], id="after").run()
+    assert after.result(60) == [1, None]
+    assert not Path(folder, "made").exists()
+    until(lambda: len(scheduler._running_counts) == 0)
 
 
 def test_the_runs_of_a_backlog_come_one_after_another(workers, schedule):

@@ -36,7 +36,7 @@ def test_a_worker_that_is_killed(workers, schedule, tmp_path):
     scheduler.modify_job("kill", next_run_time=datetime.now(timezone.utc))
     error = told.wait("kill", *ENDS).exception
     assert isinstance(error, LostRunError)
-    assert "the worker that began it is gone" in str(error)
+    assert "by a worker that is gone" in str(error)
     until(lambda: len(scheduler._running_counts) == 0)
     assert len((tmp_path / "began").read_text().split()) == 1
     scheduler.add_job(jobs.add, args=[1], id="add")

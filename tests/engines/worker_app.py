@@ -13,7 +13,7 @@ def app_of(broker: str, queue: str) -> Celery:
     app = Celery("tests", broker=broker)
     app.conf.update(
         task_default_queue=queue,
-        worker_enable_remote_control=False,  # no queues of its own
+        worker_enable_remote_control="RAPSCHEDULER_TEST_CONTROL" in os.environ,  # else no queues of its own
         broker_connection_retry_on_startup=True,
         broker_connection_timeout=2,
         worker_enable_prefetch_count_reduction=False,  # with it, threads of 5.7 speak on one connection after a cut

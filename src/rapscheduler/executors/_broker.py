@@ -18,6 +18,7 @@ from typing import Any
 ANSWER_S = 10.0  # for the broker, to one message
 KEPT_S = 86400.0  # answers that nobody takes, for their scheduler died
 TASK = "rapscheduler.run"
+END = "rapscheduler_end"  # the command to workers that ends a run
 
 _of_parents: list[Any] = []  # connections that a forked child has inherited
 

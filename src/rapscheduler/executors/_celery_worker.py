@@ -23,8 +23,8 @@ from typing import Any
 
 from rapscheduler._quoting import said
 from rapscheduler._serialization.callables import CallableRule
-from rapscheduler.executors._broker import TASK, Sender
-from rapscheduler.executors._wire import Order, dumps, loads
+from rapscheduler.executors._broker import END, TASK, Sender
+from rapscheduler.executors._wire import Order, dumps, end_here, loads
 
 PATIENCE_S = 60.0  # for a broker that restarts while a result waits to be sent
 _KNOWN = 10_000  # ids of runs that a process remembers
@@ -78,7 +78,10 @@ class Worker:
     """What the task does, in each process of a worker. `_known`: runs that were taken up here, the latest."""
 
     def __init__(self, app: Any, rule: CallableRule) -> None:
+        from celery.worker.state import revoked
+
         self.rule = rule
+        self._revoked = revoked  # ids; Celery itself does not look once its pool has the task
         self.sender = Sender(app)
         self._pulse = Pulse(self.sender)
         self._lock = threading.Lock()
@@ -95,6 +98,9 @@ class Worker:
             return
         if not self._is_new(run_id):
             _logger.warning("Run %s of job %r came twice; it is made once", run_id, order.id)
+            return
+        if run_id in self._revoked:
+            self._tell(queue, dumps({"kind": "lost", "id": run_id, "reason": "it was revoked"}))
             return
         self._pulse.begin(run_id, queue, alive_s)
         try:
@@ -131,6 +137,11 @@ class Worker:
             _logger.warning("Could not tell that a run is lost: %s", said(exc))
 
 
+def _end(state: Any, run_id: str, **ignored: Any) -> None:
+    """Celery's command: a run that this process makes (in a pool that has no others) is to end."""
+    end_here(run_id)
+
+
 def install(app: Any, *, allowed_callables: Iterable[str] | None) -> Any:
     """Register the one task that makes the runs of every `CeleryExecutor`; to be called where the workers' app is made.
 
@@ -140,7 +151,9 @@ def install(app: Any, *, allowed_callables: Iterable[str] | None) -> Any:
     :return: the task
     """
     from celery import signals
+    from celery.worker.control import control_command
 
+    control_command(name=END, args=[("run_id", str)])(_end)
     worker = Worker(app, CallableRule(allowed_callables))
 
     def run(self: Any, text: str) -> None:

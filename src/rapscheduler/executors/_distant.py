@@ -14,14 +14,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from time import monotonic
 from typing import Any
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler._quoting import one_line, said
-from rapscheduler._runs import Run, new_run_id
+from rapscheduler._runs import CANCELLED, LOST, Run, new_run_id
 from rapscheduler._serialization.codec import MAX_BYTES
-from rapscheduler.errors import LostRunError, UnrunnableJobError
+from rapscheduler.errors import LostRunError, RunCancelledError, UnrunnableJobError
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
 from rapscheduler.executors._tracked import state_after, told_after
 from rapscheduler.executors._unfinished import Unfinished
@@ -101,6 +102,11 @@ class DistantExecutor(BaseExecutor):
     def _drop(self, run_id: str) -> None:
         """Nobody waits for this run any more."""
 
+    @abstractmethod
+    def _revoke(self, errand: Errand) -> None:
+        """A run was cancelled: have it not begun, or told to end where it is made. Its end, or that it is lost, is
+        heard of as of any other. Whatever is raised: that did not get there."""
+
     # What goes
 
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
@@ -162,12 +168,31 @@ class DistantExecutor(BaseExecutor):
             )
         errand.begun, errand.text, errand.sent_s = False, text, monotonic()
         self._errands[errand.id] = errand  # first: the answer may be faster
+        if run is not None:
+            run.stop = partial(self._stop_run, errand.id)
         try:
             self._send(errand, text)
         except BaseException as exc:
             if self._errands.pop(errand.id, None) is not None:
                 raise
             self._logger.warning("A run went to %s although sending it failed: %s", self._engine, said(exc))
+        if run is not None and run.cancelled:  # in between
+            self._stop_run(run.id)
+
+    def _stop_run(self, run_id: str) -> None:
+        """Somebody cancels a run that is away."""
+        errand = self._errands.get(run_id)
+        if errand is None:
+            return
+        try:
+            self._revoke(errand)
+        except Exception as exc:
+            self._logger.warning(
+                "%s could not be told that run %s is cancelled: %s -- its end is waited for",
+                self._engine,
+                run_id,
+                said(exc),
+            )
 
     # What comes back
 
@@ -192,6 +217,8 @@ class DistantExecutor(BaseExecutor):
             return  # nobody waits for it any more
         if kind == "begun":
             errand.begun, errand.heard_s, errand.who = True, now_s, str(said_["who"])
+            if errand.run is not None and errand.run.cancelled:  # before that was known there
+                self._stop_run(errand.id)
         elif kind == "overdue":
             errand.heard_s = now_s
             self._note_overdue(errand, said_["reason"])
@@ -221,7 +248,10 @@ class DistantExecutor(BaseExecutor):
             job = errand.job
             if ended["overdue"] is not None:  # that message may be on its way yet
                 self._note_overdue(errand, ended["overdue"])
-            event = event_of(ended, job.id, errand.submission.alias, errand.run_time, errand.run)
+            run = errand.run
+            event = event_of(ended, job.id, errand.submission.alias, errand.run_time, run)
+            if run is not None and run.cancelled and isinstance(event.exception, SystemExit):
+                event.exception = RunCancelledError(f"run {run.id} of job {job.id!r} was cancelled")
         except Exception as exc:
             event = self._error_event(errand, exc, "")
         self._go_on(errand, self._closed_run(errand, event))
@@ -232,10 +262,14 @@ class DistantExecutor(BaseExecutor):
         if errand is None:
             return
         self._drop(run_id)
-        job = errand.job
-        exc = LostRunError(f"run {run_id} of job {job.id!r} was lost at {self._engine}: {why}")
+        job, run = errand.job, errand.run
+        exc: Exception = LostRunError(f"run {run_id} of job {job.id!r} was lost at {self._engine}: {why}")
+        state = LOST
+        if run is not None and run.cancelled:
+            exc = RunCancelledError(f"run {run_id} of job {job.id!r} was cancelled at {self._engine}: {why}")
+            state = CANCELLED
         event = self._error_event(errand, exc, "")
-        self._go_on(errand, self._closed_run(errand, event, "lost"), go_on)
+        self._go_on(errand, self._closed_run(errand, event, state), go_on)
 
     def _error_event(self, errand: Errand, exc: BaseException, traceback: str) -> JobExecutionEvent:
         event = JobExecutionEvent(
@@ -263,14 +297,14 @@ class DistantExecutor(BaseExecutor):
             tracker, run = self._home.watched.after_failure(errand.submission, errand.run_us[errand.i], exc)
         if run is None:
             return [event]
-        errand.run = None
+        errand.run = run.stop = None
         if event.code == EVENT_JOB_MISSED:
             run.reason = f"{event.lateness_s or 0.0:g} s late ({event.cause})"
             told = tracker.close(run, "missed")
         elif exc is None:
             told = tracker.close(run, "done", event.retval)
         else:
-            if state:
+            if state == LOST:
                 run.reason = said(exc)
             told = tracker.close(run, state or state_after(run, exc), exc=exc)
         if not told:

@@ -42,6 +42,8 @@ VERSION = 1
 Document = dict[str, Any]
 Tell = Callable[[str], None]
 
+_under_way: dict[str, Run] = {}  # runs that this process makes for others, by id
+
 _CODES = {"executed": EVENT_JOB_EXECUTED, "error": EVENT_JOB_ERROR, "missed": EVENT_JOB_MISSED}
 _NAMES = {code: name for name, code in _CODES.items()}
 
@@ -144,7 +146,10 @@ class Order:
         watched = Watched(lambda: away)
         watched.every = True
         try:
-            (event,) = drive(run_loop(submission, logger, watched=watched))
+            try:
+                (event,) = drive(run_loop(submission, logger, watched=watched))
+            finally:
+                _under_way.pop(self.passport.id, None)
         except BaseException as exc:  # not the job's own: a log handler, or a bug of ours
             event = JobExecutionEvent(
                 EVENT_JOB_ERROR, self.id, self.alias, submission.run_times[0], exception=exc
@@ -175,6 +180,19 @@ class Order:
         return ended
 
 
+def end_here(run_id: str) -> bool:
+    """Let a run end that this process makes, as far as that is possible (a coroutine is interrupted, `current_run()` of
+    a thread says so); whether it makes it. From any thread."""
+    run = _under_way.get(run_id)
+    if run is None:
+        return False
+    run.cancelled, run.reason = True, "cancelled by cancel_run()"
+    stop = run.stop
+    if stop is not None:
+        stop()
+    return True
+
+
 class _Away(Travelled):
     """The run, in the process where its call is made. `late`: why it is told as over although its thread goes on."""
 
@@ -185,6 +203,7 @@ class _Away(Travelled):
 
     def begin(self, run: Run) -> bool:
         super().begin(run)
+        _under_way[run.id] = run
         self._tell(dumps({"kind": "begun", "id": run.id, "who": run.who}))
         return True
 

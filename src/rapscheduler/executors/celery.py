@@ -17,10 +17,10 @@ from typing import Any
 from uuid import uuid4
 
 from rapscheduler._quoting import said
-from rapscheduler.executors._broker import ANSWER_S, TASK, Sender, answers_queue
+from rapscheduler.executors._broker import ANSWER_S, END, TASK, Sender, answers_queue
 from rapscheduler.executors._celery_worker import install
 from rapscheduler.executors._distant import DistantExecutor, Errand
-from rapscheduler.util import ref_to_obj
+from rapscheduler.util import asbool, ref_to_obj
 
 try:
     from celery import Celery
@@ -47,6 +47,8 @@ class CeleryExecutor(DistantExecutor):
     :param result_timeout: how many seconds after it was sent the end of a run is waited for, the time in the queue
         included; a worker that comes to it later leaves it (`None`: as long as it takes)
     :param lost_after: how many seconds a worker with a run under way may not be heard of
+    :param terminate: whether `cancel_run()` ends the process of a prefork pool that makes the run (SIGTERM). Celery
+        warns that it may have gone on to another task by then: for workers that make nothing but such runs
     """
 
     takes_any_thread = True
@@ -59,6 +61,7 @@ class CeleryExecutor(DistantExecutor):
         queue: str | None = None,
         result_timeout: float | None = None,
         lost_after: float = 30,
+        terminate: bool = False,
     ) -> None:
         super().__init__(result_timeout, lost_after)
         if self._lost_after_s is None:
@@ -69,7 +72,7 @@ class CeleryExecutor(DistantExecutor):
             raise TypeError(
                 f"app={app!r} is no Celery app; give the app, or a text such as 'myapp.worker:app'"
             )
-        self._app, self._queue = app, queue
+        self._app, self._queue, self._terminates = app, queue, asbool(terminate)
         self._sender, self._answers = self._new_line()
         self._down_until_s, self._down_why = 0.0, ""
         self._thread: threading.Thread | None = None
@@ -104,6 +107,18 @@ class CeleryExecutor(DistantExecutor):
         except Exception as exc:
             self._down_why, self._down_until_s = said(exc), monotonic() + _PAUSE_S
             raise
+
+    def _revoke(self, errand: Errand) -> None:
+        ends_process = {"terminate": True, "signal": "SIGTERM"} if self._terminates and errand.begun else {}
+
+        def publish(producer: Any) -> None:
+            channel = producer.channel
+            there = {"connection": channel.connection.client, "channel": channel}
+            self._app.control.revoke(errand.id, **ends_process, **there)
+            if errand.begun:
+                self._app.control.broadcast(END, arguments={"run_id": errand.id}, **there)
+
+        self._sender.send(publish)
 
     def _cure_of_silence(self) -> str:
         queue = "the app's queues" if self._queue is None else f"queue {self._queue!r}"

@@ -6,8 +6,9 @@ call is made (`_wire`).
 A run is one task, never shared with another (`pure=False`, a key of its own). Dask makes a task again when its worker
 died, or when its worker dies before the result was fetched; a run must not be made again behind the back of
 `max_instances`, so its first call raises a flag at Dask's scheduler (a `distributed.Event`), and a second one ends at
-it, as lost. The flag is taken down when the end was heard of. Dask's own thread for callbacks tells of ends. Where jobs
-have a ``timeout``, or the executor a `result_timeout`, one thread of ours looks for what is overdue.
+it, as lost. So does a run that was cancelled before it began, for then the flag is raised by us; one that a worker
+makes is told there to end. The flag is taken down when the end was heard of. Dask's own thread for callbacks tells of
+ends. Where jobs have a ``timeout``, or the executor a `result_timeout`, one thread of ours looks for what is overdue.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from uuid import uuid4
 from rapscheduler._quoting import said
 from rapscheduler._serialization.callables import CallableRule
 from rapscheduler.executors._distant import DistantExecutor, Errand
-from rapscheduler.executors._wire import Order, dumps, loads
+from rapscheduler.executors._wire import Order, dumps, end_here, loads
 
 try:
     from distributed import Client, Event, get_client, get_worker
@@ -157,6 +158,13 @@ class DaskExecutor(DistantExecutor):
         except Exception as exc:  # the connection is gone, and with it what was to be let go
             self._logger.debug("Could not let go of run %s: %s", run_id, said(exc))
 
+    def _revoke(self, errand: Errand) -> None:
+        future = self._futures.get(errand.id)
+        if future is None:
+            return  # it is being sent, and looked at again then
+        Event(_flag(errand.id), client=future.client).set()  # whoever comes to it leaves it
+        future.client.run(end_here, errand.id, on_error="ignore")
+
     def _watch(self, end: threading.Event) -> None:
         while not end.wait(_PEEK_S):
             while self._told:
@@ -216,7 +224,7 @@ def run_text(text: str) -> str:
     order = Order(loads(text), CallableRule(dask.config.get(_SETTING, None)))
     flag = Event(_flag(order.passport.id), client=get_client())
     if flag.is_set():
-        reason = "it was begun before, and the worker that began it is gone"
+        reason = "it was begun before, by a worker that is gone, or was cancelled"
         return dumps({"kind": "lost", "id": order.passport.id, "reason": reason})
     flag.set()
 
