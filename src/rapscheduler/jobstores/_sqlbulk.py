@@ -28,6 +28,8 @@ class SQLBulk(RowBulk):
     _batch: Any
     _transact: Any
     _telling: Any
+    _with_tags: Any
+    _forget_tags: Any
 
     def _replace_many_if(self, rows: Sequence[tuple[JobRow, int | None]]) -> list[bool | None]:
         if self.engine.dialect.name not in ("sqlite", *_LOCKING):
@@ -44,7 +46,8 @@ class SQLBulk(RowBulk):
                 self._batch.replace(connection, sorted(fitting, key=lambda row: row.id))
             return answers
 
-        answers: list[bool | None] = self._transact(self._telling(work))
+        tagged = self._with_tags([row for row, _ in rows], work)
+        answers: list[bool | None] = self._transact(self._telling(tagged))
         return answers
 
     def _delete(self, ids: Sequence[str]) -> list[str]:
@@ -62,6 +65,7 @@ class SQLBulk(RowBulk):
                         missing += part
                         continue
                 missing += [job_id for job_id in part if self._deleted(connection, job_id) == 0]
+            self._forget_tags(connection, ids)
             return missing
 
         missing: list[str] = self._transact(work)

@@ -1,8 +1,9 @@
 """Questions to the catalogue, answered by the database: `get_jobs(prefix=…, tag=…, …)`, `count_jobs`.
 
 What lives here: their SELECTs. Ids are compared byte by byte, as Python does; where the database has another order for
-its texts (PostgreSQL), the first question makes an index for it. Tags and owners are looked for as text in the stored
-jobs, row by row; what is found is looked at again, for the text may be something else.
+its texts (PostgreSQL), the first question makes an index for it. Tags are looked up in a table of their own
+(`_sqltags`), or, where that can't be made, as owners are: as text in the stored jobs, row by row. What is found is
+looked at again, for the text may be something else.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .._quoting import said
 from . import _sqlbatch
 from ._question import Question
 from ._rowstore import RowStore
+from ._sqltags import TagsTable
 from ._sqlzones import _contains
 
 if TYPE_CHECKING:
@@ -33,8 +35,11 @@ class SQLFinder(RowStore):
     jobs_t: Any
     _row_select: Any
     _asked = False
+    _tags: TagsTable
 
     def _find_jobs(self, question: Question) -> list[Job]:
+        if question.tags and self._tags.is_ready():
+            return self._find_tagged(question)
         found: list[Job] = []
         after = question.after
         while question.limit is None or len(found) < question.limit:
@@ -47,6 +52,25 @@ class SQLFinder(RowStore):
             if len(rows) < page:
                 break
             after = rows[-1].id
+        return found
+
+    def _find_tagged(self, question: Question) -> list[Job]:
+        found: list[Job] = []
+        after, prefix = question.after, question.prefix or ""
+        tags = self._tags.rarest_first(question.tags)
+        while question.limit is None or len(found) < question.limit:
+            page = _PAGE if question.limit is None else min(_PAGE, question.limit - len(found))
+            ids = self._tags.ids(tags, prefix, _beyond(prefix), after, page)
+            rows = {row.id: row for row in self._read(ids)}
+            parked = [row.id for row in rows.values() if row.parked is not None]
+            jobs = self._jobs([rows[job_id] for job_id in ids if job_id in rows])
+            found += [job for job in jobs if question.takes(job, parked)]
+            gone = [job_id for job_id in ids if job_id not in rows]
+            if gone and self._tags.may_make:
+                self._transact(lambda connection: self._tags.drop_ids(connection, gone, gone=True))  # noqa: B023
+            if len(ids) < page:
+                break
+            after = ids[-1]
         return found
 
     def _count_jobs(self, question: Question) -> int:

@@ -124,6 +124,17 @@ class SQLShared(SQLMembers):
 
     def claim(self, me: Me, rows: Sequence[ClaimRow], others: Sequence[RowChange]) -> Refused | None:
         data = {row.id: row.data for row in self._rows} if any(one.change.remove for one in rows) else {}
+        refused = self._claim_or_again(me, rows, others, data)
+        over = [
+            one.change.id for one in rows if one.change.remove and b'"tags":' in data.get(one.change.id, b"")
+        ]
+        if over and refused is not None:
+            self._store._transact(lambda connection: self._store._forget_tags(connection, over))
+        return refused
+
+    def _claim_or_again(
+        self, me: Me, rows: Sequence[ClaimRow], others: Sequence[RowChange], data: dict[str, bytes]
+    ) -> Refused | None:
         taken, self._taken, self._rows = self._taken, None, []
         try:
             return self._claim(taken or self._begin(), me, rows, others, data, taken is not None)

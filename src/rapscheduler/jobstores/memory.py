@@ -26,6 +26,7 @@ from rapscheduler._engine.job_table import (
     settle_changes,
 )
 from rapscheduler._engine.planning import Change
+from rapscheduler._hints import Any
 from rapscheduler._instants import us_of
 from rapscheduler.errors import ConflictingIdError, JobLookupError
 from rapscheduler.jobstores.base import BaseJobStore, Times
@@ -33,6 +34,7 @@ from rapscheduler.util import datetime_to_utc_timestamp
 
 if TYPE_CHECKING:
     from rapscheduler.job import Job
+    from rapscheduler.jobstores._memoryindex import IdIndex
     from rapscheduler.jobstores._question import Question
 
 __all__ = (
@@ -42,6 +44,9 @@ __all__ = (
     "MemoryJobStore",
     "datetime_to_utc_timestamp",
 )
+
+
+_LEAST_PAGE = 64  # ids that are looked at together
 
 
 class MemoryJobStore(BaseJobStore):
@@ -64,6 +69,7 @@ class MemoryJobStore(BaseJobStore):
         self._index: DueIndex[Job] = DueIndex()
         self._taken: list[Job] = []
         self._parked = {}
+        self._ids: IdIndex | None = None  # since somebody asked for a page, or for a tag
 
     def lookup_job(self, job_id: str) -> Job | None:
         """Return the job with this id, or `None`."""
@@ -94,6 +100,8 @@ class MemoryJobStore(BaseJobStore):
         """Add a job. ConflictingIdError: its id is taken."""
         if not insert_job(job, self._jobs, self._index):
             raise ConflictingIdError(job.id)
+        if self._ids is not None:
+            self._ids.note((job,))
 
     def update_job(self, job: Job) -> None:
         """Replace the job of this id. JobLookupError: there is none."""
@@ -101,6 +109,8 @@ class MemoryJobStore(BaseJobStore):
             raise JobLookupError(job.id)
         if self._parked:
             self._parked.pop(job.id, None)
+        if self._ids is not None:
+            self._ids.note((job,))
 
     def _update_if(self, job: Job, expected_us: int | None, times: Times | None = None) -> bool:
         done = exchange_job(job, expected_us, times, self._jobs, self._index)
@@ -108,6 +118,8 @@ class MemoryJobStore(BaseJobStore):
             raise JobLookupError(job.id)
         if done and self._parked:
             self._parked.pop(job.id, None)
+        if self._ids is not None:
+            self._ids.note((job,))
         return done
 
     def remove_job(self, job_id: str) -> None:
@@ -121,6 +133,7 @@ class MemoryJobStore(BaseJobStore):
         """Remove every job."""
         clear_table(self._jobs, self._index)
         self._parked = {}
+        self._ids = None
 
     def shutdown(self) -> None:
         """Forget every job."""
@@ -154,9 +167,12 @@ class MemoryJobStore(BaseJobStore):
 
     def _add_jobs(self, jobs: Iterable[Job]) -> None:
         """Add many jobs. ConflictingIdError: an id is taken; then none was added."""
-        taken = insert_jobs(list(jobs), self._jobs, self._index)
+        added: list[Any] = list(jobs)
+        taken = insert_jobs(added, self._jobs, self._index)
         if taken is not None:
             raise ConflictingIdError(taken)
+        if self._ids is not None:
+            self._ids.note(added)
 
     def _defer(self, jobs: Sequence[Job], until_us: int) -> bool:
         for job in jobs:
@@ -173,7 +189,37 @@ class MemoryJobStore(BaseJobStore):
         return ids
 
     def _find_jobs(self, question: Question) -> list[Job]:
-        return question.answer(list(self._jobs.values()), self._parked or ())
+        if not question.tags and question.limit is None:
+            return question.answer(list(self._jobs.values()), self._parked or ())
+        found: list[Job] = []
+        parked, prefix, after = self._parked or (), question.prefix or "", question.after
+        limit = len(self._jobs) if question.limit is None else question.limit
+        ids = self._index_of_ids()
+        while limit:
+            page = ids.page(question.tags, prefix, after, max(limit - len(found), _LEAST_PAGE))
+            for job_id in page:
+                if job_id == after:
+                    continue
+                after = job_id
+                job = self._jobs.get(job_id)
+                if job is not None and question.takes(job, parked):
+                    found.append(job)
+            if not page or len(found) >= limit or not page[-1].startswith(prefix):
+                break
+        return found[:limit]
+
+    def _index_of_ids(self) -> IdIndex:
+        ids = self._ids
+        if ids is None or ids.is_worn(len(self._jobs)):
+            from rapscheduler.jobstores._memoryindex import IdIndex
+
+            ids = IdIndex()
+            with (
+                ids.lock
+            ):  # from now on new jobs are noted, and then those that are there; nobody asks in between
+                self._ids = ids
+                ids.note(list(self._jobs.values()))
+        return ids
 
     def _count_jobs(self, question: Question) -> int:
         if not any(question):

@@ -51,6 +51,7 @@ from ._sqlengine import checked, engine_for, gate_for, leave_connections
 from ._sqlerrors import cure_of, is_transient
 from ._sqlfind import SQLFinder
 from ._sqlpresence import notes_of
+from ._sqltags import SQLTags, TagsTable
 from ._sqlzones import ZonesTable, ids_naming, in_parts
 
 __all__ = (
@@ -74,7 +75,7 @@ if not TYPE_CHECKING:
     __getattr__ = elsewhere(__name__)
 
 
-class SQLAlchemyJobStore(SQLBulk, SQLFinder):
+class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
     """Stores jobs in a database table using SQLAlchemy; the table is created if it doesn't exist.
 
     Plugin alias: ``sqlalchemy``
@@ -139,6 +140,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLFinder):
             schema=tableschema,
         )
         self._zones = ZonesTable(tablename, metadata, tableschema)
+        self._tags = TagsTable(self, metadata, tableschema)
         self._missing: list[Any] = []  # columns that a look at a table of APScheduler's doesn't find
         self._row_select = _sqllook.row_select(self.jobs_t)
         self._batch = _sqlbatch.batch_for(self.engine, self.jobs_t)
@@ -177,6 +179,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLFinder):
             self._zones.find(self.engine)
             self._missing = _sqllook.missing_columns(self.engine, table)
         self._row_select = _sqllook.row_select(table, self._missing)
+        self._tags.reopened(write)
 
     def _make_table(self) -> None:
         table = self.jobs_t
@@ -299,7 +302,8 @@ class SQLAlchemyJobStore(SQLBulk, SQLFinder):
     def _insert(self, rows: Sequence[JobRow]) -> None:
         retries: list[bool] = []
         try:
-            self._transact(self._telling(lambda connection: self._batch.insert(connection, rows)), retries)
+            work = self._with_tags(rows, lambda connection: self._batch.insert(connection, rows), new=True)
+            self._transact(self._telling(work), retries)
         except IntegrityError:
             if retries and self._already_written(rows):
                 return  # the commit had been made before the connection was lost
@@ -328,7 +332,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLFinder):
                     missing.append(row.id)
             return missing
 
-        return self._transact(self._telling(work))
+        return self._transact(self._telling(self._with_tags(rows, work)))
 
     def _replace_if(self, row: JobRow, expected_us: int | None) -> bool | None:
         table, values = self.jobs_t, _sqlbatch.row_values(row)
@@ -350,7 +354,8 @@ class SQLAlchemyJobStore(SQLBulk, SQLFinder):
                 "mariadb",
             )
 
-        return self._transact(self._telling(work))
+        done: bool | None = self._transact(self._telling(self._with_tags([row], work)))
+        return done
 
     def _exists(self, connection: Any, job_id: str) -> bool:
         """MySQL counts a row that already had these values as not updated."""
@@ -358,7 +363,12 @@ class SQLAlchemyJobStore(SQLBulk, SQLFinder):
         return connection.execute(statement).first() is not None
 
     def _clear(self) -> None:
-        self._transact(lambda connection: connection.execute(self.jobs_t.delete()))
+        def work(connection: Any) -> None:
+            connection.execute(self.jobs_t.delete())
+            if self._tags.ready:
+                self._tags.clear(connection)
+
+        self._transact(work)
 
     def _change(self, changes: Sequence[RowChange]) -> None:
         # By id, so that two processes lock rows in one order and cannot deadlock.
@@ -372,6 +382,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLFinder):
                 self._batch.move(connection, moved)
             if removed:
                 self._batch.remove(connection, removed)
+                self._forget_tags(connection, [change.id for change in removed])
             if parked:
                 self._batch.park(connection, parked)
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -35,14 +36,13 @@ class Listing(MemoryJobStore):
 def _store(kind: str) -> Any:
     if kind in ("memory", "listing"):
         return MemoryJobStore() if kind == "memory" else Listing()
-    sqlalchemy = pytest.importorskip("sqlalchemy")
+    pytest.importorskip("sqlalchemy")
     from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 
     try:
-        store = SQLAlchemyJobStore(URLS[kind], tablename="asking_jobs")
-        with store.engine.begin() as connection:
-            connection.execute(sqlalchemy.text("DROP TABLE IF EXISTS asking_jobs"))
-            connection.execute(sqlalchemy.text("DROP TABLE IF EXISTS asking_jobs_zones"))
+        store = SQLAlchemyJobStore(URLS[kind], tablename=f"asking_{uuid4().hex[:12]}")
+        with store.engine.connect():
+            pass
     except Exception as exc:
         pytest.skip(f"{kind} can't be reached: {exc}")
     return store
@@ -56,6 +56,10 @@ def scheduler(request: Any) -> Iterator[BackgroundScheduler]:
     yield made
     made.remove_all_jobs()
     made.shutdown()
+    if hasattr(store, "engine"):
+        store.jobs_t.drop(store.engine, checkfirst=True)
+        store._zones.drop(store.engine)
+        store._tags.drop(store.engine)
 
 
 def fill(scheduler: BackgroundScheduler) -> None:

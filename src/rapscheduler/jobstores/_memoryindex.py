@@ -1,0 +1,73 @@
+"""The ids of jobs in memory in their order, all of them and those of each tag, for questions of a page.
+
+Here: `IdIndex`. Not here: jobs, whether one is what was asked for (`_question`).
+
+Invariant: an id that the store has is in the list of all, and in that of each tag that its job has. Lists may say more
+(a job that is gone, or lost a tag; an id twice), so what is found is looked at. So nothing is done when a job leaves,
+and an index that grew beyond twice the jobs is made anew (`is_worn`). There is none before the first such question.
+
+Data: `_sorted`, tag (None: all jobs) -> ids in order; `_new`, the same, of those that came since.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rapscheduler._locks import KeptLock
+
+if TYPE_CHECKING:
+    from rapscheduler.job import Job
+
+_SPARE = 10_000  # ids more than there are jobs, before an index is worn
+_FEW = 32  # new ids that are put in their places one by one
+
+
+class IdIndex:
+    """See the head of this file."""
+
+    def __init__(self) -> None:
+        self.lock = KeptLock()
+        self._sorted: dict[str | None, list[str]] = {None: []}
+        self._new: dict[str | None, list[str]] = {}
+        self._noted = 0
+
+    def note(self, jobs: Iterable[Job]) -> None:
+        """These jobs came, or were changed."""
+        with self.lock:
+            everything = self._new.setdefault(None, [])
+            before = len(everything)
+            for job in jobs:
+                everything.append(job.id)
+                extras = job._extras
+                if extras is not None and "tags" in extras:
+                    for tag in extras["tags"]:
+                        self._new.setdefault(tag, []).append(job.id)
+            self._noted += len(everything) - before
+
+    def is_worn(self, jobs: int) -> bool:
+        """Whether it says so much more than there is that it should be made anew."""
+        return self._noted > 2 * jobs + _SPARE
+
+    def page(self, tags: Sequence[str], least: str, after: str | None, limit: int) -> list[str]:
+        """At most so many ids of jobs that may have all these tags (none: of any), from `least` on, beyond `after`."""
+        with self.lock:
+            lists = [self._in_order(tag) for tag in tags or (None,)]
+            ids = min(lists, key=len)
+            first = bisect_left(ids, least) if after is None or after < least else bisect_right(ids, after)
+            return ids[first : first + limit]
+
+    def _in_order(self, tag: str | None) -> list[str]:
+        ids, new = self._sorted.get(tag), self._new.pop(tag, ())
+        if ids is None:
+            if not new:
+                return []
+            ids = self._sorted[tag] = []
+        if len(new) < _FEW:
+            for job_id in new:
+                insort(ids, job_id)
+        else:
+            ids += new
+            ids.sort()  # of two runs: one is in order already
+        return ids

@@ -1,0 +1,250 @@
+"""Which jobs of a table have a tag: a table beside the jobs, by which `get_jobs(tag=…)` needs no look at each row.
+
+Here: `TagsTable`. Not here: questions (`_sqlfind`), what the jobs are.
+
+    <table>_tags    tag, job_id (the key, in the order of bytes); and an empty tag of no job when all rows are in it
+
+Invariant: what a job's row says, the table says; it may say more (of a job that is gone, or lost a tag), so whatever is
+found is read and looked at. So nothing is written for jobs without tags, and a pass that moves times writes nothing. It
+is made when somebody first writes a tag, or asks for one, and then filled from the rows that are there. A tag is kept
+by its first characters, for a key has a longest length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateTable
+
+from .._quoting import said
+from .._serialization.rows import JobRow
+from ._sqlbatch import index_part
+from ._sqlzones import _contains
+
+_LENGTH = 191
+_AT_ONCE = 500
+_COUNTED = 1000  # at most, of a tag that is asked for with others
+_DATABASES = ("sqlite", "postgresql", "mysql", "mariadb")
+_MYSQL_TYPE = mysql.VARCHAR(_LENGTH, charset="utf8mb4", collation="utf8mb4_bin")
+_TYPE = (
+    sa.Unicode(_LENGTH)
+    .with_variant(_MYSQL_TYPE, "mysql")
+    .with_variant(_MYSQL_TYPE, "mariadb")
+    .with_variant(postgresql.VARCHAR(_LENGTH, collation="C"), "postgresql")
+)
+
+
+class TagsTable:
+    """Of the jobs in one table. `ready`: it is there, and says all."""
+
+    def __init__(self, store: Any, metadata: Any, schema: str | None) -> None:
+        self._store, self._jobs = store, store.jobs_t
+        self.table = sa.Table(
+            f"{index_part(store.jobs_t.name)}_tags",
+            metadata,
+            sa.Column("tag", _TYPE, primary_key=True),
+            sa.Column("job_id", _TYPE, primary_key=True),
+            schema=schema,
+            sqlite_with_rowid=False,
+        )
+        sa.Index(f"ix_{self.table.name}_jobs", self.table.c.job_id)
+        self._is_known = store.engine.dialect.name in _DATABASES
+        self._told = False
+        self.may_make = True
+        self.ready = False
+
+    def reopened(self, write: bool) -> None:
+        """The store was opened; `write`: what is missing may be made, when it is needed."""
+        self.may_make, self.ready, self._told = write, False, False
+
+    def is_ready(self, writing: bool = False) -> bool:
+        """Whether it can be asked; makes and fills it if it may. `writing`: of tags, which a table that is there must
+        get, so an error is raised then."""
+        if not self.ready and self._is_known:
+            try:
+                self._make_ready()
+            except SQLAlchemyError as exc:
+                if writing and self._is_there():
+                    raise
+                self._tell(exc)
+        return self.ready
+
+    def _is_there(self) -> bool:
+        return bool(sa.inspect(self._store.engine).has_table(self.table.name, schema=self.table.schema))
+
+    def _make_ready(self) -> None:
+        if not self._is_there():
+            if not self.may_make or self._told:
+                return
+            self.table.create(self._store.engine, checkfirst=True)
+        full = self._is_full()
+        if self.may_make:
+            self._fill() if not full else self._sweep()
+        self.ready = full or self.may_make
+
+    def _tell(self, exc: SQLAlchemyError) -> None:
+        store = self._store
+        if not self._told:
+            self._told = True
+            statement = " ".join(str(CreateTable(self.table).compile(dialect=store.engine.dialect)).split())
+            store._logger.warning(
+                "Job store %r looks at every row for a tag, without a table that it may not make or fill: %s (%s)",
+                store._alias,
+                statement,
+                said(exc),
+            )
+
+    def _is_full(self) -> bool:
+        mark = sa.select(self.table.c.job_id).where(self.table.c.tag == "")
+        return self._store._transact(lambda connection: connection.execute(mark).first()) is not None
+
+    def _fill(self) -> None:
+        """From the rows that were there before it was."""
+        jobs = self._jobs.c
+        named = _contains(self._store.engine.dialect.name, jobs.job_state, b'"tags":')
+        statement = sa.select(jobs.id).where(named)
+        ids = self._store._transact(lambda connection: connection.execute(statement).scalars().all())
+        for first in range(0, len(ids), _AT_ONCE):
+            pairs = pairs_of(self._store._read(ids[first : first + _AT_ONCE]))
+            self._store._transact(lambda connection: self.put(connection, pairs, False))  # noqa: B023
+        self._store._transact(lambda connection: self.put(connection, [("", "")], False))
+
+    def _sweep(self) -> None:
+        """Forget the jobs that are gone; once in the life of a process."""
+        self._store._transact(
+            lambda connection: connection.execute(self.table.delete().where(self._is_gone()))
+        )
+
+    def _is_gone(self) -> Any:
+        job_id: Any = self.table.c.job_id
+        if self._store.engine.dialect.name == "postgresql":  # as the key of the jobs has it
+            job_id = sa.collate(job_id, "default")
+        here = sa.exists().where(self._jobs.c.id == job_id).correlate(self.table)
+        return sa.and_(self.table.c.tag != "", ~here)
+
+    # Writing, in the transaction that writes the jobs
+
+    def put(self, connection: Any, pairs: Sequence[tuple[str, str]], new: bool) -> None:
+        """These tags of these jobs; `new`: jobs, so that what is there of them is of others that had their ids."""
+        if not pairs:
+            return
+        if new:
+            self.drop_ids(connection, sorted({job_id for _, job_id in pairs}))
+        values = [{"tag": tag, "job_id": job_id} for tag, job_id in sorted(pairs)]
+        connection.execute(self._insert(), values)
+
+    def _insert(self) -> Any:
+        """What is there already is left."""
+        database = self._store.engine.dialect.name
+        if database == "postgresql":
+            return postgresql.insert(self.table).on_conflict_do_nothing()
+        return self.table.insert().prefix_with("OR IGNORE" if database == "sqlite" else "IGNORE")
+
+    def drop_ids(self, connection: Any, ids: Sequence[str], gone: bool = False) -> None:
+        """Forget these jobs; `gone`: only those that are not there."""
+        columns = self.table.c
+        for first in range(0, len(ids), _AT_ONCE):
+            where: Any = columns.job_id.in_(ids[first : first + _AT_ONCE])
+            if gone:
+                where = sa.and_(where, self._is_gone())
+            connection.execute(self.table.delete().where(where))
+
+    def clear(self, connection: Any) -> None:
+        connection.execute(self.table.delete().where(self.table.c.tag != ""))
+
+    def drop(self, engine: Any) -> None:
+        self.table.drop(engine, checkfirst=True)
+
+    # Asking
+
+    def rarest_first(self, tags: Sequence[str]) -> tuple[str, ...]:
+        """The tags, by how many jobs have each: the first is gone through, the others are looked up."""
+        if len(tags) < 2:
+            return tuple(tags)
+        numbers = []
+        for tag in tags:
+            some = (
+                sa.select(self.table.c.job_id)
+                .where(self.table.c.tag == key_of(tag))
+                .limit(_COUNTED)
+                .subquery()
+            )
+            numbers.append(sa.select(sa.func.count()).select_from(some).scalar_subquery())
+        found = self._store._transact(lambda connection: connection.execute(sa.select(*numbers)).first())
+        return tuple(tag for _, tag in sorted(zip(found, tags, strict=True)))
+
+    def ids(
+        self, tags: Sequence[str], least: str, beyond: str | None, after: str | None, limit: int
+    ) -> list[str]:
+        """Ids of jobs that may have all these tags: from `least` on, below `beyond`, after `after`; in their order."""
+        first, *others = [self.table.alias(f"t{number}") for number in range(len(tags))]
+        key = first.c.job_id
+        statement = sa.select(key).where(first.c.tag == key_of(tags[0]), key != "")
+        for other, tag in zip(others, tags[1:], strict=True):
+            has = sa.exists().where(other.c.tag == key_of(tag), other.c.job_id == key).correlate(first)
+            statement = statement.where(has)
+        if least:
+            statement = statement.where(key >= least)
+        if beyond is not None:
+            statement = statement.where(key < beyond)
+        if after is not None:
+            statement = statement.where(key > after)
+        statement = statement.order_by(key).limit(limit)
+        found: list[str] = self._store._transact(
+            lambda connection: connection.execute(statement).scalars().all()
+        )
+        return list(found)
+
+
+class SQLTags:
+    """A part of `SQLAlchemyJobStore`: its writes, with the tags of what is written."""
+
+    _tags: TagsTable
+
+    def _with_tags(
+        self, rows: Sequence[JobRow], work: Callable[[Any], Any], new: bool = False
+    ) -> Callable[[Any], Any]:
+        """The work of a transaction that writes these rows."""
+        pairs = pairs_of(rows)
+        if not pairs or not self._tags.is_ready(writing=True):
+            return work
+
+        def both(connection: Any) -> Any:
+            result = work(connection)
+            self._tags.put(connection, pairs, new)
+            return result
+
+        return both
+
+    def _forget_tags(self, connection: Any, ids: Sequence[str]) -> None:
+        """These jobs were removed, if they were."""
+        if self._tags.ready:
+            self._tags.drop_ids(connection, sorted(ids), gone=True)
+
+
+def key_of(tag: str) -> str:
+    """A tag as it is kept."""
+    return tag.encode("utf-8", "replace").decode().replace("\0", "?")[:_LENGTH]
+
+
+def pairs_of(rows: Sequence[JobRow]) -> list[tuple[str, str]]:
+    """(tag, id) of rows with tags; nothing of a row that can't be read, or whose id is none of ours."""
+    pairs: set[tuple[str, str]] = set()
+    for row in rows:
+        if b'"tags":' in row.data and type(row.id) is str:
+            pairs.update((key_of(tag), row.id) for tag in _tags_in(row.data))
+    return list(pairs)
+
+
+def _tags_in(data: bytes) -> list[str]:
+    try:
+        extras = orjson.loads(data).get("extras")
+        tags = extras.get("tags") if type(extras) is dict else None
+    except (ValueError, AttributeError):
+        return []
+    return [tag for tag in tags if type(tag) is str] if type(tags) is list else []
