@@ -238,12 +238,27 @@ def datetime_repr(dateval: datetime | None) -> str:
     """``YYYY-MM-DD HH:MM:SS ZONE``, or ``None`` as a word."""
     if not dateval:
         return "None"
-    if type(dateval) is datetime and dateval.year >= 1000:  # the same, in a fifth of the time
-        return f"{dateval.isoformat(' ', 'seconds')[:19]} {dateval.tzname() or ''}"
-    return dateval.strftime("%Y-%m-%d %H:%M:%S %Z")
+    if type(dateval) is not datetime or dateval.year < 1000:
+        return dateval.strftime("%Y-%m-%d %H:%M:%S %Z")
+    global _told_last
+    moment, text = _told_last
+    if is_same_time(dateval, moment):
+        return text
+    text = f"{dateval.isoformat(' ', 'seconds')[:19]} {dateval.tzname() or ''}"  # the same, in a fifth of the time
+    if type(dateval.tzinfo) is timezone or is_zone_info(dateval.tzinfo):
+        _told_last = dateval, text
+    return text
 
 
-def is_zone_info(zone: tzinfo) -> TypeGuard[ZoneInfo]:
+def is_same_time(one: datetime, other: datetime) -> bool:
+    """Whether two times are one instant told by one zone, so that they have the same text."""
+    return one.tzinfo is other.tzinfo and one.fold == other.fold and one == other
+
+
+_told_last = datetime(1970, 1, 1), "1970-01-01 00:00:00 "  # many jobs are due next at one time
+
+
+def is_zone_info(zone: tzinfo | None) -> TypeGuard[ZoneInfo]:
     """Whether a zone is a ``zoneinfo.ZoneInfo``: none is before somebody has loaded ``zoneinfo``."""
     module = sys.modules.get("zoneinfo")
     return module is not None and isinstance(zone, module.ZoneInfo)

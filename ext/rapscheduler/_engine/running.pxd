@@ -31,6 +31,8 @@ cdef class QuickRuns:
     cdef RunningCounts counts
     cdef Ears ears               # None: the executor and the scheduler are asked
     cdef object now_us
+    cdef object line_begun
+    cdef object line_ended
     cdef object watched
     cdef object backlogs
     cdef dict names              # of a module: its `datetime` is looked at
@@ -48,6 +50,8 @@ cdef class QuickRuns:
     cdef Py_ssize_t logger_count
     cdef unsigned int logger_version
     cdef bint may_begin(self) except -1
+    cdef object begin_line(self, Submission submission)
+    cdef int end_line(self, object text) except -1
     cdef bint is_same(self) except -1
     cdef int look(self) except -1
     cdef bint is_informed(self) except -1

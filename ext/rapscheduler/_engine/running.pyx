@@ -35,36 +35,30 @@ class NotBegun:
 
 def run_at_once(Submission submission not None, now_us, RunningCounts counts not None):
     """Make the call of a submission that has one run time and is not late; see the reference twin."""
-    return ran(submission, now_us, counts)
+    return called(submission.job, counts) if begins(submission, now_us) else NotBegun
 
 
-cdef object ran(Submission submission, object now_us, RunningCounts counts):
+cdef bint begins(Submission submission, object now_us) except -1:
+    """Whether the call may be made: one run time, in time, and nothing about the job that concerns its runs."""
     cdef JobCore job
     if submission.many is not None or submission.trigger is not None or not isinstance(submission.job, JobCore):
-        return NotBegun
+        return False
     job = submission.job
     if job.flags & WATCHED:
-        return NotBegun
-    if job.misfire_grace_time_ is not None:
-        if late(submission.first_us, now_us(), job.misfire_grace_time):
-            return NotBegun
-    value = called(job)
+        return False
+    return job.misfire_grace_time_ is None or not late(submission.first_us, now_us(), job.misfire_grace_time)
+
+
+cdef object called(JobCore job, RunningCounts counts):
+    """What the call gives; nothing: the job's place is given back."""
+    value = value_of(job)
     if value is None:
         with cython.critical_section(counts):
             counts.give_back(job.id_)
     return value
 
 
-def begins_at_once(Submission submission not None, int64_t at_us):
-    """Whether `run_at_once` would make the call at this time."""
-    if submission.many is not None or submission.trigger is not None or not isinstance(submission.job, JobCore):
-        return False
-    if (<JobCore>submission.job).flags & WATCHED:
-        return False
-    return not late(submission.first_us, at_us, (<JobCore>submission.job).misfire_grace_time)
-
-
-cdef inline object called(JobCore job):
+cdef inline object value_of(JobCore job):
     if job.kwargs_ is not None:
         return job.func_(*job.args_, **job.kwargs_)
     if type(job.args_) is tuple and not <tuple>job.args_:
@@ -240,7 +234,7 @@ cdef class Ears:
 cdef class QuickRuns:
     """Runs that need no run loop, and the event of each; see the reference twin."""
 
-    def __init__(self, executor, judge, dict names not None, event):
+    def __init__(self, executor, judge, dict names not None, event, lines):
         home = executor._home
         self.executor = executor
         self.scheduler = executor._scheduler
@@ -253,6 +247,7 @@ cdef class QuickRuns:
         self.backlogs = home.backlogs
         self.names = names
         self.datetime = names["_DATETIME"]
+        self.line_begun, self.line_ended = lines
         self.own = executor.__dict__
         attributes = getattr(self.scheduler, "__dict__", None)
         self.scheduler_own = attributes if type(attributes) is dict else {}
@@ -260,30 +255,48 @@ cdef class QuickRuns:
 
     def make(self, Submission submission not None):
         """Run a submission; what is not plain goes the executor's long way."""
-        value = error = None
-        if not self.may_begin():
-            self.executor._run_long(submission)
-            return
-        if self.left:
-            self.executor._write_left()
+        cdef bint plain = False
+        value = error = event = None
+        text = ""
         try:
-            value = ran(submission, self.now_us, self.counts)
-        except BaseException as exc:
-            error = exc
-        if value is NotBegun:
-            self.executor._run_long(submission)
-            return
-        event = None
-        try:
-            if error is not None or (value is not None and hasattr(value, "__await__")):
-                self.executor._finish_run(submission, value, error)
-                return
-            event = self.outcome(submission, value)
-        except BaseException as exc:  # not the job's own
+            plain = self.may_begin() and begins(submission, self.now_us)
+            if plain:
+                text = self.begin_line(submission)
+                try:
+                    value = called(submission.job, self.counts)
+                except BaseException as exc:
+                    error = exc
+                plain = error is None and (value is None or not hasattr(value, "__await__"))
+                if plain:
+                    event = self.outcome(submission, value)
+                    if text:
+                        self.end_line(text)
+            else:
+                error = NotBegun
+        except BaseException as exc:  # not the job's own: a log handler, or a bug of ours
             self.executor._run_lost(submission, exc)
             return
-        if event is not None:
+        if error is NotBegun:
+            self.executor._run_long(submission)
+        elif not plain:
+            self.executor._finish_run(submission, value, error)
+        elif event is not None:
             self.tell(event)
+
+    cdef object begin_line(self, Submission submission):
+        """Log that a run begins, where INFO is logged; the text of its job, if a handler took the line."""
+        if self.is_informed():
+            return self.line_begun(self.own["_logger"], submission)
+        if self.left:
+            self.executor._write_left()
+        return ""
+
+    cdef int end_line(self, object text) except -1:
+        later = self.executor._writes_later
+        if later and not self.left:
+            self.executor._left_lines = True
+        self.line_ended(self.own["_logger"], text, later)
+        return 0
 
     cdef bint may_begin(self) except -1:
         if not self.is_same():
@@ -293,7 +306,6 @@ cdef class QuickRuns:
             and PyDict_GetItemWithError(self.names, "datetime") == <PyObject *>self.datetime
             and not self.watched.every
             and not self.backlogs.claims
-            and not self.is_informed()
         )
 
     cdef bint is_same(self) except -1:

@@ -31,6 +31,7 @@ ROOMS = (
     "planning",
     "job_table",
     "desk",
+    "log_lines",
     "running",
     "job_drafts",
 )
@@ -107,6 +108,7 @@ def _seen_by_freezers() -> None:
         job_core,
         job_drafts,
         job_table,
+        log_lines,
         planning,
         running,
         timezone,

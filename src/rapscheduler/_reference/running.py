@@ -31,28 +31,24 @@ def run_at_once(submission: Submission, now_us: Callable[[], int], counts: Runni
     look at it, and at each job with options that concern its runs. This is the price of most
     runs; everything else is the run loop's.
     """
+    return _called(submission.job, counts) if _begins(submission, now_us) else NotBegun
+
+
+def _begins(submission: Submission, now_us: Callable[[], int]) -> bool:
     job = submission.job
     if submission._trigger is not None or len(submission._times_us) != 1 or not isinstance(job, JobCore):
-        return NotBegun
+        return False
     if not _QUIET.issuperset(job._extras or ()):
-        return NotBegun
+        return False
     grace_s = job.misfire_grace_time
-    if grace_s is not None and is_late(submission._times_us[0], now_us(), grace_s):
-        return NotBegun
+    return grace_s is None or not is_late(submission._times_us[0], now_us(), grace_s)
+
+
+def _called(job: JobCore, counts: RunningCounts) -> Any:
     value = job.func(*job.args, **job.kwargs)
     if value is None:
         counts.release(job.id)
     return value
-
-
-def begins_at_once(submission: Submission, at_us: int) -> bool:
-    """Whether `run_at_once` would make the call at this time."""
-    job = submission.job
-    if submission._trigger is not None or len(submission._times_us) != 1 or not isinstance(job, JobCore):
-        return False
-    if not _QUIET.issuperset(job._extras or ()):
-        return False
-    return not is_late(submission._times_us[0], at_us, job.misfire_grace_time)
 
 
 class RunningCounts:
@@ -195,11 +191,12 @@ class Ears:
 
 
 class QuickRuns:
-    """Runs that need no run loop, for they simply run, and have nothing to tell but one event.
+    """Runs that need no run loop, for they simply run, and have nothing to tell but one event and two log lines.
 
     :param executor: whose runs they are, once it was started: it has `_run_long(submission)`, the way of all other
         runs; `_finish_run(submission, value, error)`, for a call that was made and left something to await or raised;
-        `_write_left()`, called before a run when its own attribute `_left_lines` is true;
+        `_write_left()`, called before a run that logs nothing when its own attribute `_left_lines` is true, which is
+        set when a last line may have been left for later, as it is where `_writes_later`;
         `_run_lost(submission, error)`; `_wants(code)`, `_logger`, `_running`, `_now_us`, `_scheduler`, and a `_home`
         with `watched`, `backlogs` and `ears`
     :param judge: called without arguments: 0, there are no quick runs, for somebody hooks in; 1, whether to tell an
@@ -208,10 +205,17 @@ class QuickRuns:
     :param names: of a module that has `datetime`: while that is not the `_DATETIME` of the module, somebody stands in
         for the clock, and there are no quick runs
     :param event: makes the event of a run that ended well: `(code, job id, alias, run time, value)`
+    :param lines: what writes the two log lines, where INFO is logged: `(logger, submission)`, which gives the text of
+        the job, "" when no handler took the line; and `(logger, text, later)`
     """
 
     def __init__(
-        self, executor: Any, judge: Callable[[], int], names: dict[str, Any], event: Callable[..., Any]
+        self,
+        executor: Any,
+        judge: Callable[[], int],
+        names: dict[str, Any],
+        event: Callable[..., Any],
+        lines: tuple[Callable[..., str], Callable[..., None]],
     ) -> None:
         self._executor = executor
         self._judge = judge
@@ -220,41 +224,66 @@ class QuickRuns:
         self._counts = executor._running
         self._home = executor._home
         self._now_us = executor._now_us
+        self._line_begun, self._line_ended = lines
 
     def make(self, submission: Submission) -> None:
         """Run a submission; what is not plain goes the executor's long way."""
-        executor, value, error = self._executor, None, None
-        way = self._way()
-        if way == _LONG or executor._logger.isEnabledFor(_INFO):
-            executor._run_long(submission)
+        executor, text = self._executor, ""
+        value: Any = None
+        error: Any = None
+        event: Any = None
+        plain = False
+        try:
+            way = self._way()
+            plain = way != _LONG and _begins(submission, self._now_us)
+            if plain:
+                text = self._begin_line(submission)
+                try:
+                    value = _called(submission.job, self._counts)
+                except BaseException as exc:
+                    error = exc
+                plain = error is None and (value is None or not hasattr(value, "__await__"))
+                if plain:
+                    event = self._outcome(submission, value, way)
+                    if text:
+                        self._end_line(text)
+            else:
+                error = NotBegun
+        except BaseException as exc:  # not the job's own: a log handler, or a bug of ours
+            executor._run_lost(submission, exc)
             return
-        if executor._left_lines:
-            executor._write_left()
         try:
-            value = run_at_once(submission, self._now_us, self._counts)
-        except BaseException as exc:
-            error = exc
-        try:
-            if value is NotBegun:
+            if error is NotBegun:
                 executor._run_long(submission)
-                return
-            event = None
-            try:
-                if error is not None or (value is not None and hasattr(value, "__await__")):
-                    executor._finish_run(submission, value, error)
-                    return
-                event = self._outcome(submission, value, way)
-            except BaseException as exc:  # not the job's own
-                executor._run_lost(submission, exc)
-                return
+            elif not plain:
+                executor._finish_run(submission, value, error)
+            elif event is not None:
+                self._tell(event, way)
         finally:
             error = None  # it holds this frame
-        if event is None:
-            return
+
+    def _tell(self, event: Any, way: int) -> None:
         if way == _BY_EARS:
             self._home.ears.dispatch(event)
         else:
-            executor._scheduler._dispatch_event(event)
+            self._executor._scheduler._dispatch_event(event)
+
+    def _begin_line(self, submission: Submission) -> str:
+        """Log that a run begins, where INFO is logged; the text of its job, if a handler took the line."""
+        executor = self._executor
+        if executor._logger.isEnabledFor(_INFO):
+            text: str = self._line_begun(executor._logger, submission)
+            return text
+        if executor._left_lines:
+            executor._write_left()
+        return ""
+
+    def _end_line(self, text: str) -> None:
+        executor = self._executor
+        later = executor._writes_later
+        if later and not executor._left_lines:
+            executor._left_lines = True
+        self._line_ended(executor._logger, text, later)
 
     def _way(self) -> int:
         if self._names["datetime"] is not self._names["_DATETIME"]:

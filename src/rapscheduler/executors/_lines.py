@@ -15,17 +15,17 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
 from collections import deque
+from datetime import datetime, timezone
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from rapscheduler._engine.log_lines import forget_lines, info_takers, line_values
 from rapscheduler._engine.planning import Submission
 from rapscheduler._quoting import one_line
-
-_INFO = logging.INFO
+from rapscheduler.util import is_same_time, is_zone_info
 
 
 def _own(method: Any) -> Any:
@@ -37,45 +37,28 @@ _FACTORY = logging.LogRecord
 _EMIT, _FILE_EMIT = _own(logging.StreamHandler.emit), _own(logging.FileHandler.emit)
 _FORMAT, _HANDLE = _own(logging.Handler.format), _own(logging.Handler.handle)
 _REPLACED = frozenset(("emit", "handle", "format", "filter", "acquire", "release", "flush"))
-_LOGGER_METHODS = frozenset(
-    ("handle", "filter", "callHandlers", "makeRecord", "info", "_log", "isEnabledFor")
-)
-_HANDLES = (
-    _own(logging.Logger.handle),
-    _own(logging.Logger.callHandlers),
-    _own(logging.Logger.makeRecord),
-    _own(logging.Logger._log),
-)
 _FORMATTER_METHODS = frozenset(("format", "formatTime", "formatMessage", "usesTime", "converter"))
 _FORMATS = (_own(logging.Formatter.format), _own(logging.Formatter.formatTime))
-_NAMES_TASKS = sys.version_info >= (3, 12)
-_MOST_PATTERNS = 100
 _known = threading.local()
 _pid = os.getpid()
 _writers: WeakKeyDictionary[logging.Handler, _Writer] = WeakKeyDictionary()
 
 
-def is_taken(logger: Any) -> bool:
-    """Whether an INFO line goes anywhere."""
-    if not logger.isEnabledFor(_INFO):
-        return False
-    if type(logger) is not logging.Logger or logger.filters or not _is_plain(logger):
-        return True
-    return _takers(logger) is not None
-
-
 def line_begun(logger: Any, submission: Submission) -> str:
-    """The line before a run with one run time; the text of its job, for the line after it."""
+    """The line before a run with one run time; the text of its job, for the line after it ("": nobody takes it)."""
+    handlers = info_takers(logger)
+    if handlers is not None and not handlers:
+        return ""
     text = _text(submission.job)
-    run_us = next(iter(submission.times_us()))
-    _info(logger, 'Running job "%s" (scheduled at %s)', text, submission.run_time(0, run_us))
+    run_time = submission.run_time(0, next(iter(submission.times_us())))
+    _info(logger, handlers, 'Running job "%s" (scheduled at %s)', (text, run_time))
     flush()
     return text
 
 
 def line_ended(logger: Any, text: str, later: bool = False) -> None:
     """The line after a run that ended well. `later`: this thread will run another job, or `flush`, in a moment."""
-    _info(logger, 'Job "%s" executed successfully', text, later=later)
+    _info(logger, info_takers(logger), 'Job "%s" executed successfully', (text,), later)
 
 
 def _text(job: Any) -> str:
@@ -101,26 +84,17 @@ def _left() -> list[tuple[_Writer, logging.Handler]]:
     return left
 
 
-def _info(logger: Any, message: str, *args: Any, later: bool = False) -> None:
-    """`logger.info(message, *args)`."""
-    as_usual = logger.info
-    if type(logger) is not logging.Logger or not _is_plain(logger):
+def _info(
+    logger: Any, handlers: list[Any] | None, message: str, args: tuple[Any, ...], later: bool = False
+) -> None:
+    """`logger.info(message, *args)`, when these are what `info_takers` says."""
+    if handlers is None:
+        as_usual = logger.info  # the texts are `_text`'s, on one line
         as_usual(message, *args)
         return
-    handlers = _takers(logger)
-    if not handlers and not logger.filters:
-        if handlers is not None:
-            as_usual(message, *args)  # no handler at all: `logging` has something to say about that
-        return
-    values = _values(logger, message, args)
+    values = line_values(logger, message, args) if handlers else {}
     record: logging.LogRecord | None = None
-    if logger.filters:
-        record = _made(values)
-        passed: Any = logger.filter(record)
-        if not passed:
-            return
-        record = passed if isinstance(passed, logging.LogRecord) else record
-    for handler in handlers or ():
+    for handler in handlers:
         if record is None and _is_plain_stream(handler):
             writer = _writers.get(handler)
             if writer is None:
@@ -132,67 +106,10 @@ def _info(logger: Any, message: str, *args: Any, later: bool = False) -> None:
             handler.handle(record)
 
 
-def _is_plain(logger: logging.Logger) -> bool:
-    """Whether nobody replaced how records are made and handed on."""
-    cls = logging.Logger
-    return (
-        _LOGGER_METHODS.isdisjoint(vars(logger))
-        and cls.handle is _HANDLES[0]
-        and cls.callHandlers is _HANDLES[1]
-        and cls.makeRecord is _HANDLES[2]
-        and cls._log is _HANDLES[3]
-        and logging.getLogRecordFactory() is _FACTORY
-        and not logger.disabled
-    )
-
-
-def _takers(logger: logging.Logger) -> list[logging.Handler] | None:
-    """The handlers that take INFO; None: there are some, and none takes it."""
-    takers: list[logging.Handler] = []
-    some = False
-    current: logging.Logger | None = logger
-    while current is not None:
-        for handler in current.handlers:
-            some = True
-            if handler.level <= _INFO:
-                takers.append(handler)
-        current = current.parent if current.propagate else None
-    return takers if takers or not some else None
-
-
-def _values(logger: logging.Logger, message: str, args: tuple[Any, ...]) -> dict[str, Any]:
-    """The attributes of a record, from those of the one that `logging` made for the same line in this thread."""
-    try:
-        made = _known.made
-    except AttributeError:
-        made = _known.made = {}
-    pattern: dict[str, Any] | None = made.get((logger, message))
-    if pattern is None or pattern["threadName"] != threading.current_thread().name or _in_task():
-        values = dict(vars(logger.makeRecord(logger.name, _INFO, __file__, 0, message, args, None, "info")))
-        if len(made) > _MOST_PATTERNS:
-            made.clear()
-        made[logger, message] = values.copy()
-        return values
-    now_ns = time.time_ns()
-    values = pattern.copy()
-    values["args"] = args
-    values["created"] = created = now_ns / 1e9
-    values["msecs"] = now_ns // 1_000_000 % 1000 + 0.0
-    values["relativeCreated"] += (created - pattern["created"]) * 1000
-    return values
-
-
 def _made(values: dict[str, Any]) -> logging.LogRecord:
     record = _FACTORY.__new__(_FACTORY)
     record.__dict__ = values
     return record
-
-
-def _in_task() -> bool:
-    """Whether records name the task of an event loop here."""
-    return (
-        _NAMES_TASKS and "asyncio" in sys.modules and sys.modules["asyncio"]._get_running_loop() is not None
-    )
 
 
 def _is_plain_stream(handler: logging.Handler) -> bool:
@@ -222,7 +139,7 @@ def _formatted(handler: logging.Handler, values: dict[str, Any]) -> str:
         or logging.Formatter.formatTime is not _FORMATS[1]
     ):
         return handler.format(_made(values.copy()))
-    values["message"] = values["msg"] % values["args"]
+    values["message"] = values["msg"] % _texts(values["args"])
     if formatter.usesTime():
         key = (formatter, formatter.datefmt, int(values["created"]))
         known, text = getattr(_known, "second", (None, ""))
@@ -234,6 +151,18 @@ def _formatted(handler: logging.Handler, values: dict[str, Any]) -> str:
             text = formatter.default_msec_format % (text, values["msecs"])
         values["asctime"] = text
     return formatter._style._fmt % values
+
+
+def _texts(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments of a line with the run time, which is often that of the line before, as its text."""
+    if len(args) != 2 or type(args[1]) is not datetime:
+        return args
+    known, text = getattr(_known, "moment", (None, ""))
+    if known is None or not is_same_time(args[1], known):
+        text = str(args[1])
+        if type(args[1].tzinfo) is timezone or is_zone_info(args[1].tzinfo):
+            _known.moment = args[1], text
+    return args[0], text
 
 
 class _Writer:
@@ -300,4 +229,5 @@ def look_for_fork() -> None:
     if _pid != os.getpid():
         _pid = os.getpid()
         _known = threading.local()
+        forget_lines()
         _writers.clear()

@@ -13,19 +13,17 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
-from logging import INFO
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._clock import SYSTEM, now_of
 from rapscheduler._engine.planning import Submission
-from rapscheduler._engine.running import NotBegun, QuickRuns, RunningCounts, begins_at_once, run_at_once
+from rapscheduler._engine.running import QuickRuns, RunningCounts
 from rapscheduler._quoting import one_line
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
 from rapscheduler.executors._home import Home, every_event, home_in
-from rapscheduler.executors._lines import flush, is_taken, line_begun, line_ended, look_for_fork
+from rapscheduler.executors._lines import flush, line_begun, line_ended, look_for_fork
 from rapscheduler.executors._run import (
     RunLoop,
     advance_begun,
@@ -106,7 +104,8 @@ class BaseExecutor(ABC):
         self._running, self._now_us = home.running, home.now_us
         if not self._looks_at_events():
             self._wants = home.wants
-        self._quick = QuickRuns(self, self._judge_quick_runs, globals(), JobExecutionEvent)
+        lines = (line_begun, line_ended)
+        self._quick = QuickRuns(self, self._judge_quick_runs, globals(), JobExecutionEvent, lines)
 
     def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:
         """Shut down this executor.
@@ -270,17 +269,14 @@ class BaseExecutor(ABC):
         return 1 if self._home.ears is None or self._home.is_hooked() else 2
 
     def _run_long(self, submission: Submission) -> None:
-        """Run a submission that is not plain, or whose log lines are wanted."""
-        events: Sequence[JobExecutionEvent] | JobExecutionEvent | None
+        """Run a submission that is not plain."""
         try:
-            informs = self._logger.isEnabledFor(INFO) and self._is_plain()
-            events = self._told_run(submission) if informs else self._whole_run(submission)
+            if self._left_lines:
+                flush()
+            events = drive(self._run_loop(submission))
         except BaseException as exc:  # not the job's own: a log handler, or a bug of ours
             self._run_lost(submission, exc)
-            return
-        if isinstance(events, JobExecutionEvent):  # the place was given back
-            self._scheduler._dispatch_event(events)
-        elif events is not None:
+        else:
             self._run_job_success(submission.job.id, events)
 
     def _finish_run(self, submission: Submission, value: Any, error: BaseException | None) -> None:
@@ -312,58 +308,14 @@ class BaseExecutor(ABC):
             and datetime is _DATETIME
         )
 
-    def _told_run(self, submission: Submission) -> Sequence[JobExecutionEvent] | JobExecutionEvent | None:
-        """A run with its two log lines; the run loop comes in when there is anything else to tell.
-
-        One event, or None: the job simply ran, and gave its place back.
-        """
-        if self._home.watched.every:
-            return self._whole_run(submission)
-        text, now_us = "", self._now_us
-        value, error = None, None
-        if is_taken(self._logger):
-            began_us = now_us()
-            if not begins_at_once(submission, began_us):
-                return self._whole_run(submission)
-            text = line_begun(self._logger, submission)
-            self._left_lines = self._writes_later
-            now_us = partial(int, began_us)
-        elif self._left_lines:
-            flush()
-        try:
-            value = run_at_once(submission, now_us, self._running)
-        except BaseException as exc:
-            error = exc
-        if value is NotBegun:
-            return self._whole_run(submission)
-        if error is None and not (value is not None and hasattr(value, "__await__")):
-            if value is not None:
-                self._running.release(submission.job.id)
-            return self._success(submission, value, text)
-        try:
-            loop = self._run_loop(submission, begun=True)
-            return drive(loop, advance_begun(loop, value, error))
-        finally:
-            error = None  # it holds this frame
-
-    def _success(self, submission: Submission, value: Any, text: str = "") -> JobExecutionEvent | None:
-        """The event of a run with one run time that ended well, if anybody wants it. `text`: of the job, to log it."""
-        if text:
-            line_ended(self._logger, text, self._writes_later)
-        if not self._wants(EVENT_JOB_EXECUTED):
-            return None
-        run_time = submission.run_time(0, next(iter(submission.times_us())))
-        return JobExecutionEvent(EVENT_JOB_EXECUTED, submission.job.id, submission.alias, run_time, value)
-
     def _tell_success(self, submission: Submission, value: Any) -> None:
-        event = self._success(submission, value)
-        if event is not None:
-            self._tell_now(event)
-
-    def _whole_run(self, submission: Submission) -> Sequence[JobExecutionEvent]:
-        if self._left_lines:
-            flush()
-        return drive(self._run_loop(submission))
+        """Tell that a run with one run time ended well, if anybody wants to hear it."""
+        if not self._wants(EVENT_JOB_EXECUTED):
+            return
+        run_time = submission.run_time(0, next(iter(submission.times_us())))
+        self._tell_now(
+            JobExecutionEvent(EVENT_JOB_EXECUTED, submission.job.id, submission.alias, run_time, value)
+        )
 
 
 def _now_us() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from rapscheduler._clock import now_of
@@ -253,7 +254,10 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         take_left_out(self, state)
 
     def __str__(self) -> str:
-        return f"interval[{self.interval}{' after each run' if self.after else ''}]"
+        return f"interval[{self._length()}{' after each run' if self.after else ''}]"
+
+    def _length(self) -> str:
+        return _text(self.interval_us) if type(self) is IntervalTrigger else str(self.interval)
 
     def __repr__(self) -> str:
         options = [f"interval={self.interval!r}", f"start_date={datetime_repr(self.start_date)!r}"]
@@ -263,6 +267,11 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
             options.append(f"jitter={self.jitter}")
         options += left_out_options(self)
         return f"<{type(self).__name__} ({', '.join(options)}, timezone='{self.timezone}')>"
+
+
+@lru_cache(1000)
+def _text(interval_us: int) -> str:
+    return str(interval_us * _MICROSECOND)
 
 
 # What APScheduler's class has in slots, for programs that go through the list. The values are the engine's.

@@ -237,7 +237,7 @@ def test_ears_tell_every_listener_and_look_them_up_once(engine: Any) -> None:
 class Executing:
     """What `QuickRuns` asks of an executor, and what it was asked."""
 
-    _left_lines = False
+    _left_lines = _writes_later = False
 
     def __init__(self, engine: Any, ears: Any = None) -> None:
         self.done: list[Any] = []
@@ -251,6 +251,12 @@ class Executing:
         self.names: dict[str, Any] = {"datetime": 1, "_DATETIME": 1}
         self.way, self.judged = 2 if ears else 1, 0
 
+        self.taken = "text"
+        self.lines = (
+            lambda logger, submission: self.done.append("begun") or self.taken,
+            lambda logger, text, later: self.done.append(("ended", text, later)),
+        )
+
     def judge(self) -> int:
         self.judged += 1
         return self.way
@@ -262,7 +268,7 @@ class Executing:
         self.done.append(("long", submission.job.id))
 
     def _finish_run(self, submission: Any, value: Any, error: Any) -> None:
-        self.done.append(("go on", value, type(error)))
+        self.done.append(("finish", value, type(error)))
 
     def _run_lost(self, submission: Any, error: BaseException) -> None:
         self.done.append(("lost", str(error)))
@@ -293,7 +299,7 @@ def quick(engine: Any, make: Any) -> Any:
     executor = Executing(engine, listening.ears)
     listening.ears.mask = EXECUTED
     listening.listeners = [lambda told: executor.done.append(("heard", told))]
-    quick_runs = engine.running.QuickRuns(executor, executor.judge, executor.names, event)
+    quick_runs = engine.running.QuickRuns(executor, executor.judge, executor.names, event, executor.lines)
 
     def run(func: Any, **values: Any) -> list[Any]:
         given = {"misfire_grace_time": None, "max_instances": 1, **values}
@@ -327,9 +333,9 @@ def test_what_is_more_than_one_event_goes_on_elsewhere(quick: Any) -> None:
         pass
 
     waiting = later()
-    assert quick.run(fail) == [("go on", None, SystemExit), 1]
+    assert quick.run(fail) == [("finish", None, SystemExit), 1]
     quick.executor._running.release("j")
-    assert quick.run(lambda: waiting) == [("go on", waiting, type(None)), 1]
+    assert quick.run(lambda: waiting) == [("finish", waiting, type(None)), 1]
     quick.executor._running.release("j")
     assert quick.run(print, misfire_grace_time=-6) == [("long", "j"), 1]
     waiting.close()
@@ -344,10 +350,8 @@ def test_an_event_that_can_not_be_made_is_a_lost_run(quick: Any) -> None:
     assert quick.run(Value)[0] == ("lost", "no")
 
 
-@pytest.mark.parametrize("hook", ["attribute", "scheduler", "class", "clock", "every", "claims", "info"])
-def test_there_are_no_quick_runs_while_somebody_hooks_in(
-    quick: Any, hook: str, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.parametrize("hook", ["attribute", "scheduler", "class", "clock", "every", "claims"])
+def test_there_are_no_quick_runs_while_somebody_hooks_in(quick: Any, hook: str) -> None:
     executor = quick.executor
     assert quick.run(lambda: None)[0][0] == "heard"
     assert quick.run(lambda: None)[0][0] == "heard"
@@ -357,8 +361,6 @@ def test_there_are_no_quick_runs_while_somebody_hooks_in(
         owner.hook = 1
     elif hook == "clock":
         executor.names["datetime"] = 2
-    elif hook == "info":
-        caplog.set_level(logging.INFO, "test.quick")
     else:
         setattr(executor._home.watched if hook == "every" else executor._home.backlogs, hook, True)
     try:
@@ -377,18 +379,42 @@ def test_a_way_in_between_asks_and_tells_the_scheduler(quick: Any) -> None:
     assert quick.run(lambda: None)[0] == "written"
 
 
+def test_a_run_at_info_has_its_two_lines(quick: Any, caplog: pytest.LogCaptureFixture) -> None:
+    executor = quick.executor
+    told = ("heard", (EXECUTED, "j", "store", 5.0, None))
+    assert quick.run(lambda: None) == [told, 0]
+    caplog.set_level(logging.INFO, "test.quick")
+    assert quick.run(lambda: None) == ["begun", ("ended", "text", False), told, 0]
+    executor.taken = ""
+    assert quick.run(lambda: None) == ["begun", told, 0]
+    executor.taken, Executing._writes_later = "text", True
+    try:
+        assert quick.run(lambda: None) == ["begun", ("ended", "text", True), told, 0] and executor._left_lines
+    finally:
+        Executing._writes_later = False
+    assert quick.run(int.__abs__)[:2] == ["begun", ("finish", None, TypeError)]
+    executor._running.release("j")
+    logging.getLogger("test.quick").setLevel(logging.WARNING)
+    assert quick.run(lambda: None) == ["written", told, 0]
+
+
 def test_the_level_is_asked_of_a_logger_that_is_not_plain(quick: Any) -> None:
     class Always(logging.Logger):
         def isEnabledFor(self, level: int) -> bool:
             return True
 
     quick.executor._logger = Always("always")
-    assert quick.run(lambda: None)[0] == ("long", "j")
-    quick.executor._logger = logging.getLogger("test.quick.own")
+    assert quick.run(lambda: None)[0] == "begun"
+    quick.executor._logger = logger = logging.getLogger("test.quick.own")
     assert quick.run(lambda: None)[0][0] == "heard"
-    quick.executor._logger.isEnabledFor = lambda level: True
+    logger.isEnabledFor = lambda level: True  # type: ignore[method-assign]
     try:
-        quick.executor._running.release("j")
-        assert quick.run(lambda: None)[0] == ("long", "j")
+        assert quick.run(lambda: None)[0] == "begun"
     finally:
-        del quick.executor._logger.isEnabledFor
+        del logger.isEnabledFor
+    assert quick.run(lambda: None)[0][0] == "heard"
+    logger.disabled, logger.level = True, logging.INFO
+    try:
+        assert quick.run(lambda: None)[0][0] == "heard"
+    finally:
+        logger.disabled, logger.level = False, logging.NOTSET

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from rapscheduler._engine.log_lines import line_values
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
 from rapscheduler.executors import _lines
 from rapscheduler.executors._home import Home
@@ -116,7 +117,7 @@ def test_records_are_those_of_logging(logger: logging.Logger) -> None:
 
 
 def test_formatting_is_that_of_logging(logger: logging.Logger) -> None:
-    values = _lines._values(logger, 'Job "%s" executed successfully', ("text",))
+    values = line_values(logger, 'Job "%s" executed successfully', ("text",))
     for formatter in (
         None,
         logging.Formatter(PATTERN),
@@ -133,7 +134,7 @@ def test_nothing_is_made_when_no_handler_takes_it(
     logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[Any] = []
-    monkeypatch.setattr(_lines, "_values", lambda *args: made.append(args))
+    monkeypatch.setattr(_lines, "line_values", lambda *args: made.append(args))
     monkeypatch.setattr(_lines, "_text", lambda job: made.append(job))
     handler = Listening()
     handler.setLevel(logging.WARNING)

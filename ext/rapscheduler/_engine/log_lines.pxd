@@ -1,0 +1,1 @@
+# What is remembered of `logging` is the module's own: nothing for other rooms.
