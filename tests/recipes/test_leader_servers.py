@@ -60,6 +60,11 @@ SERVERS: dict[str, tuple[str, str, list[str]]] = {
         MODULE,
         ["-m", "gunicorn", "-w", "3", "-k", "gthread", "-b", "127.0.0.1:PORT", "app:wsgi"],
     ),
+    "gunicorn gevent": (
+        "gevent",
+        MODULE,
+        ["-m", "gunicorn", "-w", "3", "-k", "gevent", "-b", "127.0.0.1:PORT", "app:wsgi"],
+    ),
     "gunicorn --preload": (
         "gunicorn",
         POST_FORK,
@@ -70,7 +75,34 @@ SERVERS: dict[str, tuple[str, str, list[str]]] = {
         MODULE,
         ["-m", "uvicorn", "--workers", "3", "--port", "PORT", "app:asgi"],
     ),
+    "granian": (
+        "granian",
+        MODULE,
+        [
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--workers",
+            "3",
+            "--respawn-failed-workers",
+            "--port",
+            "PORT",
+            "app:wsgi",
+        ],
+    ),
     "hypercorn": ("hypercorn", MODULE, ["-m", "hypercorn", "-w", "3", "-b", "127.0.0.1:PORT", "app:asgi"]),
+}
+
+FLASK = "import app, flask\nflask_app = flask.Flask(__name__)\n"
+# how many processes have a scheduler: Flask's watcher imports the program, too
+RELOADERS: dict[str, tuple[str, int, list[str]]] = {
+    "uvicorn --reload": ("uvicorn", 1, ["-m", "uvicorn", "--reload", "--port", "PORT", "app:asgi"]),
+    "flask run --debug": (
+        "flask",
+        2,
+        ["-m", "flask", "--app", "with_flask:flask_app", "run", "--debug", "-p", "PORT"],
+    ),
 }
 
 
@@ -97,6 +129,7 @@ def serve(tmp_path):
     def serve(command: list[str], start: str) -> subprocess.Popen[bytes]:
         (tmp_path / "app.py").write_text(textwrap.dedent(APP))
         (tmp_path / "hook.py").write_text(HOOK)
+        (tmp_path / "with_flask.py").write_text(FLASK)
         environment = os.environ | {"PYTHONPATH": f"{SRC}{os.pathsep}{tmp_path}", "START": start}
         with (tmp_path / "log").open("wb") as log:
             port = str(free_port())
@@ -145,6 +178,28 @@ def test_one_of_the_workers_leads(name, serve, tmp_path):
     until(lambda: pids(tmp_path, "runs") - {leader} and len(lines(tmp_path, "runs")) >= 6)
     assert process.poll() is None
     check_once(tmp_path, doubled=1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such servers")
+@pytest.mark.parametrize("name", RELOADERS)
+def test_a_reloader(name, serve, tmp_path):
+    """It starts the program anew when a file is changed; one process leads before, during and after."""
+    module, number, command = RELOADERS[name]
+    if find_spec(module) is None:
+        pytest.skip(f"NOT RUN: {module} is not installed: pip install rapscheduler[servers]")
+    process = serve([sys.executable, *command], MODULE)
+    until(lambda: len(pids(tmp_path, "workers")) >= number and len(lines(tmp_path, "runs")) >= 3)
+    assert len(pids(tmp_path, "workers")) == number
+    assert len(pids(tmp_path, "runs")) == 1, (tmp_path / "log").read_text()
+    with (tmp_path / "app.py").open("a") as file:
+        file.write("# changed\n")
+    until(lambda: len(pids(tmp_path, "workers")) == number + 1)
+    before = len(lines(tmp_path, "runs"))
+    until(lambda: len(lines(tmp_path, "runs")) >= before + 3)
+    assert process.poll() is None
+    ticks = [int(line[0]) for line in lines(tmp_path, "runs")]
+    assert len(ticks) - len(set(ticks)) <= 1, ticks  # one, of the moment in which the leader was ended
+    assert len({line[1] for line in lines(tmp_path, "runs")[-3:]}) == 1
 
 
 @pytest.mark.skipif(
