@@ -8,6 +8,7 @@ looked at again, for the text may be something else.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -60,18 +61,22 @@ class SQLFinder(RowStore):
         tags = self._tags.rarest_first(question.tags)
         while question.limit is None or len(found) < question.limit:
             page = _PAGE if question.limit is None else min(_PAGE, question.limit - len(found))
-            ids = self._tags.ids(tags, prefix, _beyond(prefix), after, page)
-            rows = {row.id: row for row in self._read(ids)}
-            parked = [row.id for row in rows.values() if row.parked is not None]
-            jobs = self._jobs([rows[job_id] for job_id in ids if job_id in rows])
-            found += [job for job in jobs if question.takes(job, parked)]
-            gone = [job_id for job_id in ids if job_id not in rows]
-            if gone and self._tags.may_make:
-                self._transact(lambda connection: self._tags.drop_ids(connection, gone, gone=True))  # noqa: B023
-            if len(ids) < page:
-                break
+            asked = self._tags.page(tags, prefix, _beyond(prefix), after, page)
+            rows = self._select(self._tags.rows_of(asked, self._row_select))
+            parked = [row.id for row in rows if row.parked is not None]
+            found += [job for job in self._jobs(rows) if question.takes(job, parked)]
+            ids = [row.id for row in rows]
+            if len(ids) < page:  # that is the end, or some of them are gone
+                ids = self._transact(lambda connection: connection.execute(asked).scalars().all())  # noqa: B023
+                self._forget_gone(set(ids).difference(row.id for row in rows))
+                if len(ids) < page:
+                    break
             after = ids[-1]
         return found
+
+    def _forget_gone(self, ids: Collection[str]) -> None:
+        if ids and self._tags.may_make:
+            self._transact(lambda connection: self._tags.drop_ids(connection, sorted(ids), gone=True))
 
     def _count_jobs(self, question: Question) -> int:
         if question.tags or question.owner is not None:

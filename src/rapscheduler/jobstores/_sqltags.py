@@ -121,10 +121,7 @@ class TagsTable:
         )
 
     def _is_gone(self) -> Any:
-        job_id: Any = self.table.c.job_id
-        if self._store.engine.dialect.name == "postgresql":  # as the key of the jobs has it
-            job_id = sa.collate(job_id, "default")
-        here = sa.exists().where(self._jobs.c.id == job_id).correlate(self.table)
+        here = sa.exists().where(self._jobs.c.id == self._as_key(self.table.c.job_id)).correlate(self.table)
         return sa.and_(self.table.c.tag != "", ~here)
 
     # Writing, in the transaction that writes the jobs
@@ -178,10 +175,9 @@ class TagsTable:
         found = self._store._transact(lambda connection: connection.execute(sa.select(*numbers)).first())
         return tuple(tag for _, tag in sorted(zip(found, tags, strict=True)))
 
-    def ids(
-        self, tags: Sequence[str], least: str, beyond: str | None, after: str | None, limit: int
-    ) -> list[str]:
-        """Ids of jobs that may have all these tags: from `least` on, below `beyond`, after `after`; in their order."""
+    def page(self, tags: Sequence[str], least: str, beyond: str | None, after: str | None, limit: int) -> Any:
+        """The SELECT of ids of jobs that may have all these tags: from `least` on, below `beyond`, after `after`; in
+        their order."""
         first, *others = [self.table.alias(f"t{number}") for number in range(len(tags))]
         key = first.c.job_id
         statement = sa.select(key).where(first.c.tag == key_of(tags[0]), key != "")
@@ -194,11 +190,16 @@ class TagsTable:
             statement = statement.where(key < beyond)
         if after is not None:
             statement = statement.where(key > after)
-        statement = statement.order_by(key).limit(limit)
-        found: list[str] = self._store._transact(
-            lambda connection: connection.execute(statement).scalars().all()
-        )
-        return list(found)
+        return statement.order_by(key).limit(limit)
+
+    def rows_of(self, page: Any, select: Any) -> Any:
+        """The SELECT of the rows of a page, by their keys: the page comes first, whatever a planner thinks."""
+        part = page.subquery()
+        return select.join(part, self._jobs.c.id == self._as_key(part.c.job_id)).order_by(part.c.job_id)
+
+    def _as_key(self, job_id: Any) -> Any:
+        """An id as the key of the jobs has it, which PostgreSQL may keep in another order than that of bytes."""
+        return sa.collate(job_id, "default") if self._store.engine.dialect.name == "postgresql" else job_id
 
 
 class SQLTags:
