@@ -27,11 +27,13 @@ async def tick() -> None:
 
 
 class CoroutinesDueAtOnce(Workload):
-    """``count`` coroutine jobs with interval triggers: from resume to the end of the last run."""
+    """``count`` coroutine jobs with interval triggers: from resume to the end of the last run, or its event."""
 
     name = "coroutines_due_at_once"
 
-    def open(self, *, count: int, peer_count: int) -> None:
+    def open(self, *, count: int, peer_count: int, listens: bool = False) -> None:
+        """``listens``: there is a listener for executed and error."""
+        self.listens = listens
         self.count = count if self.library == "rapscheduler" else min(count, peer_count)
 
     def round(self) -> dict[str, Any]:
@@ -42,6 +44,15 @@ class CoroutinesDueAtOnce(Workload):
         _counter, _target, _done = itertools.count(1), self.count, asyncio.Event()
         scheduler = self.module("schedulers.asyncio").AsyncIOScheduler(timezone="UTC")
         interval = self.module("triggers.interval").IntervalTrigger
+        heard, heard_all = itertools.count(1), asyncio.Event()
+
+        def hear(event: Any) -> None:
+            if next(heard) == self.count:
+                heard_all.set()
+
+        if self.listens:
+            codes = self.module("events")
+            scheduler.add_listener(hear, codes.EVENT_JOB_EXECUTED | codes.EVENT_JOB_ERROR)
         scheduler.start(paused=True)
         due = datetime.now(timezone.utc).replace(microsecond=0)
         for _ in range(self.count):
@@ -54,6 +65,8 @@ class CoroutinesDueAtOnce(Workload):
         start = time.perf_counter()
         scheduler.resume()
         await _done.wait()
+        if self.listens:
+            await heard_all.wait()
         seconds = time.perf_counter() - start
         await asyncio.sleep(0.01)
         heart.cancel()
