@@ -261,13 +261,15 @@ class PostgresShared(SQLShared):
         self._claim_many = sa.text(
             f"""
             WITH me AS MATERIALIZED (SELECT pid FROM {schedulers} WHERE id = :me AND epoch = :epoch FOR SHARE),
+            elsewhere AS MATERIALIZED (
+                SELECT job_id, count(*) AS runs FROM {runs} WHERE owner <> :me OR epoch <> :epoch GROUP BY job_id),
             v AS MATERIALIZED (
-                SELECT u.*, (SELECT count(*) FROM {runs} AS r WHERE r.job_id = u.id
-                             AND (r.owner <> :me OR r.epoch <> :epoch)) AS busy
+                SELECT u.*, COALESCE(elsewhere.runs, 0) AS busy
                 FROM unnest(CAST(:ids AS text[]), CAST(:least AS float8[]), CAST(:greatest AS float8[]),
                             CAST(:run_at AS float8[]), CAST(:nominal AS int8[]), CAST(:remove AS bool[]),
                             CAST(:run_us AS int8[]), CAST(:last_us AS int8[]), CAST(:places AS int8[]))
-                AS u (id, least, greatest, run_at, nominal, remove, run_us, last_us, places)),
+                AS u (id, least, greatest, run_at, nominal, remove, run_us, last_us, places)
+                LEFT JOIN elsewhere ON elsewhere.job_id = u.id),
             moved AS (
                 UPDATE {jobs} AS t SET next_run_time = v.run_at, nominal_us = v.nominal FROM v
                 WHERE NOT v.remove AND EXISTS (SELECT 1 FROM me) AND t.id = v.id

@@ -1,0 +1,254 @@
+"""Fires a second, end to end and acknowledged, of a shared PostgreSQL store and of its peers: no-op jobs, one server.
+
+    python -m benchmarks.shared_fires --peers /path/to/an/environment/bin/python --processes 1 2
+
+The environment has `apscheduler==4.0.0a6 procrastinate pgqueuer asyncpg psycopg[binary] sqlalchemy[asyncio] sniffio`;
+without it only ours are measured. For each library a database of its own is made, filled with `count` due jobs, and
+given to so many processes, which are ready before the clock starts. It stops when the database says that all of them
+ended: no job is due or queued, and no run under way. All commit as the server says (`synchronous_commit` is left
+alone), at their fastest documented settings. Counts differ, so that each takes seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+DATABASE = "rapscheduler_bench_fires"
+SERVER = os.environ.get("RAPSCHEDULER_TEST_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/test")
+PLAIN = SERVER.replace("+psycopg", "").rpartition("/")[0] + f"/{DATABASE}"
+ALCHEMY = PLAIN.replace("postgresql://", "postgresql+psycopg://")
+DUE, RUNS = "next_run_time < extract(epoch from now())", "(select count(*) from jobs_runs)"
+#: how many jobs, and what is still to be done
+WORK: dict[str, tuple[int, str]] = {
+    "ours date": (20_000, f"select (select count(*) from jobs) + {RUNS}"),
+    "ours interval": (20_000, f"select (select count(*) from jobs where {DUE}) + {RUNS}"),
+    "pgqueuer": (20_000, "select count(*) from pgqueuer"),
+    "procrastinate": (1_000, "select count(*) from procrastinate_jobs where status in ('todo', 'doing')"),
+    "apscheduler 4": (
+        500,
+        "select (select count(*) from schedules where next_fire_time is not null) + (select count(*) from jobs)",
+    ),
+}
+
+
+def nothing() -> None:
+    """What every job does."""
+
+
+def past() -> datetime:
+    return datetime.now(timezone.utc) - timedelta(seconds=1)
+
+
+# Ours
+
+
+def scheduler() -> Any:
+    from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+    from rapscheduler.schedulers.background import BackgroundScheduler
+
+    store = SQLAlchemyJobStore(ALCHEMY, tablename="jobs", shared=True)
+    return BackgroundScheduler(timezone="UTC", jobstores={"default": store})
+
+
+def fill_ours(count: int, kind: str) -> None:
+    when = {"run_date": past()} if kind == "date" else {"hours": 1, "start_date": past()}
+    one = scheduler()
+    one.start(paused=True)
+    ids = [{"id": str(number), "next_run_time": past()} for number in range(count)]
+    one.add_jobs(ids, func=nothing, trigger=kind, misfire_grace_time=None, **when)
+    one.shutdown()
+
+
+def work_ours(ready: Callable[[], None]) -> None:
+    one = scheduler()
+    one.start(paused=True)
+    ready()
+    one.resume()
+    time.sleep(600)
+
+
+# Peers
+
+
+async def pgqueuer_of() -> Any:
+    import asyncpg
+    from pgqueuer.db import AsyncpgDriver
+
+    return AsyncpgDriver(await asyncpg.connect(PLAIN))
+
+
+async def fill_pgqueuer(count: int) -> None:
+    from pgqueuer.queries import Queries
+
+    driver = await pgqueuer_of()
+    queries = Queries(driver)
+    await queries.install()
+    await queries.enqueue(["nothing"] * count, [None] * count, [0] * count)
+
+
+async def work_pgqueuer(ready: Callable[[], None]) -> None:
+    from pgqueuer.qm import QueueManager
+    from pgqueuer.queries import Queries
+
+    driver = await pgqueuer_of()
+    manager = QueueManager(Queries(driver))
+
+    @manager.entrypoint("nothing")
+    async def take(job: Any) -> None:
+        nothing()
+
+    ready()
+    await manager.run(batch_size=1000)
+
+
+def procrastinate_app() -> Any:
+    import procrastinate
+
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=PLAIN))
+
+    @app.task(name="nothing")
+    async def take() -> None:
+        nothing()
+
+    return app
+
+
+async def fill_procrastinate(count: int) -> None:
+    app = procrastinate_app()
+    async with app.open_async():
+        await app.schema_manager.apply_schema_async()
+        await app.tasks["nothing"].batch_defer_async(*({} for _ in range(count)))
+
+
+async def work_procrastinate(ready: Callable[[], None]) -> None:
+    app = procrastinate_app()
+    async with app.open_async():
+        ready()
+        await app.run_worker_async(concurrency=20, delete_jobs="successful", install_signal_handlers=False)
+
+
+def apscheduler_of() -> Any:
+    from apscheduler import AsyncScheduler
+    from apscheduler.datastores.sqlalchemy import SQLAlchemyDataStore
+    from apscheduler.eventbrokers.psycopg import PsycopgEventBroker
+    from sqlalchemy.ext.asyncio import create_async_engine
+
+    engine = create_async_engine(ALCHEMY)
+    return AsyncScheduler(
+        SQLAlchemyDataStore(engine), PsycopgEventBroker.from_async_sqla_engine(engine), cleanup_interval=None
+    )
+
+
+async def fill_apscheduler(count: int) -> None:
+    from apscheduler.triggers.date import DateTrigger
+
+    async with apscheduler_of() as one:
+        for number in range(count):
+            await one.add_schedule(nothing, DateTrigger(past()), id=str(number), misfire_grace_time=None)
+
+
+async def work_apscheduler(ready: Callable[[], None]) -> None:
+    async with apscheduler_of() as one:
+        ready()
+        await one.run_until_stopped()
+
+
+# The measurement
+
+
+def fill(name: str, count: int) -> None:
+    if name.startswith("ours"):
+        fill_ours(count, name.split()[1])
+    else:
+        asyncio.run(globals()[f"fill_{name.split()[0]}"](count))
+
+
+def work(name: str) -> None:
+    def ready() -> None:
+        print("ready", flush=True)
+        sys.stdin.readline()
+
+    if name.startswith("ours"):
+        work_ours(ready)
+    else:
+        asyncio.run(globals()[f"work_{name.split()[0]}"](ready))
+
+
+def measure(python: str, name: str, processes: int) -> float:
+    """Fires a second."""
+    import psycopg
+
+    count, left = WORK[name]
+    with psycopg.connect(SERVER.replace("+psycopg", ""), autocommit=True) as server:
+        server.execute(f"drop database if exists {DATABASE} with (force)")
+        server.execute(f"create database {DATABASE}")
+        command = [python, "-m", "benchmarks.shared_fires"]
+        subprocess.run([*command, "--fill", name], check=True)
+        begun = [
+            subprocess.Popen(
+                [*command, "--work", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            for _ in range(processes)
+        ]
+        try:
+            for one in begun:
+                assert one.stdout is not None
+                while one.stdout.readline().strip() != "ready":
+                    assert one.poll() is None, f"{name} ended before it began"
+            took_s = timed(begun, left)
+        finally:
+            for one in begun:
+                one.kill()
+                one.wait()
+            server.execute(f"drop database if exists {DATABASE} with (force)")
+    return count / took_s
+
+
+def timed(begun: list[subprocess.Popen[str]], left: str) -> float:
+    """Seconds from the word until nothing is left."""
+    import psycopg
+
+    with psycopg.connect(PLAIN, autocommit=True) as looking:
+        start_s = time.perf_counter()
+        for one in begun:
+            assert one.stdin is not None
+            one.stdin.write("go\n")
+            one.stdin.flush()
+        while looking.execute(left).fetchone() != (0,):  # type: ignore[call-overload]
+            assert time.perf_counter() - start_s < 300, "it does not end"
+            time.sleep(0.02)
+        return time.perf_counter() - start_s
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--peers", help="a Python that has the peers")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--only", nargs="+", choices=WORK, default=list(WORK))
+    parser.add_argument("--fill", help=argparse.SUPPRESS)
+    parser.add_argument("--work", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.fill or options.work:
+        fill(options.fill, WORK[options.fill][0]) if options.fill else work(options.work)
+        return
+    for _ in range(options.rounds):
+        for name in options.only:
+            python = sys.executable if name.startswith("ours") else options.peers
+            for processes in options.processes if python else ():
+                rate = measure(python, name, processes)
+                print(f"{name:14} {processes} process(es): {rate:10,.0f} fires/s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
