@@ -237,7 +237,8 @@ class QuickRuns:
             way = self._way()
             plain = way != _LONG and _begins(submission, self._now_us)
             if plain:
-                text = self._begin_line(submission)
+                if executor._left_lines or executor._logger.isEnabledFor(_INFO):
+                    text = self._begin_line(submission)
                 try:
                     value = _called(submission.job, self._counts)
                 except BaseException as exc:

@@ -1022,8 +1022,15 @@ class BaseScheduler(Asking, ABC):
             self._backlogs,
             self._watched,
             self._dispatcher if type(self._dispatcher) is Dispatcher else None,
-            lambda: self._is_hooked("_dispatch_event", "_wants"),
+            self._tells_otherwise,
         )
+
+    def _tells_otherwise(self) -> bool:
+        """Whether somebody replaced the methods that tell events: of this object, in a subclass or in this class."""
+        own, cls = self.__dict__, type(self)
+        if "_dispatch_event" in own or "_wants" in own:
+            return True
+        return cls._dispatch_event is not _DISPATCH_EVENT or cls._wants is not _WANTS
 
     def _run_context(self) -> Context | None:
         """A copy of the context variables that a new run sees; `None`: those of whoever begins it."""
@@ -1197,3 +1204,6 @@ class BaseScheduler(Asking, ABC):
         if self._lifecycle.is_forked:
             return f"it was started before os.fork(), in process {self._lifecycle.home_pid}"
         return start_stop.why_main_ended(self)
+
+
+_DISPATCH_EVENT, _WANTS = BaseScheduler._dispatch_event, BaseScheduler._wants

@@ -24,6 +24,7 @@ from rapscheduler.executors import _lines
 from rapscheduler.executors._home import Home
 from rapscheduler.executors.pool import ThreadPoolExecutor
 from rapscheduler.schedulers.background import BackgroundScheduler
+from rapscheduler.schedulers.base import BaseScheduler
 
 NAME = "rapscheduler.executors.default"
 PATTERN = "%(asctime)s|%(levelname)s|%(name)s|%(threadName)s|%(message)s"
@@ -247,6 +248,32 @@ def test_success_is_told_with_its_value_once_the_place_is_free() -> None:
     scheduler.shutdown()
     assert counts == [0]
     assert (events[0].retval, events[0].job_id, events[0].scheduled_run_time) == ("value", "a", due)
+
+
+@pytest.mark.parametrize("where", ["object", "class"])
+def test_what_was_put_in_place_of_telling_gets_the_events(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when it comes while runs are told by the engine."""
+    scheduler, seen, heard = BackgroundScheduler(timezone="UTC"), [], threading.Semaphore(0)
+    whole = BaseScheduler._dispatch_event
+
+    def watch(event: Any) -> None:
+        seen.append(event.code)
+        whole(scheduler, event)
+
+    scheduler.add_listener(lambda event: heard.release(), EVENT_JOB_EXECUTED)
+    scheduler.start()
+    scheduler.add_job(done, misfire_grace_time=None)
+    assert heard.acquire(timeout=60)
+    if where == "object":
+        scheduler._dispatch_event = watch  # type: ignore[method-assign]
+    else:
+        monkeypatch.setattr(BaseScheduler, "_dispatch_event", lambda self, event: watch(event))
+    scheduler.add_job(done, misfire_grace_time=None)
+    assert heard.acquire(timeout=60)
+    scheduler.shutdown()
+    assert EVENT_JOB_EXECUTED in seen
 
 
 @pytest.mark.parametrize("kept", ["by a keeper of runs", "by claims of a shared store"])
