@@ -122,11 +122,14 @@ class _Limits(TypedDict, total=False):
     jitter: float | None
 
 
-class _Skipping(_Limits, total=False):
+class _LeftOut(TypedDict, total=False):
     exclude: Any
     windows: Iterable[str] | str | None
     spread: Literal["hash"] | None
     seed: str | None
+
+
+class _Skipping(_Limits, _LeftOut, total=False): ...
 
 
 class Cron(_Skipping, total=False):
@@ -187,7 +190,7 @@ class RRule(_Limits, total=False):
     start_date: Moment
 
 
-class Combined(_Skipping, total=False):
+class Combined(_LeftOut, total=False):
     """Of the triggers "and" and "or"."""
 
     triggers: Iterable[BaseTrigger]
@@ -234,3 +237,4 @@ class Shared(CronJob, total=False):
     hours: float
     minutes: float
     seconds: float
+    after: Literal["end"] | None
