@@ -12,7 +12,7 @@ from rapscheduler.schedulers.blocking import BlockingScheduler
 
 pytestmark = pytest.mark.faults
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 LATE = {"misfire_grace_time": None}
 
 

@@ -134,6 +134,42 @@ def test_a_job_that_moves_on_again_and_again_is_an_error(scheduler, monkeypatch)
         scheduler.pause_jobs(ids)
 
 
+@pytest.mark.parametrize("change", ["pause", "resume", "modify"])
+def test_what_was_written_is_told_when_the_next_round_fails(scheduler, monkeypatch, change):
+    """Listeners, and runs that wait, would else not know of a job that is paused."""
+    ids = fill(scheduler, 3)
+    store, told, rounds = scheduler._jobstores["default"], [], []
+    write = store._replace_many_if
+
+    def write_two(rows):
+        rounds.append(len(rows))
+        if len(rounds) == 2:
+            raise OSError("the store is gone")
+        return [*write(rows[:2]), False]
+
+    monkeypatch.setattr(store, "_replace_many_if", write_two)
+    scheduler.add_listener(lambda event: told.append(event.job_id), EVENT_JOB_MODIFIED)
+    with pytest.raises(OSError, match="the store is gone"):
+        CHANGES[change](scheduler, ids)
+    assert (rounds, told) == ([3, 1], ids[:2])
+
+
+def test_an_iterator_is_read_once_for_all_jobs(store, monkeypatch):
+    """In memory jobs are changed one by one, in a database batch by batch."""
+    made = BackgroundScheduler(timezone="UTC", jobstores={"default": store, "memory": MemoryJobStore()})
+    made.start(paused=True)
+    try:
+        monkeypatch.setattr(store, "_bulk", 2)
+        ids = fill(made, 3)
+        for job_id in ("m1", "m2"):
+            made.add_job(print, "cron", hour=7, id=job_id, jobstore="memory")
+        changes = {"args": iter("ab"), "tags": iter(["t"])}
+        assert made.modify_jobs(changes, ["m1", *ids, "m2"]) == ["m1", *ids, "m2"]
+        assert [(job.args, job.tags) for job in made.get_jobs()] == [(("a", "b"), {"t"})] * 5
+    finally:
+        made.shutdown()
+
+
 def test_a_batch_of_which_one_job_can_not_be_stored_is_not_written(scheduler):
     ids = fill(scheduler, 3)
     with pytest.raises(EncodeError):

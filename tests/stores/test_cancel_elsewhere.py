@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 from tests.stores import cancellable, shared_stores, shared_worker
 from tests.stores.test_shared import log, on, scheduler_on, soon, table, until, url
 
 from rapscheduler._runs import new_run_id
+from rapscheduler._scheduling import cancelling
 from rapscheduler._scheduling.cancelling import Cancellation
 from rapscheduler.cli import main as command
 from rapscheduler.jobstores._requests import NOT_HERE, OPEN, TOLD, Request
@@ -142,6 +145,42 @@ def test_nobody_is_asked_of_what_is_no_id_or_where_nobody_else_is(on):
     with pytest.raises(TypeError, match=r"takes the id of a run, such as run\.id, not 5"):
         scheduler.cancel_run(5)
     assert asyncio.run(scheduler.cancel_run_async(run_id)) == Cancellation(run_id, "not_under_way")
+
+
+def test_a_run_that_was_told_is_told_also_when_the_answer_is_written_later(url, table):
+    """It may have ended by then: a second look would say that it is not under way."""
+    store = shared_stores.make_store(url, table)
+    store.start(None, "default")
+    requests, unwritten, cancelled = store._shared.requests, {}, []
+    one = Request("1" * 32, new_run_id(), "a host:12")
+    requests.ask(one, ["x"])
+
+    def cancel(run_id, reason):
+        cancelled.append(run_id)
+        return len(cancelled) == 1
+
+    tracker = SimpleNamespace(cancel=cancel)
+    scheduler = SimpleNamespace(
+        _watched=SimpleNamespace(tracker=tracker), _logger=logging.getLogger("test.cancel")
+    )
+    write, requests.answer = requests.answer, lambda me, answers: store.nothing_of_the_kind
+    with pytest.raises(AttributeError):
+        cancelling.answer(scheduler, store._shared, "x", unwritten)
+    assert requests.answers(one.number) == {"x": OPEN} and unwritten == {one.number: TOLD}
+    requests.answer = write
+    cancelling.answer(scheduler, store._shared, "x", unwritten)
+    assert requests.answers(one.number) == {"x": TOLD} and not unwritten and cancelled == [one.run_id]
+    store.shutdown()
+
+
+def test_what_others_add_is_seen_where_requests_can_not_be_read(on):
+    """As where somebody dropped their table, or may not read it."""
+    made = on()
+    made.start()
+    rows, ran = made._jobstores["default"]._shared, []
+    rows.has_news = lambda: ran.append("looked")
+    rows.requests.asked = lambda me: rows.nothing_of_the_kind
+    until(lambda: len(ran) >= 3, 60)
 
 
 def test_a_store_of_older_schedulers_is_told_apart(tmp_path, capsys):

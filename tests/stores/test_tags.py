@@ -322,6 +322,28 @@ def test_an_index_in_memory_is_made_anew_when_most_of_it_is_gone():
     scheduler.shutdown()
 
 
+@pytest.mark.parametrize("write", ["added", "changed", "added together"])
+def test_an_index_in_memory_does_not_grow_while_nobody_asks(write):
+    """A dashboard was looked at once, and the program adds and changes jobs for months."""
+    store = MemoryJobStore()
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})
+    scheduler.start(paused=True)
+    add(scheduler, "a", "eu")
+    assert ids(scheduler, "eu") == ["a"]
+    for number in range(2, 12_000):
+        if write == "changed":
+            scheduler.modify_job("a", name=f"n{number}")
+        elif write == "added":
+            add(scheduler, "b", "eu")
+            scheduler.remove_job("b")
+        elif number % 10 == 0:
+            scheduler.add_jobs([{"func": print, "trigger": "cron", "id": f"c{i}"} for i in range(10)])
+            scheduler.remove_jobs([f"c{i}" for i in range(10)])
+    assert store._ids is None or store._ids._noted < 1_990
+    assert ids(scheduler, "eu") == ["a"]
+    scheduler.shutdown()
+
+
 def test_nothing_is_kept_in_memory_before_somebody_asks():
     store = MemoryJobStore()
     scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})

@@ -1,6 +1,7 @@
 # How many runs of each job are under way: `counts` maps a job id to a number of at least 1; `groups` maps the name of a
 # group to the ids of its jobs that run, or have run. Who listens: `Ears`. What the quick runs of an executor are judged
-# by: `QuickRuns`, with sizes of dicts and version tags of classes, which change with them.
+# by: `QuickRuns`, with the methods that were put on objects, and version tags of classes, which change with them.
+from rapscheduler._engine.job_core cimport JobCore
 from rapscheduler._engine.planning cimport Submission
 
 cdef class RunningCounts:
@@ -39,21 +40,22 @@ cdef class QuickRuns:
     cdef object datetime
     cdef dict own                # the executor's attributes
     cdef dict scheduler_own
-    cdef Py_ssize_t own_count    # as they were judged, and so on
-    cdef Py_ssize_t scheduler_count
+    cdef int hooked              # the `hooks` of both as they were judged, and so on
     cdef unsigned int version
     cdef unsigned int scheduler_version
     cdef int way
-    cdef bint left
+    cdef long looks              # how often it was judged
+    cdef bint left               # whether lines were ever left for later
     cdef object logger           # whose level was looked at, and its attributes; None: it is to be asked
     cdef dict logger_own
-    cdef Py_ssize_t logger_count
     cdef unsigned int logger_version
     cdef bint may_begin(self) except -1
     cdef object begin_line(self, Submission submission)
     cdef int end_line(self, object text) except -1
+    cdef int leave(self, JobCore job) except -1
     cdef bint is_same(self) except -1
     cdef int look(self) except -1
+    cdef int hooks(self) except -1
     cdef bint is_informed(self) except -1
     cdef int look_at_logger(self, object logger) except -1
     cdef object outcome(self, Submission submission, object value)

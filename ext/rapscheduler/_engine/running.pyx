@@ -6,7 +6,7 @@ Twin of `rapscheduler._reference.running`, which states the contract.
 """
 
 cimport cython
-from cpython.dict cimport PyDict_DelItem, PyDict_GetItemWithError, PyDict_SetItem, PyDict_Size
+from cpython.dict cimport PyDict_Contains, PyDict_DelItem, PyDict_GetItemWithError, PyDict_SetItem
 from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_TYPE
@@ -27,6 +27,10 @@ cdef enum:
 cdef object _executed = EXECUTED
 cdef object _info = 20  # the level; `logging` itself comes when a logger is looked at
 cdef str _name = "__dict__"
+cdef str _success = "_run_job_success"  # what somebody may put on an executor, a scheduler, a logger
+cdef str _dispatch = "_dispatch_event"
+cdef str _wants = "_wants"
+cdef str _enabled = "isEnabledFor"
 
 
 class NotBegun:
@@ -251,7 +255,8 @@ cdef class QuickRuns:
         self.own = executor.__dict__
         attributes = getattr(self.scheduler, "__dict__", None)
         self.scheduler_own = attributes if type(attributes) is dict else {}
-        self.own_count = -1
+        self.looks = 0
+        self.left = executor._left_lines
 
     def make(self, Submission submission not None):
         """Run a submission; what is not plain goes the executor's long way."""
@@ -263,7 +268,7 @@ cdef class QuickRuns:
             if plain:
                 text = self.begin_line(submission)
                 try:
-                    value = called(submission.job, self.counts)
+                    value = value_of(submission.job)
                 except BaseException as exc:
                     error = exc
                 plain = error is None and (value is None or not hasattr(value, "__await__"))
@@ -271,6 +276,7 @@ cdef class QuickRuns:
                     event = self.outcome(submission, value)
                     if text:
                         self.end_line(text)
+                    self.leave(submission.job)  # last: whatever fails before, `_run_lost` gives the place back
             else:
                 error = NotBegun
         except BaseException as exc:  # not the job's own: a log handler, or a bug of ours
@@ -294,8 +300,14 @@ cdef class QuickRuns:
     cdef int end_line(self, object text) except -1:
         later = self.executor._writes_later
         if later and not self.left:
-            self.executor._left_lines = True
+            self.executor._left_lines = self.left = True
         self.line_ended(self.own["_logger"], text, later)
+        return 0
+
+    cdef int leave(self, JobCore job) except -1:
+        cdef RunningCounts counts = self.counts
+        with cython.critical_section(counts):
+            counts.give_back(job.id_)
         return 0
 
     cdef bint may_begin(self) except -1:
@@ -310,8 +322,7 @@ cdef class QuickRuns:
 
     cdef bint is_same(self) except -1:
         return (
-            PyDict_Size(self.own) == self.own_count
-            and PyDict_Size(self.scheduler_own) == self.scheduler_count
+            self.hooks() == self.hooked
             and rap_version(Py_TYPE(self.executor), _name) == self.version
             and rap_version(Py_TYPE(self.scheduler), _name) == self.scheduler_version
             and self.version != 0
@@ -320,21 +331,32 @@ cdef class QuickRuns:
 
     cdef int look(self) except -1:
         """Have it judged which way runs go now."""
+        cdef long looks = self.looks + 1
+        cdef int way
+        self.looks = looks
         self.way = LONG  # for other threads, meanwhile
-        self.own_count = PyDict_Size(self.own)
-        self.scheduler_count = PyDict_Size(self.scheduler_own)
+        self.hooked = self.hooks()
         self.version = rap_version(Py_TYPE(self.executor), _name)
         self.scheduler_version = rap_version(Py_TYPE(self.scheduler), _name)
-        self.left = self.own.get("_left_lines", False)
-        self.way = self.judge()
+        way = self.judge()
+        if looks == self.looks:  # else another thread has looked since, and may have seen more
+            self.way = way
         return 0
+
+    cdef int hooks(self) except -1:
+        """Which methods somebody has put on the executor and the scheduler: a bit for each."""
+        return (
+            PyDict_Contains(self.own, _success)
+            | PyDict_Contains(self.scheduler_own, _dispatch) << 1
+            | PyDict_Contains(self.scheduler_own, _wants) << 2
+        )
 
     cdef bint is_informed(self) except -1:
         """Whether INFO is logged, by what `Logger.isEnabledFor` remembers."""
         cdef PyObject *known
         logger = self.own["_logger"]
         if logger is not self.logger or (
-            PyDict_Size(self.logger_own) != self.logger_count
+            PyDict_Contains(self.logger_own, _enabled)
             or rap_version(Py_TYPE(logger), _name) != self.logger_version
         ):
             self.look_at_logger(logger)
@@ -351,21 +373,16 @@ cdef class QuickRuns:
 
         self.logger = None
         usual = getattr(logging.Logger.isEnabledFor, "__globals__", None)
-        if type(logger) is not logging.Logger or usual is not vars(logging) or "isEnabledFor" in vars(logger):
+        if type(logger) is not logging.Logger or usual is not vars(logging) or _enabled in vars(logger):
             return 0
         self.logger_own = logger.__dict__
-        self.logger_count = PyDict_Size(self.logger_own)
         self.logger_version = rap_version(Py_TYPE(logger), _name)
         self.logger = logger
         return 0
 
     cdef object outcome(self, Submission submission, object value):
-        """The event of a run that ended well; None: nobody wants it. Its place is given back."""
+        """The event of a run that ended well; None: nobody wants it."""
         cdef JobCore job = submission.job
-        cdef RunningCounts counts = self.counts
-        if value is not None:
-            with cython.critical_section(counts):
-                counts.give_back(job.id_)
         if not (self.ears.mask & EXECUTED if self.way == BY_EARS else self.executor._wants(_executed)):
             return None
         run_time = submission.run_time(0, submission.first_us)

@@ -45,10 +45,14 @@ def _begins(submission: Submission, now_us: Callable[[], int]) -> bool:
 
 
 def _called(job: JobCore, counts: RunningCounts) -> Any:
-    value = job.func(*job.args, **job.kwargs)
+    value = _value_of(job)
     if value is None:
         counts.release(job.id)
     return value
+
+
+def _value_of(job: JobCore) -> Any:
+    return job.func(*job.args, **job.kwargs)
 
 
 class RunningCounts:
@@ -195,13 +199,14 @@ class QuickRuns:
 
     :param executor: whose runs they are, once it was started: it has `_run_long(submission)`, the way of all other
         runs; `_finish_run(submission, value, error)`, for a call that was made and left something to await or raised;
-        `_write_left()`, called before a run that logs nothing when its own attribute `_left_lines` is true, which is
-        set when a last line may have been left for later, as it is where `_writes_later`;
+        `_write_left()`, called before a run that logs nothing when `_left_lines` is true, which is set here when a last
+        line may have been left for later, as it is where `_writes_later`;
         `_run_lost(submission, error)`; `_wants(code)`, `_logger`, `_running`, `_now_us`, `_scheduler`, and a `_home`
         with `watched`, `backlogs` and `ears`
     :param judge: called without arguments: 0, there are no quick runs, for somebody hooks in; 1, whether to tell an
         event is asked of the executor, and the scheduler is given it (`_dispatch_event`); 2, both is up to the ears.
-        (Asked again when an attribute was put on the executor or the scheduler, or their class changed)
+        (Asked again when `_run_job_success` was put on the executor, `_dispatch_event` or `_wants` on the scheduler, or
+        taken away, or their class changed)
     :param names: of a module that has `datetime`: while that is not the `_DATETIME` of the module, somebody stands in
         for the clock, and there are no quick runs
     :param event: makes the event of a run that ended well: `(code, job id, alias, run time, value)`
@@ -240,7 +245,7 @@ class QuickRuns:
                 if executor._left_lines or executor._logger.isEnabledFor(_INFO):
                     text = self._begin_line(submission)
                 try:
-                    value = _called(submission.job, self._counts)
+                    value = _value_of(submission.job)
                 except BaseException as exc:
                     error = exc
                 plain = error is None and (value is None or not hasattr(value, "__await__"))
@@ -248,6 +253,7 @@ class QuickRuns:
                     event = self._outcome(submission, value, way)
                     if text:
                         self._end_line(text)
+                    self._counts.release(submission.job.id)  # last: before, `_run_lost` gives the place back
             else:
                 error = NotBegun
         except BaseException as exc:  # not the job's own: a log handler, or a bug of ours
@@ -293,10 +299,8 @@ class QuickRuns:
         return _LONG if home.watched.every or home.backlogs.claims else self._judge()
 
     def _outcome(self, submission: Submission, value: Any, way: int) -> Any:
-        """The event of a run that ended well; None: nobody wants it. Its place is given back."""
+        """The event of a run that ended well; None: nobody wants it."""
         job = submission.job
-        if value is not None:
-            self._counts.release(job.id)
         wanted = self._home.ears.mask & _EXECUTED if way == _BY_EARS else self._executor._wants(_EXECUTED)
         if not wanted:
             return None

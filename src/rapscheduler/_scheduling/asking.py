@@ -27,7 +27,10 @@ class Synced(NamedTuple):
 
 def find(scheduler: Any, alias: str | None, filters: dict[str, Any]) -> list[Any]:
     """The jobs that a question is for, in the order of their ids."""
-    asked = question(**filters)
+    return _found(scheduler, alias, question(**filters))
+
+
+def _found(scheduler: Any, alias: str | None, asked: Question) -> list[Any]:
     if scheduler._lifecycle.state == STATE_STOPPED:
         return asked.answer(_pending(scheduler, alias))
     shelves = shelves_of(scheduler, alias)
@@ -65,14 +68,23 @@ def each(
     """Do what a method of the scheduler does to each of the jobs; the ids of those that were there."""
     if isinstance(ids, str):
         raise TypeError(f"ids={ids!r} is one id; give a list of them, or use {method}()")
+    if changes is not None and not isinstance(changes, Mapping):
+        raise TypeError(
+            f"changes={changes!r} is no mapping; give names and values, such as {{'max_instances': 2}}"
+        )
     if ids is None:
-        if question(**filters) == Question():
+        asked = question(**filters)  # once: tags may come from an iterator
+        if asked == Question():
             raise ValueError(
                 f"{method}s() of every job? Give ids or a filter, such as prefix='' for all of them"
             )
-        ids = [job.id for job in find(scheduler, alias, filters)]
+        ids = [job.id for job in _found(scheduler, alias, asked)]
     elif filters:
         raise TypeError("give ids or filters, not both")
+    elif not isinstance(ids, Iterable):
+        raise TypeError(
+            f"ids={ids!r} are no ids of jobs; give a list of texts, such as {method}s(['a', 'b'])"
+        )
     from rapscheduler._scheduling import bulk
 
     return bulk.change(scheduler, method, list(ids), alias, changes or {})

@@ -6,12 +6,12 @@ of one job (`changing`, `catalogue`), a store's statements.
 A store that says how many jobs it changes at once (`_bulk`) is asked for them together, and writes them together:
 looked up, changed here, written if each still is due when it was read; those that had run meanwhile go another round.
 Any other store, and a scheduler on which somebody overrides the change of one job, has them one by one. A batch of
-which one job can't be changed so is not written.
+which one job can't be changed so is not written; what was written is told, also when a later round or batch fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rapscheduler._scheduling import catalogue, changing
@@ -31,6 +31,8 @@ def change(
 ) -> list[str]:
     """Do what a method of the scheduler does to each of the jobs; the ids of those that were there, in order."""
     left = list(dict.fromkeys(ids))
+    # An iterator can't be read for a second job.
+    changes = {name: tuple(one) if isinstance(one, Iterator) else one for name, one in changes.items()}
     if scheduler._lifecycle.state == STATE_STOPPED or scheduler._is_hooked(*_HOOKS):
         return _one_by_one(scheduler, method, left, alias, changes)
     done: set[str] = set()
@@ -71,13 +73,14 @@ def _batch(
 
     def modify(job: Job) -> bool:
         job._take_over(values)
-        if "args" in values:
-            values["args"] = job.args  # an iterator can't be read a second time
         return True
 
-    jobs = _rounds(scheduler, shelf, ids, modify)
-    for job in jobs:
-        changing.tell_changed(scheduler, job, shelf.alias, values)
+    jobs: list[Job] = []
+    try:
+        _rounds(shelf, ids, modify, jobs)
+    finally:
+        for job in jobs:
+            changing.tell_changed(scheduler, job, shelf.alias, values)
     return [job.id for job in jobs]
 
 
@@ -92,17 +95,20 @@ def _resumed(scheduler: Any, shelf: Shelf, ids: Sequence[str]) -> list[str]:
         job._advance(*times)
         return True
 
-    jobs = _rounds(scheduler, shelf, ids, resume)
-    for job in jobs:
-        changing.tell_modified(scheduler, job, shelf.alias)
+    jobs: list[Job] = []
+    try:
+        _rounds(shelf, ids, resume, jobs)
+    finally:
+        for job in jobs:
+            changing.tell_modified(scheduler, job, shelf.alias)
     if over:
         over = _removed(scheduler, shelf, list(dict.fromkeys(over)))
     return [job.id for job in jobs] + over
 
 
-def _rounds(scheduler: Any, shelf: Shelf, ids: Sequence[str], work: Callable[[Job], bool]) -> list[Job]:
-    """Look these jobs up, let `work` change them (False: leave this one out), and write them; those written."""
-    done: list[Job] = []
+def _rounds(shelf: Shelf, ids: Sequence[str], work: Callable[[Job], bool], done: list[Job]) -> None:
+    """Look these jobs up, let `work` change them (False: leave this one out), and write them; `done`: those written, as
+    far as it came."""
     with shelf.changing:
         for _ in range(CHANGE_ROUNDS):
             with shelf.lock:
@@ -110,13 +116,13 @@ def _rounds(scheduler: Any, shelf: Shelf, ids: Sequence[str], work: Callable[[Jo
             found = [(jobs[job_id], jobs[job_id].run_at_us) for job_id in ids if job_id in jobs]
             pairs = [(job, due_us) for job, due_us in found if work(job)]
             if not pairs:
-                return done
+                return
             with shelf.lock:
                 written = shelf.calls._update_jobs_if(pairs)
             done += [job for (job, _), answer in zip(pairs, written, strict=True) if answer]
             ids = [job.id for (job, _), answer in zip(pairs, written, strict=True) if answer is False]
             if not ids:
-                return done
+                return
     raise lost_too_often(ids[0])
 
 

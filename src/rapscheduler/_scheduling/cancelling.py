@@ -56,10 +56,12 @@ class Cancellation(NamedTuple):
         return f"{run} is not under way: it has ended, or there never was such a run{asked}"
 
 
-def cancel_run(scheduler: Any, run_id: str, timeout: float) -> Cancellation:
+def cancel_run(scheduler: Any, run_id: str, timeout: Any) -> Cancellation:
     """See `BaseScheduler.cancel_run`."""
     if type(run_id) is not str:
         raise TypeError(f"cancel_run() takes the id of a run, such as run.id, not {run_id!r}")
+    if not isinstance(timeout, int | float) or timeout != timeout:
+        raise TypeError(f"timeout must be a number of seconds, such as timeout=10; got {timeout!r}")
     tracker = scheduler._watched.tracker
     if tracker is not None and tracker.cancel(run_id):
         return Cancellation(run_id, TOLD_TO_END, this_process())
@@ -107,7 +109,7 @@ def _wait(requests: Any, number: str, peers: Sequence[str], timeout: float) -> d
         answers: dict[str, str] = requests.answers(number)
         if TOLD in answers.values() or all(answers.get(one, OPEN) != OPEN for one in peers):
             return answers
-        if time.monotonic() >= deadline_s:
+        if not time.monotonic() < deadline_s:  # nor where it is no number
             return answers
         time.sleep(_LOOK_S)
 
@@ -116,11 +118,18 @@ def _name(peer: Peer) -> str:
     return f"{peer.host}:{peer.pid}"
 
 
-def answer(scheduler: Any, rows: Any, me: str) -> None:
-    """Do what others asked of this scheduler, and say so. Called by the keeper of the lease."""
+def answer(scheduler: Any, rows: Any, me: str, unwritten: dict[str, str]) -> None:
+    """Do what others asked of this scheduler, and say so. Called by the keeper of the lease.
+
+    `unwritten`: answers that the store did not take, by number: a run that was told may have ended by the next time.
+    """
     asked = rows.requests.asked(me)
+    for one in asked:
+        if one.number not in unwritten:
+            unwritten[one.number] = _told(scheduler, one)
     if asked:
-        rows.requests.answer(me, {one.number: _told(scheduler, one) for one in asked})
+        rows.requests.answer(me, {one.number: unwritten[one.number] for one in asked})
+    unwritten.clear()
 
 
 def _told(scheduler: Any, request: Request) -> str:

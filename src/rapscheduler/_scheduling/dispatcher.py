@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 OUTCOMES = EVENT_JOB_EXECUTED | EVENT_JOB_ERROR | EVENT_JOB_MISSED
 RUN_EVENTS = OUTCOMES | EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES
+#: The bits of the engine's mask, which hold the codes of all events; a listener may ask for more, such as 2**64-1.
+_CODES = 2**62 - 1
 
 Listener = Callable[[Any], Any]
 
@@ -58,7 +60,7 @@ class Dispatcher(Ears):
         """Add a listener for the codes in `mask`."""
         with self._lock:
             self.listeners.append((callback, mask))
-            self.mask |= mask
+            self.mask |= mask & _CODES
             self.by_code = {}
 
     def remove(self, callback: Listener) -> None:
@@ -88,7 +90,7 @@ class Dispatcher(Ears):
         mask = self._asked
         for wanted in {wanted for _, wanted in self.listeners}:
             mask |= wanted
-        self.mask = mask
+        self.mask = mask & _CODES
 
     def wants(self, code: int) -> bool:
         """Whether any listener wants events of this code; nobody builds one otherwise."""

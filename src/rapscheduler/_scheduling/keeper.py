@@ -52,6 +52,8 @@ class Kept(Claims):
         self._strangers: set[RunKey] = set()  # runs that the store has for us, and we do not know
         self._unheard: Peer | None = None  # whose runs they are, when the answer to taking them over was lost
         self._waiting: list[tuple[RunRow, Any]] = []  # runs of the dead, with their jobs, to be submitted
+        # To those who cancel runs, by the number of the request, until they are written.
+        self._answers: dict[str, str] = {}
         self._refused: set[RunKey] = set()  # of those, what an executor refused, and was told
         self._thread = Thread(target=self._run, name=f"rapscheduler-{alias}-lease", daemon=True)
 
@@ -117,9 +119,10 @@ class Kept(Claims):
             self._look()
         if now_s >= self._poll_at_s:
             self._poll_at_s = now_s + self.rows.poll_s
-            cancelling.answer(self.scheduler, self.rows, self.me.id)
             if not self._stopping:
                 self._poll()
+            # Last: no run waits for it.
+            cancelling.answer(self.scheduler, self.rows, self.me.id, self._answers)
         if self._waiting and self.scheduler._lifecycle.state == STATE_RUNNING:
             self._submit_waiting()
         self._failing = False

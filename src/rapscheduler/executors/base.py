@@ -78,7 +78,6 @@ class BaseExecutor(ABC):
     #: in an event loop it is else called there only, as APScheduler does.
     takes_any_thread = False
 
-    _sees_success = False  # a class of somebody's overrides `_run_job_success`
     _writes_later = False  # whether the last line of a run may wait for `flush`, which idle workers call
     _left_lines = False  # whether lines were ever left so
     _quick: QuickRuns | None = None  # the engine's way, once it was started
@@ -87,7 +86,6 @@ class BaseExecutor(ABC):
         super().__init_subclass__(**kwargs)
         if "takes_any_thread" not in cls.__dict__ and not _SUBMITTING.isdisjoint(cls.__dict__):
             cls.takes_any_thread = False
-        cls._sees_success = cls._run_job_success is not BaseExecutor._run_job_success
         prefer_overridden(cls, BaseExecutor, {"_submit_batch": ("submit_job", "_do_submit_job")})
 
     def start(self, scheduler: Any, alias: str) -> None:
@@ -229,19 +227,17 @@ class BaseExecutor(ABC):
         return run_backlog(loop, backlog)
 
     def _looks_at_events(self) -> bool:
-        """Whether somebody overrode `_run_job_success`, which then gets all events of a submission."""
-        return (
-            type(self)._run_job_success is not BaseExecutor._run_job_success
-            or "_run_job_success" in self.__dict__
-        )
+        """Whether somebody replaced `_run_job_success`, which then gets all events of a submission: of this object, in
+        a subclass or in this class."""
+        return "_run_job_success" in self.__dict__ or type(self)._run_job_success is not _RUN_JOB_SUCCESS
 
     def _told_us(self) -> Callable[[], int]:
         """The time, by this module's name ``datetime``, which tests replace, unless the scheduler has its own clock."""
         return _now_us if datetime is not _DATETIME and self._now_us is SYSTEM.now_us else self._now_us
 
     def _wanted(self) -> Callable[[int], bool]:
-        """Which events are made: every one, for a `_run_job_success` that was put on this very executor."""
-        return every_event if "_run_job_success" in self.__dict__ else self._wants
+        """Which events are made: every one, for a `_run_job_success` that somebody put there."""
+        return every_event if self._looks_at_events() else self._wants
 
     def _tell_now(self, event: JobExecutionEvent) -> None:
         try:
@@ -264,7 +260,7 @@ class BaseExecutor(ABC):
 
     def _judge_quick_runs(self) -> int:
         """Whether runs that simply ran may be told by one event, and who tells it; see `QuickRuns`."""
-        if self._sees_success or "_run_job_success" in self.__dict__:
+        if self._looks_at_events():
             return 0
         return 1 if self._home.ears is None or self._home.is_hooked() else 2
 
@@ -301,10 +297,9 @@ class BaseExecutor(ABC):
             self._home, "watched", None
         )  # who keeps every run, where a scheduler has somebody who does
         return (
-            not self._sees_success
+            not self._looks_at_events()
             and not self._home.backlogs.claims
             and (watched is None or not watched.every)
-            and "_run_job_success" not in self.__dict__
             and datetime is _DATETIME
         )
 
@@ -316,6 +311,9 @@ class BaseExecutor(ABC):
         self._tell_now(
             JobExecutionEvent(EVENT_JOB_EXECUTED, submission.job.id, submission.alias, run_time, value)
         )
+
+
+_RUN_JOB_SUCCESS = BaseExecutor._run_job_success
 
 
 def _now_us() -> int:

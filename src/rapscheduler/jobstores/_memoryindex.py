@@ -4,7 +4,8 @@ Here: `IdIndex`. Not here: jobs, whether one is what was asked for (`_question`)
 
 Invariant: an id that the store has is in the list of all, and in that of each tag that its job has. Lists may say more
 (a job that is gone, or lost a tag; an id twice), so what is found is looked at. So nothing is done when a job leaves,
-and an index that grew beyond twice the jobs is made anew (`is_worn`). There is none before the first such question.
+and an index that grew beyond twice the jobs (`is_worn`) is given up by the next write, or made anew by the next
+question. There is none before the first such question.
 
 Data: `_sorted`, tag (None: all jobs) -> ids in order; `_new`, the same, of those that came since.
 """
@@ -47,7 +48,7 @@ class IdIndex:
             self._noted += len(everything) - before
 
     def is_worn(self, jobs: int) -> bool:
-        """Whether it says so much more than there is that it should be made anew."""
+        """Whether it says so much more than there is that it should be given up."""
         return self._noted > 2 * jobs + _SPARE
 
     def page(self, tags: Sequence[str], least: str, after: str | None, limit: int) -> list[str]:

@@ -7,6 +7,7 @@ from heapq import nsmallest
 from typing import Any, NamedTuple
 
 STATES = ("scheduled", "paused", "parked")
+FILTERS = ("prefix", "tag", "owner", "state", "after", "limit")
 
 
 class Question(NamedTuple):
@@ -59,14 +60,22 @@ def question(
     state: Any = None,
     after: Any = None,
     limit: Any = None,
+    **unknown: Any,
 ) -> Question:
     """Of the arguments of `get_jobs`. TypeError, ValueError: one makes no sense."""
+    for name in unknown:
+        from .._advice import nearest
+
+        raise TypeError(
+            f"{name!r} is no filter of jobs; there are {', '.join(map(repr, FILTERS))}{nearest(name, FILTERS)}"
+        )
     for name, value in (("prefix", prefix), ("owner", owner), ("after", after)):
         if value is not None and not isinstance(value, str):
             raise TypeError(
                 f"{name}={value!r} is no text; give the beginning of ids, an owner, the last id you had"
             )
-    tags = () if tag is None else (tag,) if isinstance(tag, str) else tuple(tag)
+    several: Any = () if tag is None else (tag,) if isinstance(tag, str) else tag
+    tags = tuple(several) if isinstance(several, Iterable) else (several,)
     if not all(isinstance(one, str) for one in tags):
         raise TypeError(f"tag={tag!r} must be a text, or several of them")
     if state is not None and state not in STATES:

@@ -101,7 +101,7 @@ class MemoryJobStore(BaseJobStore):
         if not insert_job(job, self._jobs, self._index):
             raise ConflictingIdError(job.id)
         if self._ids is not None:
-            self._ids.note((job,))
+            self._note((job,))
 
     def update_job(self, job: Job) -> None:
         """Replace the job of this id. JobLookupError: there is none."""
@@ -110,7 +110,7 @@ class MemoryJobStore(BaseJobStore):
         if self._parked:
             self._parked.pop(job.id, None)
         if self._ids is not None:
-            self._ids.note((job,))
+            self._note((job,))
 
     def _update_if(self, job: Job, expected_us: int | None, times: Times | None = None) -> bool:
         done = exchange_job(job, expected_us, times, self._jobs, self._index)
@@ -119,7 +119,7 @@ class MemoryJobStore(BaseJobStore):
         if done and self._parked:
             self._parked.pop(job.id, None)
         if self._ids is not None:
-            self._ids.note((job,))
+            self._note((job,))
         return done
 
     def remove_job(self, job_id: str) -> None:
@@ -172,7 +172,7 @@ class MemoryJobStore(BaseJobStore):
         if taken is not None:
             raise ConflictingIdError(taken)
         if self._ids is not None:
-            self._ids.note(added)
+            self._note(added)
 
     def _defer(self, jobs: Sequence[Job], until_us: int) -> bool:
         for job in jobs:
@@ -207,6 +207,14 @@ class MemoryJobStore(BaseJobStore):
             if not page or len(found) >= limit or not page[-1].startswith(prefix):
                 break
         return found[:limit]
+
+    def _note(self, jobs: Iterable[Job]) -> None:
+        """These jobs came, or were changed; an index that is worn is given up, for nobody may ever ask again."""
+        ids = self._ids
+        if ids is not None:  # another thread may have given it up
+            ids.note(jobs)
+            if ids.is_worn(len(self._jobs)):
+                self._ids = None
 
     def _index_of_ids(self) -> IdIndex:
         ids = self._ids

@@ -35,6 +35,16 @@ def test_masks(dispatcher: Dispatcher) -> None:
     assert dispatcher.listeners == [] and not dispatcher.wants(EVENT_JOB_EXECUTED)
 
 
+@pytest.mark.parametrize("mask", [-1, 2**64 - 1, 2**200 - 1])
+def test_a_mask_of_every_bit_may_be_as_long_as_it_likes(dispatcher: Dispatcher, mask: int) -> None:
+    told: list[Any] = []
+    dispatcher.add(told.append, mask)
+    dispatcher.remove(print)
+    event = JobEvent(EVENT_JOB_SUBMITTED, "a", None)
+    dispatcher.dispatch(event)
+    assert told == [event] and dispatcher.wants(EVENT_JOB_EXECUTED)
+
+
 def test_outcomes_wait_for_the_announcement(dispatcher: Dispatcher) -> None:
     told: list[tuple[int, str]] = []
     dispatcher.add(lambda event: told.append((event.code, event.job_id)))

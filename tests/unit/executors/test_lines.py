@@ -22,6 +22,7 @@ from rapscheduler._engine.log_lines import line_values
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
 from rapscheduler.executors import _lines
 from rapscheduler.executors._home import Home
+from rapscheduler.executors.base import BaseExecutor
 from rapscheduler.executors.pool import ThreadPoolExecutor
 from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.schedulers.base import BaseScheduler
@@ -298,6 +299,30 @@ def test_a_class_that_looks_at_events_gets_them(logger: logging.Logger) -> None:
     logger.handlers[:] = [Listening()]
     run(executor=Looking(1))
     assert [event.retval for event in Looking.seen] == ["value"]
+
+
+@pytest.mark.parametrize("cls", [BaseExecutor, ThreadPoolExecutor])
+def test_a_run_job_success_that_is_put_on_a_class_gets_the_events(
+    cls: type[BaseExecutor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As tools that count runs do, also while runs are told by the engine and nobody listens."""
+    whole, seen, ended = BaseExecutor._run_job_success, [], threading.Semaphore(0)
+
+    def ends() -> None:
+        ended.release()
+
+    def watch(self: Any, job_id: str, events: Any) -> None:
+        seen.extend(event.code for event in events)
+        whole(self, job_id, events)
+        ended.release()
+
+    with BackgroundScheduler(timezone="UTC") as scheduler:
+        scheduler.add_job(ends, misfire_grace_time=None)
+        assert ended.acquire(timeout=60)
+        monkeypatch.setattr(cls, "_run_job_success", watch)
+        scheduler.add_job(done, misfire_grace_time=None)
+        assert ended.acquire(timeout=60)
+    assert EVENT_JOB_EXECUTED in seen
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

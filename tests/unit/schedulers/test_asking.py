@@ -102,6 +102,32 @@ def test_many_jobs_are_changed(scheduler: BackgroundScheduler) -> None:
     assert scheduler.count_jobs() == 5
 
 
+def test_tags_from_an_iterator_are_those_of_every_look(scheduler: BackgroundScheduler) -> None:
+    """Read twice, they would be none the second time: that is every job."""
+    fill(scheduler)
+    assert scheduler.remove_jobs(tag=(tag for tag in ("mail", "eu"))) == ["mail-1", "mail-3", "mail-5"]
+    assert scheduler.count_jobs() == 5
+
+
+@pytest.mark.parametrize(
+    ("ask", "named", "advised"),
+    [
+        (lambda scheduler: scheduler.count_jobs(tags="x"), "'tags' is no filter", "did you mean 'tag'?"),
+        (lambda scheduler: scheduler.pause_jobs(colour="x"), "'colour' is no filter", "'prefix', 'tag'"),
+        (lambda scheduler: scheduler.get_jobs(tag=5), "tag=5", "a text, or several"),
+        (lambda scheduler: scheduler.pause_jobs(5), "ids=5", "pause_jobs(['a', 'b'])"),
+        (lambda scheduler: scheduler.modify_jobs(["taken"]), "['taken']", "{'max_instances': 2}"),
+        (lambda scheduler: scheduler.cancel_run("x", "soon"), "'soon'", "timeout=10"),
+        (lambda scheduler: scheduler.cancel_run("x", None), "None", "timeout=10"),
+        (lambda scheduler: scheduler.cancel_run("x", float("nan")), "nan", "timeout=10"),
+    ],
+)
+def test_what_makes_no_sense_is_named_with_its_cure(ask: Any, named: str, advised: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        ask(BackgroundScheduler(timezone="UTC"))
+    assert named in str(caught.value) and advised in str(caught.value)
+
+
 def test_a_declared_set_of_jobs(scheduler: BackgroundScheduler) -> None:
     scheduler.add_job(print, "cron", hour=1, id="other")
     specs = [{"func": print, "trigger": "cron", "hour": i, "id": f"b{i}", "args": [i]} for i in range(4)]

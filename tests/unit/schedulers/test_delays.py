@@ -188,7 +188,9 @@ class Held:
     def has_ended(self, times: int = 1) -> bool:
         """Whether so many runs have ended, and the loop has seen it, after a while."""
         ends = lambda: [one for one in self.events if one.code == EVENT_JOB_EXECUTED]  # noqa: E731
-        return eventually(lambda: len(ends()) == times and not self.scheduler._backlogs.ends)
+        # the event is told before the end is noted, and the place is given back after that
+        counts, noted = self.scheduler._running_counts, self.scheduler._backlogs.ends
+        return eventually(lambda: len(ends()) == times and not len(counts) and not noted)
 
     def codes(self) -> set[int]:
         return {event.code for event in self.events}

@@ -273,26 +273,27 @@ def work():
     return current_run().id
 scheduler = GeventScheduler()
 scheduler.start()
+def until(true):
+    with gevent.Timeout(60):
+        while not true():
+            gevent.sleep(0.01)
 run = scheduler.add_job(work, "interval", hours=1).run()
-gevent.sleep(0.1)
+until(lambda: run.ended)
 assert run.result(0) == run.id
 def slow():
-    gevent.sleep(5)
+    gevent.sleep(600)
 late = scheduler.add_job(slow, "interval", hours=1, timeout=0.05).run()
 stopped = scheduler.add_job(slow, "interval", hours=1).run()
-gevent.sleep(0.1)
+until(lambda: late.ended)
 assert late.state == "timed_out", late
-while stopped.state != "running":
-    gevent.sleep(0.01)
+until(lambda: stopped.state == "running")
 assert gevent.get_hub().threadpool.apply(scheduler.cancel_run, (stopped.id,))  # from another thread
-with gevent.Timeout(4):
-    while not stopped.ended:
-        gevent.sleep(0.01)
+until(lambda: stopped.ended)
 assert stopped.state == "cancelled", stopped
 print("fine")
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=100
     )
     assert done.stdout == "fine\n", done.stderr
 
