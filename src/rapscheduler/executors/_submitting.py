@@ -1,9 +1,11 @@
 """Handing a batch of submissions to any executor.
 
-Here: `submit_all`. Not here: what executors are (`base`), which a program loads when it makes a scheduler.
+Here: `submit_all`, `one_by_one`. Not here: what executors are (`base`, which comes when a scheduler is made).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler._hints import Any
@@ -27,6 +29,11 @@ def submit_all(executor: Any, submissions: list[Submission]) -> Failures:
             if ends_program(exc):
                 raise
             return [(one, exc) for one in submissions]
+    return one_by_one(executor, submissions)
+
+
+def one_by_one(executor: Any, submissions: Sequence[Submission]) -> Failures:
+    """Submit jobs by `submit_job`; the ones that were not accepted, with the errors."""
     failed: Failures = []
     for one in submissions:
         try:

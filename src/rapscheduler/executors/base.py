@@ -34,7 +34,7 @@ from rapscheduler.executors._run import (
     run_loop,
     submission_of,
 )
-from rapscheduler.executors._submitting import Failures
+from rapscheduler.executors._submitting import Failures, one_by_one
 from rapscheduler.util import elsewhere, logger_name, prefer_overridden
 
 __all__ = (
@@ -141,15 +141,7 @@ class BaseExecutor(ABC):
 
     def _submit_batch(self, submissions: Sequence[Submission]) -> Failures:
         """Submit many jobs; the ones that were not accepted, with the errors."""
-        failures: Failures = []
-        for submission in submissions:
-            try:
-                self.submit_job(submission.job, submission.run_times)
-            except BaseException as exc:
-                if ends_program(exc):
-                    raise
-                failures.append((submission, exc))
-        return failures
+        return one_by_one(self, submissions)
 
     def _submit_together(
         self, submissions: Sequence[Submission], hand_over: Callable[[list[Submission]], None]
