@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from rapscheduler._quoting import masked, one_line, said, secrets_in, short
+from rapscheduler._quoting import masked, one_line, said, secrets_in, short, shortened
 from rapscheduler.job import Job
 from rapscheduler.jobstores.base import park_reason
 from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
@@ -182,3 +182,12 @@ def test_a_job_says_itself_on_one_line(mark):
         assert (job.name, job.id) == (f"a{mark}b", f"c{mark}d")
         assert pickle.loads(pickle.dumps(job)).name == job.name
         assert type(job) is Job
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "short_text"),
+    [("abc", 3, "abc"), ("", 0, ""), ("abcdef", 5, "ab…ef"), ("abcdefgh", 4, "a…gh"), ("abcdef", 2, "…f")],
+)
+def test_the_middle_of_a_long_text_is_left_out(text, most, short_text):
+    assert shortened(text, most) == short_text
+    assert len(shortened(text, most)) <= most

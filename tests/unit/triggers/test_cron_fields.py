@@ -238,3 +238,23 @@ def test_days_of_the_month_by_position(text: str, moment: datetime, day: int | N
 def test_a_list_of_values_is_the_list_in_text(value: object, text: str) -> None:
     trigger = CronTrigger(hour=value, timezone="UTC")  # type: ignore[arg-type]
     assert str(trigger.fields[CronTrigger.FIELD_NAMES.index("hour")]) == text
+
+
+@pytest.mark.parametrize(
+    ("fields", "cure"),
+    [
+        ({"hour": "22-2"}, "for a range that wraps around write '22-23,0-2'"),
+        ({"year": "2030-2029"}, None),  # years do not come again
+        ({"hour": "30-26"}, None),
+    ],
+)
+def test_a_range_backwards_is_refused_with_a_cure_where_there_is_one(fields: dict, cure: str | None) -> None:
+    with pytest.raises(ValueError, match="Error validating expression") as caught:
+        CronTrigger(**fields, timezone="UTC")
+    assert (cure in str(caught.value)) if cure else ("wraps around" not in str(caught.value))
+
+
+def test_equal_fields_have_equal_hashes() -> None:
+    one, same, other = (CronTrigger(hour=hour, timezone="UTC").fields[5] for hour in ("1-5", "1-5", "2"))
+    assert one == same and hash(one) == hash(same)
+    assert one != other and len({one, same, other}) == 2

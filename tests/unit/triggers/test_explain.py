@@ -87,6 +87,21 @@ def test_no_note_when_no_zone_change_matters(fields: dict) -> None:
     assert ";" not in CronTrigger(timezone="Europe/Berlin", **fields).explain(START)
 
 
+@pytest.mark.parametrize(
+    ("length", "words"),
+    [
+        ({"weeks": 1}, "every week of elapsed time"),
+        ({"weeks": 3}, "every 3 weeks of elapsed time"),
+        ({"weeks": 1, "hours": 1}, "every 7 days 1 hour of elapsed time"),
+        ({"minutes": 90}, "every 1 hour 30 minutes of elapsed time"),
+        ({"seconds": 1}, "every second of elapsed time"),
+        ({"seconds": 2.5}, "every 2.5 seconds of elapsed time"),
+    ],
+)
+def test_lengths_of_time(length: dict, words: str) -> None:
+    assert IntervalTrigger(**length, start_date=START, timezone="UTC").explain(START).startswith(words)
+
+
 def test_limits_and_jitter_are_told() -> None:
     trigger = CronTrigger(
         hour=12, timezone="UTC", start_date="2026-02-01", end_date="2026-03-01 12:00:05", jitter=30

@@ -124,3 +124,20 @@ def test_a_job_with_one() -> None:
 def test_what_is_no_rule_is_refused(arguments: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         RRuleTrigger(*arguments)
+
+
+def test_what_an_exrule_names_is_left_out() -> None:
+    trigger = RRuleTrigger("RRULE:FREQ=DAILY\nEXRULE:FREQ=WEEKLY;BYDAY=SA,SU", START)
+    fires = [datetime.fromisoformat(fire) for fire in shown(trigger, 4)]
+    assert [fire.strftime("%a %d") for fire in fires] == ["Thu 01", "Fri 02", "Mon 05", "Tue 06"]
+
+
+def test_a_rule_from_the_first_year_on() -> None:
+    first = datetime(1, 1, 1, 9, tzinfo=timezone.utc)
+    assert RRuleTrigger("FREQ=YEARLY", first).get_next_fire_time(None, first) == first
+
+
+def test_it_says_its_rule_on_one_line_and_equals_nothing_else() -> None:
+    trigger = RRuleTrigger("RRULE:FREQ=DAILY\nEXDATE:20260102T090000", START)
+    assert str(trigger) == "rrule[RRULE:FREQ=DAILY EXDATE:20260102T090000]"
+    assert trigger != "FREQ=DAILY"
