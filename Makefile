@@ -11,6 +11,7 @@ JOBS ?= 100000
 SECONDS ?= 10
 MINUTES ?= 1
 ROWS ?=
+BASE ?=
 KILLS ?= 100
 # Processes that tests run in: many of them wait for servers and clocks.
 WORKERS ?= auto
@@ -35,7 +36,7 @@ help:
 	@echo "make fuzz      fuzz the triggers against independent oracles (MINUTES=)"
 	@echo "make sanitize  unit and fuzz tests on an engine built with ASan and UBSan, threads on one with TSan"
 	@echo "make coverage  which lines of Python and Cython tests/unit never runs (ARGS=tests/unit/triggers)"
-	@echo "make bench     the rows of docs/performance.md: target, ours, peer, ratio (ROWS=cron,parse)"
+	@echo "make bench     the rows of docs/performance.md: target, ours, peer, ratio (ROWS=cron,parse; BASE=COMMIT: ours at that commit, too)"
 	@echo "make soak      a million jobs for ten minutes (MINUTES=10)"
 	@echo "make kill-test SIGKILL for the scheduler, KILLS=100 times on each of STORES, the server away and back: what was lost, what was repeated; SHARED=1: four schedulers on one store, killed, stopped, cut off, with wrong clocks (MINUTES=1 each)"
 	@echo "make docs      HTML documentation in build/docs"
@@ -83,7 +84,7 @@ fuzz: $(VENV)/.test $(VENV)/.build
 	$(PY) -m rapscheduler fuzz --minutes $(MINUTES) $(ARGS)
 
 bench: $(VENV)/.bench $(VENV)/.build
-	$(PY) -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(ARGS)
+	$(PY) -m benchmarks $(if $(ROWS),--rows $(ROWS)) $(if $(BASE),--base $(BASE)) $(ARGS)
 
 soak: MINUTES = 10
 soak: $(VENV)/.bench $(VENV)/.build

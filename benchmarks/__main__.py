@@ -4,6 +4,7 @@
 --quick             smaller sizes, fewer rounds: a try, not a figure
 --here              peers from the running environment where it has the pinned version
 --no-save           leave benchmarks/results alone
+--base COMMIT       each row also beside ourselves at that commit (compiled once): ours / base, CPU and wall
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="smaller and fewer: a try, not a figure")
     parser.add_argument("--here", action="store_true", help="use peers installed here in the pinned version")
     parser.add_argument("--no-save", action="store_true", help="do not write benchmarks/results")
+    parser.add_argument("--base", default="", metavar="COMMIT", help="also beside ourselves at that commit")
     return parser.parse_args(argv)
 
 
@@ -46,6 +48,12 @@ def _chosen(keys: str) -> list[Row]:
     return [row for row in ALL if not wanted or row.key in wanted]
 
 
+def _tell_base(bench: Bench) -> None:
+    for beside in bench.beside_base:
+        print(f"{'':12}{beside}", flush=True)
+    bench.beside_base.clear()
+
+
 def main(argv: list[str] | None = None) -> int:
     arguments = _arguments(argv)
     chosen = _chosen(arguments.rows)
@@ -54,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{row.key:15} {row.work:50} {row.target}")
         return 0
     lines = []
-    bench = Bench(here=arguments.here, quick=arguments.quick)
+    bench = Bench(here=arguments.here, quick=arguments.quick, base=arguments.base)
     try:
         for row in chosen:
             try:
@@ -66,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
             verdict = f"[{line.verdict}]"
             print(f"{verdict:12}{row.work} — target {row.target}: ours {result.ours}", end="")
             print(f"; peer {result.peer}; {result.ratio}" if result.peer else f" {result.ratio}", flush=True)
+            _tell_base(bench)
     finally:
         bench.close()
     if not arguments.no_save:

@@ -142,10 +142,10 @@ class Workload:
 
     def round(self) -> dict[str, Any]:
         self.prepare()
-        start = time.perf_counter()
+        used, start = time.process_time(), time.perf_counter()
         count = self.run()
-        seconds = time.perf_counter() - start
-        return {"seconds": seconds, "count": count, "facts": self.facts()}
+        seconds, cpu = time.perf_counter() - start, time.process_time() - used
+        return {"seconds": seconds, "cpu": cpu, "count": count, "facts": self.facts()}
 
     def module(self, path: str) -> ModuleType:
         """A module of the library, ``triggers.cron`` for example."""

@@ -2,7 +2,7 @@
 
 The environment of a peer is made once, below build/peers/NAME-VERSION, from PyPI. ``here=True`` uses the running
 interpreter for peers that it has in exactly the pinned version (quick, for a try; the figures of docs come from
-environments of their own).
+environments of their own). ``BASE`` is ourselves at another commit, compiled once below build/base/COMMIT.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ PINNED = {
 }
 
 
+# Ourselves at another commit: the same interpreter and packages, another ``src``.
+BASE = "base"
+
+
 class PeerFailed(Exception):
     """A peer's process ended or answered with an error."""
 
@@ -49,9 +53,14 @@ def _has_pinned(library: str) -> bool:
         return False
 
 
+def _imported(library: str) -> str:
+    """The package that a process of ``library`` imports."""
+    return "rapscheduler" if library == BASE else library
+
+
 def python_of(library: str, here: bool) -> str:
     """The interpreter that runs ``library``; makes the peer's environment when it is missing."""
-    if library == "rapscheduler" or (here and _has_pinned(library)):
+    if _imported(library) == "rapscheduler" or (here and _has_pinned(library)):
         return sys.executable
     home = (
         ROOT
@@ -79,17 +88,48 @@ def python_of(library: str, here: bool) -> str:
     return str(python)
 
 
-class Peer:
-    """The process of one library. Commands and replies are lines of JSON; ``unsupported`` replies come back as such."""
+def source_of(commit: str) -> Path:
+    """The ``src`` of this repository at ``commit``, with its engine compiled; made when it is missing."""
+    said = subprocess.run(
+        ["git", "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if said.returncode:
+        raise SystemExit(f"no such commit: {commit!r}; give one that `git log` shows")
+    home = ROOT / "build" / "base" / said.stdout.strip()[:12]
+    ready = home / ".ready"
+    if not ready.exists():
+        print(f"compiling {commit} …", file=sys.stderr)
+        home.mkdir(parents=True, exist_ok=True)
+        packed = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True)
+        subprocess.run(["tar", "-x", "-C", str(home)], input=packed.stdout, check=True)
+        build = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+        required = dict(os.environ, RAPSCHEDULER_REQUIRE_EXTENSIONS="1")
+        subprocess.run(
+            build, cwd=home, check=True, env=required, stdin=subprocess.DEVNULL, capture_output=True
+        )
+        ready.touch()
+    return home / "src"
 
-    def __init__(self, library: str, here: bool = False) -> None:
+
+class Peer:
+    """The process of one library. Commands and replies are lines of JSON; ``unsupported`` replies come back as such.
+
+    commit: which one of ours, for the library `BASE`.
+    """
+
+    def __init__(self, library: str, here: bool = False, commit: str = "") -> None:
         self.library = library
         environment = dict(os.environ, PYTHONHASHSEED="0")
         environment.setdefault("RAPSCHEDULER_ENGINE", "compiled")
-        paths = [str(ROOT), *([str(ROOT / "src")] if library == "rapscheduler" else [])]
+        sources = {"rapscheduler": ROOT / "src"} | ({BASE: source_of(commit)} if library == BASE else {})
+        paths = [str(ROOT), *([str(sources[library])] if library in sources else [])]
         environment["PYTHONPATH"] = os.pathsep.join(paths)
         self._process = subprocess.Popen(
-            [python_of(library, here), "-m", "benchmarks.peers.worker", library],
+            [python_of(library, here), "-m", "benchmarks.peers.worker", _imported(library)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -35,8 +35,8 @@ class Worker:
     def round(self, repeat: int = 1) -> dict[str, Any]:
         assert self.workload is not None
         rounds = [self.workload.round() for _ in range(repeat)]
-        seconds, count = sum(one["seconds"] for one in rounds), sum(one["count"] for one in rounds)
-        return {"seconds": seconds, "count": count, "facts": rounds[-1]["facts"]}
+        seconds, cpu, count = (sum(one[what] for one in rounds) for what in ("seconds", "cpu", "count"))
+        return {"seconds": seconds, "cpu": cpu, "count": count, "facts": rounds[-1]["facts"]}
 
     def close(self) -> dict[str, Any]:
         if self.workload is not None:
