@@ -158,12 +158,12 @@ class Batch:
         late = [one for one in submissions if id(one) in behind]
         return failures + [(one, MaxInstancesReachedError(one.job)) for one in late]
 
-    def _wait(self, one: Submission) -> int:
+    def _wait(self, one: Submission, change: Change) -> int:
         """As many runs of the job as allowed are under way: how many wait for the end of one; the rest is skipped."""
         if (getattr(one.job, "_extras", None) or {}).get("overlap", "allow") != "allow":
             from rapscheduler._scheduling import overlap
 
-            return overlap.waiting_of(self._scheduler).take(one)
+            return overlap.waiting_of(self._scheduler).take(one, change=change)
         self._skip(one)
         return 0
 
@@ -259,7 +259,7 @@ class Batch:
             if isinstance(error, UnrunnableJobError):
                 self._park_unrunnable(one, change, error)
             elif isinstance(error, MaxInstancesReachedError):
-                waiting, counted = self._wait(one), self._counted.get(id(one))
+                waiting, counted = self._wait(one, change), self._counted.get(id(one))
                 if counted is not None:
                     from rapscheduler._scheduling import max_runs
 

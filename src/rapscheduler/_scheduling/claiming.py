@@ -79,7 +79,7 @@ class ClaimedBatch(Batch):
         ]
         self.events += max_runs.write_claimed(self._scheduler, self._shelf, taken)
 
-    def _wait(self, one: Submission) -> int:
+    def _wait(self, one: Submission, change: Change) -> int:
         """A run that is claimed is under way: none waits."""
         self._skip(one)
         return 0

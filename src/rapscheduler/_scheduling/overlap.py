@@ -16,11 +16,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from rapscheduler._engine.planning import Submission, is_late
+from rapscheduler._engine.planning import Change, Submission, is_late
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._locks import KeptLock
 from rapscheduler._quoting import one_line
 from rapscheduler._runs import RUNNING, Run
+from rapscheduler._scheduling import delays
 from rapscheduler._scheduling.rates import why_refused
 from rapscheduler.errors import MaxInstancesReachedError
 from rapscheduler.events import (
@@ -30,6 +31,7 @@ from rapscheduler.events import (
     JobExecutionEvent,
     JobSubmissionEvent,
 )
+from rapscheduler.executors._home import counts_from_end
 from rapscheduler.executors._run import lost_events
 from rapscheduler.executors._submitting import submit_all
 from rapscheduler.job import Job
@@ -111,8 +113,11 @@ class Waiting:
 
     # Getting in line
 
-    def take(self, one: Submission, run: Run | None = None) -> int:
-        """Let runs wait whose job runs as often as it may, as far as its rule allows; how many do. The rest is told."""
+    def take(self, one: Submission, run: Run | None = None, change: Change | None = None) -> int:
+        """Let runs wait whose job runs as often as it may, as far as its rule allows; how many do. The rest is told.
+
+        `change`: how their job moves on, if its schedule brought them.
+        """
         job: Any = one.job
         rule = rule_of(job)
         self._taken_out(lambda entry: entry.run is not None and entry.run.is_over)  # cancelled, and told
@@ -127,6 +132,10 @@ class Waiting:
                 continue
             once = job if run is not None else copy_of(self._scheduler, job, one.alias, job.args, job.kwargs)
             kept.append(Entry(Submission(once, [run_us], one.found_us, [one.run_time(i, run_us)]), run))
+            if change is not None and counts_from_end(
+                job
+            ):  # it is under way, for the next one, while it waits
+                delays.open_delay(self._scheduler, kept[-1].submission, change)
         if rule == "cancel_other":
             self._supersede(job, bool(kept))
         with self._lock:
@@ -145,6 +154,7 @@ class Waiting:
         if not follows:
             return
         for entry in self._taken_out(lambda entry: entry.submission.job.id == job.id):
+            self._end_delay(entry)
             self._tell_skipped(entry.submission.job, entry.submission, None, entry.run)
         self._cancel_running(job)
 
@@ -226,6 +236,7 @@ class Waiting:
             return False
         self._remove(key, entry)
         if error is not None:
+            self._end_delay(entry)
             self._tell_lost(entry, error)
         elif scheduler._wants(EVENT_JOB_SUBMITTED):
             scheduler._dispatch_event(
@@ -247,6 +258,12 @@ class Waiting:
             book.close(entry.run, "lost", exc=error)
         for event in lost_events(one, error, scheduler._wants):
             scheduler._dispatch_event(event)
+
+    def _end_delay(self, entry: Entry) -> None:
+        """It will not be begun, so that nothing counts from its end."""
+        delay = self._scheduler._backlogs.of(entry.submission)
+        if delay is not None and delay.submission is entry.submission:
+            delay.end()
 
     def _remove(self, key: str, entry: Entry) -> None:
         self._taken_out(lambda one: one is entry, key)
@@ -276,6 +293,8 @@ class Waiting:
                 job_id in (None, entry.submission.job.id) and alias in (None, entry.submission.alias)
             )
         )
+        for entry in out:
+            self._end_delay(entry)
         self._ended += [(entry, cause) for entry in out]
         if out:
             self._scheduler._wake_for(self._scheduler._clock.now_us())

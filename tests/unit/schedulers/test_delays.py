@@ -370,3 +370,45 @@ def test_a_store_that_fails_is_asked_again(monkeypatch: pytest.MonkeyPatch, capl
     assert began == at("00:00", "00:14")
     assert caplog.text.count("The end of a run") == 2
     scheduler.shutdown()
+
+
+@pytest.mark.parametrize("rule", ["queue_one", "queue_all", "cancel_other"])
+@pytest.mark.parametrize("beyond", [False, True])
+def test_a_run_that_waited_behind_run_job_is_counted_from_its_end(hold: Any, rule: str, beyond: bool) -> None:
+    run = hold(overlap=rule)
+    run.until("00:01")
+    run.end()
+    assert run.next_is("00:11")
+    run.job.run()
+    run.began()
+    run.until("00:11")
+    assert run.next_is("00:21")  # it waits; should this process die, the job is due then
+    if beyond:
+        run.until("00:21")
+        assert run.next_is("00:31")  # one waits, and no other gets in line
+    run.end()
+    run.began()
+    run.until("00:24")
+    run.end()
+    assert run.next_is("00:34")
+    assert run.has_ended(3)
+    assert EVENT_JOB_MAX_INSTANCES not in run.codes() and EVENT_JOB_MISSED not in run.codes()
+
+
+def test_a_run_that_waited_and_is_not_made_leaves_its_job_to_its_provisional_time(hold: Any) -> None:
+    run = hold(overlap="queue_one")
+    run.until("00:01")
+    run.end()
+    assert run.next_is("00:11")
+    run.job.run()
+    run.began()
+    run.until("00:11")
+    assert run.next_is("00:21")
+    run.scheduler.pause_job("job")
+    assert eventually(lambda: EVENT_JOB_MISSED in run.codes())
+    run.scheduler.resume_job("job")
+    run.end()
+    assert run.has_ended(2)
+    due = run.scheduler.get_job("job").next_run_time
+    run.until(f"{due:%H:%M}")
+    run.began()
