@@ -6,6 +6,7 @@ The scheduler under test is a plain subclass of the library's ``BaseScheduler`` 
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import os
@@ -146,6 +147,25 @@ class AddJobs(SchedulerWorkload):
 
     def facts(self) -> dict[str, Any]:
         return {"bytes_per_job": (resident_bytes() - self.before) / self.count, "count": self.count}
+
+
+class Collect(SchedulerWorkload):
+    """A full collection of garbage while ``count`` cron jobs are in memory; nothing is frozen."""
+
+    name = "collect"
+
+    def open(self, *, count: int, peer_count: int = 20_000) -> None:
+        self.count = count if self.library == "rapscheduler" else min(count, peer_count)
+        scheduler = self.paused()
+        for i in range(self.count):
+            scheduler.add_job(nothing, "cron", **job_crontab(i))
+
+    def run(self) -> int:
+        gc.collect()
+        return 1
+
+    def facts(self) -> dict[str, Any]:
+        return {"tracked": len(gc.get_objects()), "count": self.count}
 
 
 class ChangeJobs(SchedulerWorkload):

@@ -76,7 +76,8 @@ cdef class Desk:
         found = self.judge(self.scheduler)
         if found is None:
             return 0
-        self.alias, self.store, self.jobs, self.index = found
+        self.alias, self.store, jobs, self.index = found
+        self.jobs = <dict>jobs  # a JobTable
         self.store_own = self.store.__dict__
         self.store_own_count = PyDict_Size(self.store_own)
         self.store_version = rap_version(Py_TYPE(self.store), _name)

@@ -29,6 +29,12 @@ cdef extern from *:
 cdef extern from "Python.h":
     list PyList_New(Py_ssize_t size)
     void Py_DECREF(PyObject *)
+    void PyObject_GC_UnTrack(PyObject *)
+    bint PyObject_IS_GC(PyObject *)
+    bint PyObject_GC_IsTracked(PyObject *)
+    ctypedef int (*visitproc)(PyObject *, void *) noexcept
+    ctypedef struct PyTypeObject:
+        int (*tp_traverse)(PyObject *, visitproc, void *) noexcept
 
 cdef enum:
     MOST_UNSEEN = 4096  # entries for which room is made without looking how many are due
@@ -92,12 +98,77 @@ cdef void sift_down(HeapKey *keys, PyObject **items, Py_ssize_t n, Py_ssize_t i)
     place(keys, items, i, key, item)
 
 
+# Entries that the collector tracks; see the .pxd.
+cdef PyObject **_seen = NULL
+cdef Py_ssize_t _seen_count = 0
+cdef Py_ssize_t _seen_room = 0
+cdef Py_ssize_t _unplaced = 0
+
+
+cdef int see(DueEntry entry) except -1:
+    global _seen, _seen_count, _seen_room, _unplaced
+    cdef PyObject **grown
+    cdef Py_ssize_t room
+    cdef Py_ssize_t place = _seen_count
+    if entry.flags & SEEN:
+        return 0
+    if place >= MOST_SEEN:
+        _unplaced += 1
+        entry.flags |= <uint32_t>SEEN | <uint32_t>MOST_SEEN << SEEN_AT
+        return 0
+    if place == _seen_room:
+        room = 2 * place + 64
+        grown = <PyObject **>realloc(_seen, room * sizeof(PyObject *))
+        if grown == NULL:
+            raise MemoryError
+        _seen, _seen_room = grown, room
+    _seen[place] = <PyObject *>entry
+    _seen_count = place + 1
+    entry.flags |= <uint32_t>SEEN | <uint32_t>place << SEEN_AT
+    return 0
+
+
+cdef int see_if_tracked(DueEntry entry) except -1:
+    """What comes from a table of jobs was looked at when it came there."""
+    if PyObject_IS_GC(<PyObject *>entry) and PyObject_GC_IsTracked(<PyObject *>entry):
+        see(entry)
+    return 0
+
+
+cdef void unsee(DueEntry entry) noexcept:
+    global _seen, _seen_count, _seen_room, _unplaced
+    cdef uint32_t place = entry.flags >> SEEN_AT
+    cdef PyObject *moved
+    if not entry.flags & SEEN:
+        return
+    entry.flags &= SEEN - 1
+    if place == MOST_SEEN:
+        _unplaced -= 1
+        return
+    _seen_count -= 1
+    moved = _seen[_seen_count]
+    if place < _seen_count:
+        _seen[place] = moved
+        (<DueEntry>moved).flags = (<DueEntry>moved).flags & (2 * SEEN - 1) | place << SEEN_AT
+    elif not place:
+        free(_seen)
+        _seen, _seen_room = NULL, 0
+
+
+cdef PyObject **seen_entries(Py_ssize_t *count) noexcept:
+    count[0] = _seen_count
+    return NULL if _unplaced else _seen
+
+
 cdef class DueEntry:
     """Something that can be due: `run_at_us` (int64, `None` for no time) and its place in one index."""
 
     def __cinit__(self, *args, **kwargs):
         self.run_us = unset_us()
         self.slot = nowhere()
+
+    def __dealloc__(self):
+        unsee(self)
 
     def __init__(self, *args, **kwargs):
         pass
@@ -112,6 +183,12 @@ cdef class DueEntry:
         self.run_us = never_us() if run_at_us is None else key_us(run_at_us)
 
 
+cdef list untracked_list():
+    cdef list made = []
+    PyObject_GC_UnTrack(<PyObject *>made)
+    return made
+
+
 # The collector may not empty `items`: what it frees on the way may ask the index. Every cycle through an index passes
 # through an entry, where it is broken.
 @cython.no_gc_clear
@@ -119,7 +196,7 @@ cdef class DueIndex:
     """A priority queue of entries. An entry is in one index at most, and once."""
 
     def __cinit__(self):
-        self.items = []
+        self.items = untracked_list()
 
     def __dealloc__(self):
         cdef Py_ssize_t i
@@ -197,11 +274,13 @@ cdef class DueIndex:
     @cython.critical_section
     def push(self, DueEntry entry not None, run_at_us):
         """Put an entry in. ValueError: it is in an index already (use `update`)."""
+        see_if_tracked(entry)
         self.push_c(entry, key_us(run_at_us))
 
     @cython.critical_section
     def update(self, DueEntry entry not None, run_at_us):
         """Move an entry, or put it in when it is not there."""
+        see_if_tracked(entry)
         self.update_c(entry, key_us(run_at_us))
 
     @cython.critical_section
@@ -245,7 +324,7 @@ cdef class DueIndex:
         """Take everything out."""
         cdef list items = self.items
         cdef Py_ssize_t i
-        self.items = []
+        self.items = untracked_list()
         for i in range(rap_list_size(items)):
             (<DueEntry>rap_list_items(items)[i]).slot = nowhere()
 
@@ -267,6 +346,28 @@ cdef class DueIndex:
             assert (<DueEntry>items[i]).slot == <uint32_t>i
             assert self.keys[i].tie <= self.tie
             assert i == 0 or earlier(&self.keys[(i - 1) // ARITY], &self.keys[i])
+
+
+cdef int tell_of_entries(PyObject *self, visitproc visit, void *arg) noexcept:
+    """What an index tells the collector of; it may run while a change is under way, which only moves entries."""
+    cdef DueIndex index = <DueIndex>self
+    cdef Py_ssize_t i, count
+    cdef PyObject **entries
+    cdef int done
+    if index.items is None:
+        return 0
+    entries = seen_entries(&count)
+    if entries == NULL and _unplaced:
+        entries, count = rap_list_items(index.items), rap_list_size(index.items)
+    for i in range(count):
+        if index.has(<DueEntry>entries[i]):
+            done = visit(entries[i], arg)
+            if done:
+                return done
+    return 0
+
+
+(<PyTypeObject *>DueIndex).tp_traverse = tell_of_entries
 
 
 cdef Py_ssize_t due_below(HeapKey *keys, Py_ssize_t n, Py_ssize_t i, int64_t now) noexcept nogil:

@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 from rapscheduler._engine._instants cimport max_us, min_us, never_us
 from rapscheduler._engine.datetimes cimport from_us_c, to_us_c
-from rapscheduler._engine.due_index cimport DueEntry, key_us, unset_us
+from rapscheduler._engine.due_index cimport DueEntry, key_us, see, unsee, unset_us
 from rapscheduler._engine.timezone cimport ZoneTable
 from rapscheduler._engine.trigger cimport TriggerCore, ask_next
 
@@ -387,9 +387,11 @@ def set_first_times(jobs, int64_t now_us):
 # or is given other values. What it refers to is not counted by the collector then, so it must not hold its scheduler,
 # which has the store which has the job: a scheduler that was dropped without shutdown() would never be freed.
 
-cdef inline void track(JobCore job) noexcept:
+cdef inline int track(JobCore job) except -1:
     if not PyObject_GC_IsTracked(<PyObject *>job):
+        see(job)  # it may be in a store
         PyObject_GC_Track(<PyObject *>job)
+    return 0
 
 
 cdef inline bint atomic(object value):
@@ -451,8 +453,12 @@ cdef int hide(JobCore job) except -1:
             job.scheduler_ = PyWeakref_NewRef(job.scheduler_, None)
         except TypeError:  # something else than a scheduler, which can only be held
             track(job)
-            return 0
-    if leads_nowhere(job):
+            return see(job)
+    if not leads_nowhere(job):
+        track(job)
+        see(job)
+    elif PyObject_GC_IsTracked(<PyObject *>job):
+        unsee(job)
         PyObject_GC_UnTrack(<PyObject *>job)
         if PyObject_GC_IsTracked(<PyObject *>job.trigger_):
             PyObject_GC_UnTrack(<PyObject *>job.trigger_)

@@ -2,6 +2,8 @@
 # A None among the jobs is an error, never a crash: the lists come from stores, which others may write.
 """Jobs in memory: a dict (id -> job) and a due index that change together.
 
+`JobTable` is a dict that tells the collector of the jobs that it tracks only (due_index.pxd); any dict will do here.
+
 Twin of `rapscheduler._reference.job_table`, which states the contract. Nothing here gives up the lock of the
 interpreter, or runs code of others, between its first look at the table and its last change: the keys of the dict are
 plain texts, and what may run the collector (`hide` makes a weak reference) comes before. What can fail (memory) comes
@@ -16,21 +18,15 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memset
 
 from rapscheduler._engine._instants cimport never_us
-from rapscheduler._engine.due_index cimport ARITY, DueIndex, key_us, nowhere, unset_us
+from rapscheduler._engine.due_index cimport ARITY, DueIndex, key_us, nowhere, rap_prefetch, seen_entries, unset_us
 from rapscheduler._engine.job_core cimport JobCore, given, hide, plain_id, show
 from rapscheduler._engine.planning cimport Change
 
 
 cdef extern from *:
     """
-    #if defined(__GNUC__)
-    #define rap_prefetch(address) __builtin_prefetch(address)
-    #else
-    #define rap_prefetch(address) ((void)(address))
-    #endif
     #define rap_list_items(list) (((PyListObject *)(list))->ob_item)
     """
-    void rap_prefetch(const void *address) noexcept nogil
     PyObject **rap_list_items(object items)
 
 cdef extern from "Python.h":
@@ -38,10 +34,46 @@ cdef extern from "Python.h":
     char *PyUnicode_DATA(object)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     int PyUnicode_Compare(object, object) except? -1
+    ctypedef int (*visitproc)(PyObject *, void *) noexcept
+    ctypedef struct PyTypeObject:
+        int (*tp_traverse)(PyObject *, visitproc, void *) noexcept
+    PyTypeObject PyDict_Type
 
 
 cdef enum:
     LINE = 64  # bytes that come near the processor at a time
+
+
+cdef class JobTable(dict):
+    """Jobs by id. A value that is no job is held, but the collector is not told of it."""
+
+
+cdef int tell_of_jobs(PyObject *self, visitproc visit, void *arg) noexcept:
+    """What a table tells the collector of. Ids that are plain texts are looked up without running any code."""
+    cdef Py_ssize_t i, count
+    cdef PyObject **entries = seen_entries(&count)
+    cdef int done = 0
+    for i in range(count):
+        if entries == NULL or (
+            isinstance(<object>entries[i], JobCore) and isinstance((<JobCore>entries[i]).id_, str)
+            and not PyUnicode_CheckExact((<JobCore>entries[i]).id_)
+        ):
+            return PyDict_Type.tp_traverse(self, visit, arg)
+    for i in range(count):
+        if isinstance(<object>entries[i], JobCore) and PyUnicode_CheckExact((<JobCore>entries[i]).id_):
+            if not done and PyDict_GetItemWithError(<object>self, (<JobCore>entries[i]).id_) == entries[i]:
+                done = visit(entries[i], arg)
+    return done
+
+
+(<PyTypeObject *>JobTable).tp_traverse = tell_of_jobs
+
+
+cdef dict plain_dict(object jobs):
+    """A dict, or a subclass of it, as one: what is called on it here is the dict's own."""
+    if not isinstance(jobs, dict):
+        raise TypeError(f"jobs must be a dict, not {type(jobs).__name__}")
+    return <dict>jobs
 
 
 cdef inline object key_of(object job_id):
@@ -81,9 +113,10 @@ cdef bint put_in(JobCore job, dict jobs, DueIndex index) except -1:
     return True
 
 
-def find_job(job_id, dict jobs not None, DueIndex index not None):
+def find_job(job_id, jobs not None, DueIndex index not None):
     """The job with this id, or None."""
-    cdef object found = jobs.get(plain_id(job_id))
+    cdef PyObject *known = PyDict_GetItemWithError(plain_dict(jobs), plain_id(job_id))
+    cdef object found = None if known == NULL else <object>known
     cdef JobCore job
     if isinstance(found, JobCore):
         # Whoever looks a job up is about to read it, and often to move it. In a store of a million jobs nothing of
@@ -99,27 +132,28 @@ def find_job(job_id, dict jobs not None, DueIndex index not None):
     return found
 
 
-def insert_job(JobCore job not None, dict jobs not None, DueIndex index not None):
+def insert_job(JobCore job not None, jobs not None, DueIndex index not None):
     """Put a job in; False when its id is taken."""
-    return put_in(job, jobs, index)
+    return put_in(job, plain_dict(jobs), index)
 
 
-def insert_jobs(list new not None, dict jobs not None, DueIndex index not None):
+def insert_jobs(list new not None, jobs not None, DueIndex index not None):
     """Put many jobs in, all or none; the id that is taken, or None."""
     cdef list batch = list(new)  # a copy that nobody else can change
+    cdef dict table = plain_dict(jobs)
     cdef Py_ssize_t count = 0
     cdef JobCore job
     try:
         for job in batch:
-            if not put_in(job, jobs, index):
+            if not put_in(job, table, index):
                 break
             count += 1
     except BaseException:
-        take_out(batch, count, jobs, index)
+        take_out(batch, count, table, index)
         raise
     if count == len(batch):
         return None
-    take_out(batch, count, jobs, index)
+    take_out(batch, count, table, index)
     return (<JobCore>batch[count]).id_
 
 
@@ -166,16 +200,18 @@ cdef int put_for(JobCore old, JobCore job, dict jobs, DueIndex index) except -1:
     return 0
 
 
-def replace_job(JobCore job not None, dict jobs not None, DueIndex index not None):
+def replace_job(JobCore job not None, jobs not None, DueIndex index not None):
     """Put a job in the place of the one with its id, and by its run time; the job that was there, or None: no such."""
-    cdef JobCore old = there_for(job, jobs)
+    cdef dict table = plain_dict(jobs)
+    cdef JobCore old = there_for(job, table)
     if old is not None:
-        put_for(old, job, jobs, index)
+        put_for(old, job, table, index)
     return old
 
 
-def exchange_job(JobCore job not None, expected_us, tuple times, dict jobs not None, DueIndex index not None):
+def exchange_job(JobCore job not None, expected_us, tuple times, jobs not None, DueIndex index not None):
     """`replace_job` under a condition; see the reference twin. True: done; False: due at another time; None: no such."""
+    cdef dict table = plain_dict(jobs)
     cdef int64_t expect_us = never_us() if expected_us is None else key_us(expected_us)
     cdef int64_t run_us = job.run_us
     cdef int64_t nominal_us = job.due_nominal_us
@@ -184,7 +220,7 @@ def exchange_job(JobCore job not None, expected_us, tuple times, dict jobs not N
         run_at_us, nominal_at_us, run_time = times
         run_us = never_us() if run_at_us is None else key_us(run_at_us)
         nominal_us = never_us() if nominal_at_us is None else nominal_at_us
-    cdef JobCore old = there_for(job, jobs)
+    cdef JobCore old = there_for(job, table)
     if old is None:
         return None
     if (old is not job or times is not None) and old.run_us != expect_us:
@@ -192,7 +228,7 @@ def exchange_job(JobCore job not None, expected_us, tuple times, dict jobs not N
             if old is not job:
                 show(job)
             return False
-    exchange_c(old, job, run_us, nominal_us, run_time, jobs, index)
+    exchange_c(old, job, run_us, nominal_us, run_time, table, index)
     return True
 
 
@@ -211,9 +247,9 @@ cdef int exchange_c(
     return 0
 
 
-def delete_job(job_id, dict jobs not None, DueIndex index not None):
+def delete_job(job_id, jobs not None, DueIndex index not None):
     """Take a job out; the job, or None: no such."""
-    cdef object found = jobs.pop(plain_id(job_id), None)
+    cdef object found = plain_dict(jobs).pop(plain_id(job_id), None)
     cdef JobCore job
     if found is None:
         return None
@@ -223,26 +259,28 @@ def delete_job(job_id, dict jobs not None, DueIndex index not None):
     return job
 
 
-def clear_table(dict jobs not None, DueIndex index not None):
+def clear_table(jobs not None, DueIndex index not None):
     """Take all jobs out; what was there. See the reference twin."""
-    cdef list taken = list(jobs.values())  # they are freed by whoever drops this list, when all is done
+    cdef dict table = plain_dict(jobs)
+    cdef list taken = list(table.values())  # they are freed by whoever drops this list, when all is done
     cdef JobCore job
     index.clear()
-    jobs.clear()
+    table.clear()
     for job in taken:
         show(job)
     return taken
 
 
-def settle_changes(changes, dict jobs not None, DueIndex index not None):
+def settle_changes(changes, jobs not None, DueIndex index not None):
     """Apply changes to jobs in memory; see the reference twin. Returns the changes that park a job."""
     cdef list parks = []
     cdef Change change
     cdef JobCore job
     cdef PyObject *known
+    cdef dict table = plain_dict(jobs)
     for change in changes:
         job = change.job
-        known = PyDict_GetItemWithError(jobs, key_of(job.id_))
+        known = PyDict_GetItemWithError(table, key_of(job.id_))
         if known != <PyObject *>job:
             if known == NULL or change.remove or change.park is not None:
                 continue
@@ -253,7 +291,7 @@ def settle_changes(changes, dict jobs not None, DueIndex index not None):
             parks.append(change)
             index.discard_c(job)
         elif change.remove:
-            PyDict_DelItem(jobs, key_of(job.id_))
+            PyDict_DelItem(table, key_of(job.id_))
             index.discard_c(job)
             show(job)
         else:
@@ -265,13 +303,14 @@ def settle_changes(changes, dict jobs not None, DueIndex index not None):
     return parks
 
 
-def restore_taken(taken, dict jobs not None, dict parked not None, DueIndex index not None):
+def restore_taken(taken, jobs not None, dict parked not None, DueIndex index not None):
     """Put jobs that were taken out of the index and not settled back, unless they are gone, paused or parked."""
+    cdef dict table = plain_dict(jobs)
     cdef JobCore job
     for job in taken:
         if job.slot != nowhere() or (parked and key_of(job.id_) in parked):
             continue
-        if PyDict_GetItemWithError(jobs, key_of(job.id_)) != <PyObject *>job or job.slot != nowhere():
+        if PyDict_GetItemWithError(table, key_of(job.id_)) != <PyObject *>job or job.slot != nowhere():
             continue
         if job.run_us != never_us() and job.run_us != unset_us():
             index.push_c(job, job.run_us)
@@ -289,9 +328,9 @@ cdef enum:
     MOST_DIGITS = 6
 
 
-def list_jobs(dict jobs not None):
+def list_jobs(jobs not None):
     """All jobs by run time and id, paused ones last; see the reference twin."""
-    cdef list all_jobs = list(jobs.values())  # in one step: others may add meanwhile
+    cdef list all_jobs = list(plain_dict(jobs).values())  # in one step: others may add meanwhile
     cdef Py_ssize_t n = len(all_jobs)
     cdef Py_ssize_t i
     cdef PyObject **items = rap_list_items(all_jobs)
@@ -329,16 +368,11 @@ def list_jobs(dict jobs not None):
         if not ordered:
             listed = by_time(listed, room, n, <uint64_t>most_us - <uint64_t>least_us + 1)
         by_id(listed, n)
-        all_jobs_of(items, listed, n)
+        for i in range(n):  # the same references in another order
+            items[i] = listed[i].job
     finally:
         free(room)
     return all_jobs
-
-
-cdef inline void all_jobs_of(PyObject **items, const Listed *listed, Py_ssize_t n) noexcept:
-    cdef Py_ssize_t i
-    for i in range(n):  # the same references in another order
-        items[i] = listed[i].job
 
 
 cdef Listed *by_time(Listed *listed, Listed *room, Py_ssize_t n, uint64_t most) noexcept nogil:

@@ -15,6 +15,10 @@ from rapscheduler._reference.job_core import JobCore, hide_from_collector, show_
 from rapscheduler._reference.planning import Change
 
 
+class JobTable(dict[str, Any]):
+    """Jobs by id, and nothing else. The compiled twin's tells the collector only of those that it tracks."""
+
+
 def _plain_id(job_id: Any) -> Any:
     """An id as the text that it is: a subclass of str may do anything when it is compared."""
     return str.__str__(job_id) if isinstance(job_id, str) and type(job_id) is not str else job_id

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rapscheduler._engine.due_index import DueIndex
 from rapscheduler._engine.job_table import (
+    JobTable,
     clear_table,
     delete_job,
     exchange_job,
@@ -65,7 +66,7 @@ class MemoryJobStore(BaseJobStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, Job] = JobTable()
         self._index: DueIndex[Job] = DueIndex()
         self._taken: list[Job] = []
         self._parked = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import weakref
 from typing import Any
 
@@ -197,3 +198,57 @@ def test_entries_outlive_their_index(engine: Any) -> None:
     for entry in entries:
         fresh.push(entry, 2)
     assert len(fresh) == 3
+
+
+# What the collector is told of (compiled; the reference's are Python's own)
+
+
+def test_the_collector_is_told_of_what_it_tracks_and_of_nothing_else(engine: Any, make: Any) -> None:
+    if engine.NAME == "reference":
+        pytest.skip("the reference twin hides nothing")
+    index, table = engine.due_index.DueIndex(), engine.job_table.JobTable()
+    jobs = [make.job(make.interval(1), 0, id=str(i), func=print, args=(), kwargs={}) for i in range(200)]
+    for job in jobs:
+        engine.job_table.insert_job(job, table, index)
+    assert gc.get_referents(index, table) == []
+    source, args = random.Random(5), [(), ([],)]
+    for _ in range(3000):
+        job = source.choice(jobs)
+        kind = source.randrange(4)
+        if kind == 0:
+            job.args = source.choice(args)
+        elif kind == 1:
+            engine.job_table.replace_job(job, table, index)
+        elif kind == 2 and job in index:
+            index.discard(job)
+        elif kind == 3:
+            index.update(job, source.randrange(50))
+        if _ % 100 == 0:
+            told = gc.get_referents(index)
+            assert sorted(entry.id for entry in told) == sorted(
+                entry.id for entry in jobs if gc.is_tracked(entry) and entry in index
+            )
+            told = gc.get_referents(table)
+            assert {entry.id for entry in told} == {entry.id for entry in jobs if gc.is_tracked(entry)}
+    for job in jobs:
+        engine.job_table.delete_job(job.id, table, index)
+    assert gc.get_referents(index, table) == []
+
+
+def test_a_cycle_through_one_of_many_jobs_is_found(engine: Any, make: Any) -> None:
+    class Text(str):
+        __slots__ = ()
+
+    for job_id in ("own", Text("own")):
+        index, table = engine.due_index.DueIndex(), engine.job_table.JobTable()
+        jobs = [make.job(make.interval(1), 0, id=str(i), func=print, args=(), kwargs={}) for i in range(50)]
+        jobs.append(make.job(make.interval(1), 0, id=job_id, func=print, args=([index, table],), kwargs={}))
+        paused = make.job(make.interval(1), None, id="paused", func=print, args=([index, table],), kwargs={})
+        engine.job_table.insert_jobs([*jobs, paused], table, index)
+        held = [weakref.ref(job) for job in jobs]
+        del jobs, paused, index
+        gc.collect()
+        assert held[-1]() is not None and held[-1]().args[0][1] is table  # type: ignore[union-attr]
+        del table
+        gc.collect()
+        assert [ref() for ref in held] == [None] * 51

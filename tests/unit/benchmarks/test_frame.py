@@ -35,6 +35,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "parse_crontab": [{"again": again, "count": 20} for again in (False, True)],
     "late_job": [{"kind": kind, "backlog": 100} for kind in ("interval", "cron")],
     "add_jobs": [{"count": 50}, {"count": 50, "kind": "interval"}, {"count": 50, "bulk": True}],
+    "collect": [{"count": 50}],
     "list_jobs": [{"count": 50}],
     "change_jobs": [
         {"operation": name, "count": 1000}
