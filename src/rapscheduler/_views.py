@@ -84,6 +84,18 @@ def view_of_row(row: JobRow, whole: bool = False) -> dict[str, Any]:
     return view
 
 
+def state_of_job(job: Any) -> str:
+    """Of a job of a scheduler in this process; one that waits for its start is scheduled."""
+    return "paused" if getattr(job, "next_run_time", job) is None else "scheduled"
+
+
+def has_words(job: Any, folded: Sequence[str]) -> bool:
+    """Whether each of these (casefolded) words is in its id, name, callable or trigger."""
+    text = f"{job.id}\n{job.name}\n{job.func_ref or repr(job.func)}".casefold()
+    left = [word for word in folded if word not in text]
+    return not left or all(word in str(job.trigger).casefold() for word in left)
+
+
 def view_of_job(job: Any, whole: bool = False) -> dict[str, Any]:
     """The view of a job of a scheduler in this process."""
     run_time = getattr(job, "next_run_time", None)
@@ -94,7 +106,7 @@ def view_of_job(job: Any, whole: bool = False) -> dict[str, Any]:
         "executor": job.executor,
         **{name: getattr(job, name, None) for name in _OPTIONS[3:]},
         "trigger": str(job.trigger),
-        "state": "scheduled" if run_time is not None or not hasattr(job, "next_run_time") else "paused",
+        "state": state_of_job(job),
         "reason": None,
         "next_run_time": None if run_time is None else run_time.isoformat(),
     }

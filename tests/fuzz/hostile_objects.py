@@ -223,6 +223,11 @@ def pops(world: World) -> None:
     world.taken += world.index.pop_due(NOW, 5)
 
 
+def looks(world: World) -> None:
+    found = world.index.first(5)
+    assert len(found) <= 5 and all(type(job.id) is not None for job in found)
+
+
 def releases(world: World) -> None:
     for key in list(world.jobs):
         world.counts.release(key)
@@ -230,7 +235,7 @@ def releases(world: World) -> None:
 
 ACTIONS: list[Callable[[World], None]] = [
     raises, raises, collects, changes_trigger, changes_trigger, empties_lists, changes_job, deletes, inserts, clears,
-    pops, releases,
+    pops, looks, releases,
 ]  # fmt: skip
 
 WORLD: World

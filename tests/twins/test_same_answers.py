@@ -370,7 +370,7 @@ def test_date_and_the_batch_call(twins: Twins, place: tuple[DrawnZone, int], ste
 
 OPERATIONS = st.lists(
     st.tuples(
-        st.sampled_from(("push", "update", "discard", "pop", "peek", "has")),
+        st.sampled_from(("push", "update", "discard", "pop", "first", "peek", "has")),
         st.integers(0, 9),
         st.integers(0, 20),
     ),
@@ -395,6 +395,7 @@ def test_due_index(twins: Twins, operations: list[tuple[str, int, int]]) -> None
             "update": index.update,
             "discard": lambda entry, _: index.discard(entry),
             "pop": lambda entry, at_us: [repr(due) for due in index.pop_due(at_us, entry.number)],
+            "first": lambda entry, _: [repr(due) for due in index.first(entry.number)],
             "peek": lambda entry, _: repr(index.peek()),
             "has": lambda entry, _: entry in index,
         }

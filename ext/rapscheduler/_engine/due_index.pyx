@@ -8,7 +8,7 @@ cimport cython
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport free, malloc, realloc
 
 from rapscheduler._engine._instants cimport never_us
 
@@ -28,6 +28,7 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     list PyList_New(Py_ssize_t size)
+    void Py_INCREF(PyObject *)
     void Py_DECREF(PyObject *)
     void PyObject_GC_UnTrack(PyObject *)
     bint PyObject_IS_GC(PyObject *)
@@ -296,6 +297,30 @@ cdef class DueIndex:
         return self.keys[0].us, <object>rap_list_items(self.items)[0]
 
     @cython.critical_section
+    def first(self, Py_ssize_t limit):
+        """The earliest entries, at most `limit` of them, in the order in which `pop_due` would take them out."""
+        cdef Py_ssize_t count = min(limit, rap_list_size(self.items))
+        cdef Py_ssize_t i
+        cdef PyObject *item
+        cdef uint32_t *slots
+        cdef list found
+        if count <= 0:
+            return []
+        found = PyList_New(count)  # may run other code; from here on nothing does
+        slots = <uint32_t *>malloc((<size_t>ARITY * count + 1) * sizeof(uint32_t))
+        if slots == NULL:
+            raise MemoryError
+        count = min(count, rap_list_size(self.items))
+        walk(self.keys, rap_list_size(self.items), count, slots, slots + count)
+        for i in range(count):
+            item = rap_list_items(self.items)[slots[i]]
+            Py_INCREF(item)
+            rap_list_items(found)[i] = item
+        rap_list_end(found, count)
+        free(slots)
+        return found
+
+    @cython.critical_section
     def pop_due(self, now_us, Py_ssize_t limit):
         """Take out, in order, at most `limit` entries due at `now_us` or before."""
         cdef int64_t now = max(MIN_KEY, min(now_us, MAX_KEY))
@@ -379,3 +404,39 @@ cdef Py_ssize_t due_below(HeapKey *keys, Py_ssize_t n, Py_ssize_t i, int64_t now
     for child in range(ARITY * i + 1, ARITY * i + 1 + ARITY):
         count += due_below(keys, n, child, now)
     return count
+
+
+cdef void walk(const HeapKey *keys, Py_ssize_t n, Py_ssize_t count, uint32_t *found, uint32_t *front) noexcept nogil:
+    """The slots of the `count` earliest entries into `found`. The front, a binary heap of slots, holds those whose
+    parent was found: an entry is no earlier than its parent. It has room for ARITY - 1 of each that is found, and one.
+    """
+    cdef Py_ssize_t size = 1
+    cdef Py_ssize_t i, place, below, child, end
+    cdef uint32_t moved
+    front[0] = 0
+    for i in range(count):
+        found[i] = front[0]
+        size -= 1
+        moved = front[size]
+        place = 0
+        while True:
+            below = 2 * place + 1
+            if below >= size:
+                break
+            if below + 1 < size and earlier(&keys[front[below + 1]], &keys[front[below]]):
+                below += 1
+            if not earlier(&keys[front[below]], &keys[moved]):
+                break
+            front[place] = front[below]
+            place = below
+        front[place] = moved
+        child = ARITY * <Py_ssize_t>found[i] + 1
+        end = min(child + ARITY, n)
+        while child < end:
+            place = size
+            size += 1
+            while place > 0 and earlier(&keys[child], &keys[front[(place - 1) // 2]]):
+                front[place] = front[(place - 1) // 2]
+                place = (place - 1) // 2
+            front[place] = <uint32_t>child
+            child += 1

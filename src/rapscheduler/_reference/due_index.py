@@ -123,6 +123,11 @@ class DueIndex(Generic[Entry]):
         return key_us, entry
 
     @_atomic
+    def first(self, limit: int) -> list[Entry]:
+        """The earliest entries, at most `limit` of them, in the order in which `pop_due` would take them out."""
+        return [key[2] for key in self._keys.islice(0, max(limit, 0))]
+
+    @_atomic
     def pop_due(self, now_us: int, limit: int) -> list[Entry]:
         """Take out, in order, at most `limit` entries due at `now_us` or before."""
         now_us = max(MIN_KEY, min(now_us, MAX_KEY))

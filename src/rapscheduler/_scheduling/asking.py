@@ -41,6 +41,17 @@ def _found(scheduler: Any, alias: str | None, asked: Question) -> list[Any]:
     return jobs if len(shelves) < 2 else asked._replace(state=None).answer(jobs)
 
 
+def first(scheduler: Any, alias: str, limit: int) -> list[Any]:
+    """The jobs of a store that are due next, at most so many; those that are paused come last."""
+    if scheduler._lifecycle.state == STATE_STOPPED:
+        return _pending(scheduler, alias)[:limit]
+    jobs: list[Any] = []
+    for shelf in shelves_of(scheduler, alias):
+        with shelf.lock:
+            jobs += shelf.calls._first(limit)
+    return jobs
+
+
 def count(scheduler: Any, alias: str | None, filters: dict[str, Any]) -> int:
     """How many there are."""
     asked = question(**filters)._replace(limit=None)

@@ -28,6 +28,7 @@ from rapscheduler.dashboard._openapi import document as openapi
 from rapscheduler.errors import RapschedulerError
 
 PAGE, MOST_PAGES, MOST_SHOWN = 50, 400, 500
+SHOWN_NEXT, TIMED_NEXT = 30, 300  # jobs of the first page: in its table, in its time line
 LAST_RUNS = 5  # on the page of a job
 MOST_BODY = 65_536
 ACTIONS = {"jobs": ("pause", "resume", "run", "remove", "reschedule"), "runs": ("cancel",)}
@@ -157,7 +158,7 @@ class Dashboard:
         source = self.source
         frame = self._frame(request, parts[0] if parts else "")
         if not parts:
-            page = _pages.overview(frame, source.health(), source.page(0, 300, [], []))
+            page = _pages.overview(frame, source.health(), *source.next_up(SHOWN_NEXT, TIMED_NEXT))
         elif parts == ["jobs"]:
             page = _pages.jobs(frame, *self._listed(request))
         elif parts[0] == "jobs" and len(parts) == 2:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from rapscheduler._instants import moment, us_of
 from rapscheduler._quoting import shortened
 from rapscheduler._views import STATES
 from rapscheduler.dashboard._markup import Markup, el, join
@@ -126,12 +127,15 @@ def _jobs_table(frame: Frame, views: list[dict[str, Any]]) -> Markup:
     return table_of(["Job", "Next run", "State", "Schedule", "Calls", "Name"], rows, "No jobs.")
 
 
-def overview(frame: Frame, health: dict[str, Any], views: list[dict[str, Any]]) -> Markup:
+def overview(
+    frame: Frame, health: dict[str, Any], views: list[dict[str, Any]], times_us: list[int]
+) -> Markup:
+    """``views`` of the next jobs, ``times_us``: of those and of more."""
     return frame.page(
         "What is next",
         _summary(health),
-        _timeline(views),
-        _jobs_table(frame, views[:30]),
+        _timeline(times_us),
+        _jobs_table(frame, views),
         el("p", el("a", "All jobs", href=f"{frame.root}/jobs")),
         live=True,
     )
@@ -147,15 +151,15 @@ def _summary(health: dict[str, Any]) -> Markup:
     return el("p", *words)
 
 
-def _timeline(views: list[dict[str, Any]]) -> Markup | None:
+def _timeline(times_us: list[int]) -> Markup | None:
     """A day of the next runs that are listed, one dot for each, an hour for each line."""
     now = datetime.now(timezone.utc)
-    times = [datetime.fromisoformat(one["next_run_time"]) for one in views if one["next_run_time"]]
-    upcoming = [one for one in times if one < now + timedelta(hours=TIMELINE_H)]
+    last_us = us_of(now + timedelta(hours=TIMELINE_H))
+    upcoming = [moment(one_us) for one_us in times_us if one_us < last_us]
     if not upcoming:
         return None
     width, base = 1000, 60
-    end = max(upcoming).astimezone(timezone.utc)
+    end = max(upcoming)
     span = max((end - now).total_seconds(), 60.0)
     marks = []
     for step in range(7):

@@ -10,14 +10,20 @@ import json
 import threading
 import traceback
 from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
-from typing import Any
+from heapq import merge, nsmallest
+from itertools import islice
+from time import sleep
+from typing import Any, TypeVar
 
 from rapscheduler import _stored_runs, _views
 from rapscheduler._clock import SYSTEM
 from rapscheduler._instants import moment
 from rapscheduler._quoting import said
 from rapscheduler._runs import STATES, this_process
+from rapscheduler._scheduling.asking import first as first_jobs
+from rapscheduler._serialization.rows import JobRow, is_time
 from rapscheduler._serialization.triggers import trigger_json
 from rapscheduler._stored_runs import NothingKeptError
 from rapscheduler._views import ChangeError
@@ -27,6 +33,12 @@ from rapscheduler.jobstores._rowstore import RowStore
 REMEMBERED = 200
 MOST_LIVE = 100  # runs under way that are listed
 SEARCHED = 50_000  # rows that a search looks through, by run time
+# In the process of a scheduler: how many jobs are shown, or looked at by a search, before its loop may have the
+# interpreter, and for how long it may.
+SHOWN_AT_ONCE, SOUGHT_AT_ONCE = 16, 64
+BREATH_S = 50e-6
+
+T = TypeVar("T")
 
 
 class StoreSource:
@@ -44,6 +56,12 @@ class StoreSource:
         """Views ``first`` to ``first + count``, by run time."""
         with self._lock:
             return [_views.view_of_row(row) for row in rows(self.store, first + count, words, states)[first:]]
+
+    def next_up(self, shown: int, timed: int) -> tuple[list[dict[str, Any]], list[int]]:
+        """Views of the first jobs, and the run times (µs since the epoch) of those and of more."""
+        with self._lock:
+            found = rows(self.store, max(shown, timed), [], [])
+        return [_views.view_of_row(row) for row in found[:shown]], _times_us(found[:timed])
 
     def job(self, job_id: str) -> dict[str, Any]:
         with self._lock:
@@ -134,12 +152,12 @@ def _with_trigger(row: Any, trigger: Any) -> Any:
     return row._replace(data=json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
 
 
-def rows(store: Any, limit: int, words: list[str], states: list[str]) -> list[Any]:
+def rows(store: Any, limit: int, words: list[str], states: list[str], at_once: int = 0) -> list[Any]:
     wanted = _views.wanted_by(words, states)
     if wanted is None:
         return _views.rows_in_order(store, limit, None)
-    found = [row for row in _views.rows_in_order(store, SEARCHED, None) if wanted(row)]
-    return found[:limit]
+    looked_at = letting_run(_views.rows_in_order(store, SEARCHED, None), at_once)
+    return list(islice((row for row in looked_at if wanted(row)), limit))
 
 
 class SchedulerSource:
@@ -171,31 +189,72 @@ class SchedulerSource:
         )
 
     def page(self, first: int, count: int, words: list[str], states: list[str]) -> list[dict[str, Any]]:
-        limit = first + count
-        views: list[dict[str, Any]] = []
-        for alias, store in list(self.scheduler._jobstores.items()):
-            if isinstance(store, RowStore) and self.scheduler.running:
-                views += [
-                    {**_views.view_of_row(row), "store": alias} for row in rows(store, limit, words, states)
-                ]
-            else:
-                views += [{**view, "store": alias} for view in self._jobs(alias, limit, words, states)]
-        views.sort(key=lambda view: (view["state"] != "scheduled", _instant(view), view["id"]))
-        return views[first:limit]
+        return self._views(self._found(first + count, words, states)[first:])
 
-    def _jobs(self, alias: str, limit: int, words: list[str], states: list[str]) -> list[dict[str, Any]]:
-        jobs = self.scheduler.get_jobs(alias)
-        if not words and not states:
-            return [_views.view_of_job(job) for job in jobs[:limit]]
-        found = []
-        for job in jobs[:SEARCHED]:
-            view = _views.view_of_job(job)
-            text = "\n".join(str(view[key]) for key in ("id", "name", "func", "trigger")).casefold()
-            if all(word.casefold() in text for word in words) and (not states or view["state"] in states):
-                found.append(view)
-                if len(found) == limit:
-                    break
-        return found
+    def next_up(self, shown: int, timed: int) -> tuple[list[dict[str, Any]], list[int]]:
+        """As of a store."""
+        found = self._found(max(shown, timed), [], [])
+        return self._views(found[:shown]), _times_us([one for _, one in found[:timed]])
+
+    def _views(self, found: list[tuple[str, Any]]) -> list[dict[str, Any]]:
+        reasons = self._parked_elsewhere()
+        return [
+            {**_view(one, reasons.get((alias, one.id))), "store": alias}
+            for alias, one in letting_run(found, SHOWN_AT_ONCE)
+        ]
+
+    def _found(self, limit: int, words: list[str], states: list[str]) -> list[tuple[str, Any]]:
+        """By run time, then those that have none: alias of the store, and a row, or a job where there are no rows."""
+        listed = [
+            [(alias, one) for one in self._listed(alias, store, limit, words, states)]
+            for alias, store in self._stores()
+        ]
+        return list(islice(merge(*listed, key=_run_order), limit)) if len(listed) != 1 else listed[0]
+
+    def _stores(self) -> list[tuple[str, Any]]:
+        """Aliases and stores, also of jobs that wait for the start: their store (None) may come then."""
+        scheduler = self.scheduler
+        stores = list(scheduler._jobstores.items())
+        if scheduler.running:
+            return stores
+        waiting = {alias: None for _, alias, _ in list(scheduler._pending_jobs)}
+        return list({**waiting, **dict(stores)}.items())
+
+    def _listed(
+        self, alias: str, store: Any, limit: int, words: list[str], states: list[str]
+    ) -> Iterable[Any]:
+        scheduler = self.scheduler
+        if isinstance(store, RowStore) and scheduler.running:
+            return rows(store, limit, words, states, SOUGHT_AT_ONCE)
+        most = SEARCHED if words else limit
+        jobs: Iterable[Any]
+        if states in (["paused"], ["parked"]) and scheduler.running:
+            jobs = scheduler.get_jobs(alias, state=states[0], limit=most)
+        else:
+            jobs = first_jobs(scheduler, alias, most)
+            if states:
+                parked = self._parked_elsewhere()
+                jobs = [
+                    job
+                    for job in jobs
+                    if _views.state_of_job(job) in states and (alias, job.id) not in parked
+                ]
+        if not words:
+            return jobs
+        folded = [word.casefold() for word in words]
+        found = (job for job in letting_run(jobs, SOUGHT_AT_ONCE) if _views.has_words(job, folded))
+        return islice(found, limit)
+
+    def _parked_elsewhere(self) -> dict[tuple[str, str], str]:
+        """Alias and id of jobs that are set aside in stores that don't write it down, and why."""
+        if not self.scheduler.running:
+            return {}
+        return {
+            (alias, one.job_id): one.reason
+            for alias, store in list(self.scheduler._jobstores.items())
+            if not isinstance(store, RowStore)
+            for one in self.scheduler.get_parked_jobs(alias)
+        }
 
     def job(self, job_id: str) -> dict[str, Any]:
         job = self.scheduler.get_job(job_id)
@@ -257,7 +316,7 @@ class SchedulerSource:
 
     def under_way(self) -> list[dict[str, Any]]:
         runs = [run for run in self._live().values() if not run.is_over]
-        return [run.as_dict() for run in sorted(runs, key=lambda run: run.id)[:MOST_LIVE]]
+        return [run.as_dict() for run in nsmallest(MOST_LIVE, runs, key=lambda run: run.id)]
 
     def cancel(self, run_id: str) -> None:
         if not self.scheduler.cancel_run(run_id):
@@ -290,9 +349,8 @@ class SchedulerSource:
         return []
 
     def mark(self) -> str:
-        views = self.page(0, 30, [], [])
         last = self._failures[-1]["time"] if self._failures else ""
-        jobs = [(one["id"], one["state"], one["next_run_time"]) for one in views]
+        jobs = [(one.id, one.run_at_us) for _, one in self._found(30, [], [])]
         return str((jobs, last, self.scheduler.state)) + mark_of_work(self)
 
     def change(self, action: str, job_id: str, trigger: Any = None) -> None:
@@ -306,12 +364,35 @@ class SchedulerSource:
             )(job_id)
 
 
-def _instant(view: dict[str, Any]) -> float:
-    return (
-        float("inf")
-        if view["next_run_time"] is None
-        else datetime.fromisoformat(view["next_run_time"]).timestamp()
-    )
+def _view(one: Any, parked: str | None) -> dict[str, Any]:
+    if isinstance(one, JobRow):
+        return _views.view_of_row(one)
+    view = _views.view_of_job(one)
+    return view if parked is None else {**view, "state": "parked", "reason": parked}
+
+
+def _times_us(found: Iterable[Any]) -> list[int]:
+    """Run times of rows, or of jobs, but of what is set aside."""
+    return [
+        one.run_at_us
+        for one in found
+        if one.run_at_us is not None and getattr(one, "parked", None) is None and is_time(one.run_at_us)
+    ]
+
+
+def _run_order(found: tuple[str, Any]) -> tuple[bool, int]:
+    _, one = found
+    has_none = one.run_at_us is None or getattr(one, "parked", None) is not None
+    return has_none, one.run_at_us or 0
+
+
+def letting_run(items: Iterable[T], at_once: int) -> Iterator[T]:
+    """These, with a sleep after so many: whoever works on them in the process of a scheduler would keep the interpreter
+    from its loop for a switch interval (5 ms) at a time. 0: there is no scheduler in this process."""
+    for number, one in enumerate(items, 1):
+        yield one
+        if at_once and number % at_once == 0:
+            sleep(BREATH_S)
 
 
 def _traceback(event: Any) -> str | None:

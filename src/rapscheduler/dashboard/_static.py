@@ -51,7 +51,8 @@ SCRIPT = """
   const main = document.querySelector('main');
   if (!main || !main.dataset.events || !window.EventSource) return;
   const live = document.querySelector('#live');
-  let busy = false;
+  const LEAST_MS = 3000;  // between two looks: a busy scheduler changes all the time
+  let busy = false, waits = false, renewedAt = -LEAST_MS;
   const written = () => ['INPUT', 'SELECT', 'TEXTAREA'].includes(document.activeElement?.tagName);
   const renew = async () => {
     if (busy || document.hidden || written()) return;
@@ -62,11 +63,17 @@ SCRIPT = """
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const fresh = page.querySelector('main');
       if (fresh && !written()) main.replaceChildren(...fresh.childNodes);
-    } finally { busy = false; }
+    } finally { busy = false; renewedAt = performance.now(); }
+  };
+  const soon = () => {
+    if (waits) return;
+    waits = true;
+    setTimeout(() => { waits = false; renew(); }, Math.max(0, renewedAt + LEAST_MS - performance.now()));
   };
   const events = new EventSource(main.dataset.events);
   events.addEventListener('open', () => { live.textContent = 'live'; });
   events.addEventListener('error', () => { live.textContent = 'not live'; });
-  events.addEventListener('change', renew);
+  events.addEventListener('change', soon);
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) soon(); });
 })();
 """

@@ -75,6 +75,7 @@ STANDS_FOR = {
     "_earliest_us": ("get_next_run_time",),
     "_add_jobs": ("add_job",),
     "_find_jobs": ("get_all_jobs",),
+    "_first": ("get_all_jobs",),
     "_count_jobs": ("get_all_jobs",),
     "_defer": ("get_due_jobs", "update_job"),
     "_bulk": ("lookup_job", "update_job", "remove_job"),
@@ -284,6 +285,10 @@ class BaseJobStore(ABC):
         `False`: this store can't; the loop then skips them itself.
         """
         return False
+
+    def _first(self, limit: int) -> list[Job]:
+        """At most `limit` jobs: by run time, then paused ones; of one instant in an order that stays."""
+        return self.get_all_jobs()[:limit]
 
     def _find_jobs(self, question: Question) -> list[Job]:
         """The jobs that a question is for, in the order of their ids."""

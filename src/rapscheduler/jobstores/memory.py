@@ -189,9 +189,34 @@ class MemoryJobStore(BaseJobStore):
         restore_taken(jobs, self._jobs, self._parked or {}, self._index)
         return ids
 
+    def _first(self, limit: int) -> list[Job]:
+        """See the base. Of a million jobs only those are looked at that are given: by run time, those of one instant
+        as they were put there; then paused ones by id, then parked ones."""
+        found = self._index.first(limit)
+        taken = [job for job in self._taken if job not in self._index]  # a pass is at work on them
+        if taken:
+            here = set(map(id, found))
+            there = [job for job in taken if id(job) not in here and self._jobs.get(job.id) is job]
+            found = [
+                *(job for job in there if job.run_at_us is not None and not self._is_parked(job)),
+                *found,
+            ]
+        if len(found) < limit and len(found) < len(self._jobs):
+            from rapscheduler.jobstores._question import Question
+
+            for state in ("paused", "parked"):
+                found += self._find_jobs(Question(state=state, limit=max(0, limit - len(found))))
+        return found[:limit]
+
     def _find_jobs(self, question: Question) -> list[Job]:
-        if not question.tags and question.limit is None:
-            return question.answer(list(self._jobs.values()), self._parked or ())
+        if not question.tags:
+            if question.limit is None:
+                return question.answer(list(self._jobs.values()), self._parked or ())
+            if question.state == "parked":
+                return question.answer(self._parked_jobs(), self._parked or ())
+            if question.state == "paused" and 2 * len(self._index) > len(self._jobs):  # then they are few
+                none_us = [job for job in list(self._jobs.values()) if job.run_at_us is None]
+                return question.answer(none_us, self._parked or ())
         found: list[Job] = []
         parked, prefix, after = self._parked or (), question.prefix or "", question.after
         limit = len(self._jobs) if question.limit is None else question.limit
@@ -208,6 +233,9 @@ class MemoryJobStore(BaseJobStore):
             if not page or len(found) >= limit or not page[-1].startswith(prefix):
                 break
         return found[:limit]
+
+    def _parked_jobs(self) -> list[Job]:
+        return [job for job in map(self._jobs.get, list(self._parked or ())) if job is not None]
 
     def _note(self, jobs: Iterable[Job]) -> None:
         """These jobs came, or were changed; an index that is worn is given up, for nobody may ever ask again."""

@@ -71,6 +71,11 @@ class AgainstSortedList(RuleBasedStateMachine):
         for i in got:
             del self.model[i]
 
+    @rule(limit=st.integers(-1, 30))
+    def first(self, limit: int) -> None:
+        got = [self.entries.index(entry) for entry in self.index.first(limit)]
+        assert got == self.order()[: max(limit, 0)]
+
     @rule()
     @precondition(lambda self: len(self.model) > 20)
     def clear(self) -> None:
@@ -106,7 +111,10 @@ def test_many_entries_come_out_in_order(engine: Any) -> None:
         times_us[i] = (i * 31) % 997
         index.update(entries[i], times_us[i])
     index._check()
+    firsts = {limit: index.first(limit) for limit in (1, 2, 5, 300, 4999, 5000, 9000)}
+    index._check()
     out = index.pop_due(2000, 5000)
+    assert all(found == out[:limit] for limit, found in firsts.items())
     assert len(out) == 5000 and len(index) == 0
     keys = {id(entry): time_us for entry, time_us in zip(entries, times_us, strict=True)}
     got = [keys[id(entry)] for entry in out]
@@ -169,6 +177,24 @@ def test_references_are_given_back(engine: Any) -> None:
     gc.collect()
     assert [ref() is None for ref in refs] == [True] * 50 + [False] * 50
     index.clear()
+    gc.collect()
+    assert all(ref() is None for ref in refs)
+
+
+def test_a_look_at_the_first_holds_them_and_takes_nothing(engine: Any) -> None:
+    index = engine.due_index.DueIndex()
+    entries = entries_of(engine, 40)
+    for i, entry in enumerate(entries):
+        index.push(entry, -i)
+    found = index.first(10)
+    assert found == entries[:-11:-1] and len(index) == 40
+    refs = [weakref.ref(entry) for entry in entries]
+    del entry
+    entries.clear()
+    index.clear()
+    gc.collect()
+    assert sum(ref() is not None for ref in refs) == 10
+    found.clear()
     gc.collect()
     assert all(ref() is None for ref in refs)
 

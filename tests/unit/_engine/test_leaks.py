@@ -214,6 +214,7 @@ def due_index_work(engine: SimpleNamespace) -> Callable[[], object]:
         index.update(entries[0], NOW + 9)
         index.discard(entries[1])
         index.peek()
+        index.first(3)
         index.pop_due(NOW, 2)
         with suppress(ValueError, KeyError):
             index.push(entries[0], NOW)
