@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from .._collector import collector_paused
 from .._serialization.rows import JobRow, RowChange, seconds_around, seconds_from_us
+from ._sqlarrays import AROUND, SECONDS, int_array, text_array
 
 _UNNEST_DRIVERS = ("psycopg", "psycopg2")
 _MOST_OF_NAME = 50
@@ -159,8 +160,9 @@ class PostgresBatch(Batch):
     def __init__(self, engine: Any, table: Any) -> None:
         super().__init__(engine, table)
         name = name_in_text(engine, table)
-        due = "t.id = v.id AND t.next_run_time BETWEEN v.least AND v.greatest AND t.parked IS NULL"
-        keys = "CAST(:ids AS text[]), CAST(:least AS float8[]), CAST(:greatest AS float8[])"
+        around = AROUND.format(column="t.next_run_time", us="v.expected")
+        due = f"t.id = v.id AND {around} AND t.parked IS NULL"
+        keys = "CAST(:ids AS text[]), CAST(:expected AS int8[])"
         rows = (
             "unnest(CAST(:ids AS text[]), CAST(:run_at AS float8[]), CAST(:nominal AS int8[]), "
             "CAST(:parked AS text[]), CAST(:data AS bytea[]))"
@@ -173,16 +175,16 @@ class PostgresBatch(Batch):
             f"job_state = v.data FROM {rows} AS v (id, run_at, nominal, parked, data) WHERE t.id = v.id"
         )
         self._move_many = sa.text(
-            f"UPDATE {name} AS t SET next_run_time = v.run_at, nominal_us = v.nominal FROM unnest({keys}, "
-            f"CAST(:run_at AS float8[]), CAST(:nominal AS int8[])) AS v (id, least, greatest, run_at, nominal) "
-            f"WHERE {due}"
+            f"UPDATE {name} AS t SET next_run_time = {SECONDS.format('v.run_at')}, nominal_us = v.nominal "
+            f"FROM unnest({keys}, CAST(:run_at AS int8[]), CAST(:nominal AS int8[])) "
+            f"AS v (id, expected, run_at, nominal) WHERE {due}"
         )
         self._remove_many = sa.text(
-            f"DELETE FROM {name} AS t USING unnest({keys}) AS v (id, least, greatest) WHERE {due}"
+            f"DELETE FROM {name} AS t USING unnest({keys}) AS v (id, expected) WHERE {due}"
         )
         self._park_many = sa.text(
             f"UPDATE {name} AS t SET parked = v.reason FROM unnest({keys}, CAST(:parked AS text[])) "
-            f"AS v (id, least, greatest, reason) WHERE {due}"
+            f"AS v (id, expected, reason) WHERE {due}"
         )
 
     def insert(self, connection: Any, rows: Sequence[JobRow]) -> None:
@@ -193,8 +195,8 @@ class PostgresBatch(Batch):
 
     def move(self, connection: Any, changes: Sequence[RowChange]) -> None:
         values = _keys(changes) | {
-            "run_at": [seconds_from_us(change.run_at_us) for change in changes],
-            "nominal": [change.nominal_us for change in changes],
+            "run_at": int_array([change.run_at_us for change in changes]),
+            "nominal": int_array([change.nominal_us for change in changes]),
         }
         connection.execute(self._move_many, values)
 
@@ -203,7 +205,7 @@ class PostgresBatch(Batch):
 
     def park(self, connection: Any, changes: Sequence[RowChange]) -> None:
         connection.execute(
-            self._park_many, _keys(changes) | {"parked": [change.parked for change in changes]}
+            self._park_many, _keys(changes) | {"parked": text_array([change.parked for change in changes])}
         )
 
 
@@ -218,11 +220,9 @@ def _columns(rows: Sequence[JobRow]) -> dict[str, Any]:
 
 
 def _keys(changes: Sequence[RowChange]) -> dict[str, Any]:
-    times = [seconds_around(change.expected_us) for change in changes]
     return {
-        "ids": [change.id for change in changes],
-        "least": [least for least, _ in times],
-        "greatest": [greatest for _, greatest in times],
+        "ids": text_array([change.id for change in changes]),
+        "expected": int_array([change.expected_us for change in changes]),
     }
 
 

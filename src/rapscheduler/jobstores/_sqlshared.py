@@ -17,8 +17,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from .._serialization.rows import JobRow, RowChange, row_of, seconds_around, seconds_from_us, us_from_seconds
+from .._serialization.rows import JobRow, RowChange, row_of, seconds_around, us_from_seconds
 from ._shared import ClaimRow, Me, Refused, RunKey
+from ._sqlarrays import AROUND, SECONDS, int_array, text_array
 from ._sqlbatch import name_in_text
 from ._sqlerrors import is_transient
 from ._sqlmembers import DATABASES, SQLMembers
@@ -258,6 +259,7 @@ class PostgresShared(SQLShared):
         jobs, runs, schedulers = (
             name_in_text(self._engine, table) for table in (self._jobs, self.runs_t, self.schedulers_t)
         )
+        due = AROUND.format(column="t.next_run_time", us="v.expected") + " AND t.parked IS NULL"
         self._claim_many = sa.text(
             f"""
             WITH me AS MATERIALIZED (SELECT pid FROM {schedulers} WHERE id = :me AND epoch = :epoch FOR SHARE),
@@ -265,18 +267,17 @@ class PostgresShared(SQLShared):
                 SELECT job_id, count(*) AS runs FROM {runs} WHERE owner <> :me OR epoch <> :epoch GROUP BY job_id),
             v AS MATERIALIZED (
                 SELECT u.*, COALESCE(elsewhere.runs, 0) AS busy
-                FROM unnest(CAST(:ids AS text[]), CAST(:least AS float8[]), CAST(:greatest AS float8[]),
-                            CAST(:run_at AS float8[]), CAST(:nominal AS int8[]), CAST(:remove AS bool[]),
-                            CAST(:run_us AS int8[]), CAST(:last_us AS int8[]), CAST(:places AS int8[]))
-                AS u (id, least, greatest, run_at, nominal, remove, run_us, last_us, places)
+                FROM unnest(CAST(:ids AS text[]), CAST(:expected AS int8[]), CAST(:run_at AS int8[]),
+                            CAST(:nominal AS int8[]), CAST(:removed AS int8[]), CAST(:run_us AS int8[]),
+                            CAST(:last_us AS int8[]), CAST(:places AS int8[]))
+                AS u (id, expected, run_at, nominal, removed, run_us, last_us, places)
                 LEFT JOIN elsewhere ON elsewhere.job_id = u.id),
             moved AS (
-                UPDATE {jobs} AS t SET next_run_time = v.run_at, nominal_us = v.nominal FROM v
-                WHERE NOT v.remove AND EXISTS (SELECT 1 FROM me) AND t.id = v.id
-                AND t.next_run_time BETWEEN v.least AND v.greatest AND t.parked IS NULL RETURNING t.id),
+                UPDATE {jobs} AS t SET next_run_time = {SECONDS.format("v.run_at")}, nominal_us = v.nominal FROM v
+                WHERE v.removed IS NULL AND EXISTS (SELECT 1 FROM me) AND t.id = v.id AND {due} RETURNING t.id),
             removed AS (
-                DELETE FROM {jobs} AS t USING v WHERE v.remove AND EXISTS (SELECT 1 FROM me) AND t.id = v.id
-                AND t.next_run_time BETWEEN v.least AND v.greatest AND t.parked IS NULL RETURNING t.id, t.job_state),
+                DELETE FROM {jobs} AS t USING v WHERE v.removed = 1 AND EXISTS (SELECT 1 FROM me) AND t.id = v.id
+                AND {due} RETURNING t.id, t.job_state),
             done AS (SELECT id, CAST(NULL AS bytea) AS job_state FROM moved
                      UNION ALL SELECT id, job_state FROM removed),
             put AS (
@@ -307,19 +308,17 @@ class PostgresShared(SQLShared):
             if refused is None or not rows:
                 return refused
         changes = [one.change for one in rows]
-        around = [seconds_around(change.expected_us) for change in changes]
         values = {
             "me": me.id,
             "epoch": me.epoch,
-            "ids": [change.id for change in changes],
-            "least": [least for least, _ in around],
-            "greatest": [greatest for _, greatest in around],
-            "run_at": [seconds_from_us(change.run_at_us) for change in changes],
-            "nominal": [change.nominal_us for change in changes],
-            "remove": [change.remove for change in changes],
-            "run_us": [one.run_us for one in rows],
-            "last_us": [one.last_us for one in rows],
-            "places": [one.places for one in rows],
+            "ids": text_array([change.id for change in changes]),
+            "expected": int_array([change.expected_us for change in changes]),
+            "run_at": int_array([change.run_at_us for change in changes]),
+            "nominal": int_array([change.nominal_us for change in changes]),
+            "removed": int_array([1 if change.remove else None for change in changes]),
+            "run_us": int_array([one.run_us for one in rows]),
+            "last_us": int_array([one.last_us for one in rows]),
+            "places": int_array([one.places for one in rows]),
         }
         found = connection.execute(self._claim_many, values).all()
         if found and not found[0][2]:
@@ -333,8 +332,8 @@ class PostgresShared(SQLShared):
         values = {
             "me": me.id,
             "epoch": me.epoch,
-            "ids": [job_id for job_id, _ in keys],
-            "times": [run_us for _, run_us in keys],
+            "ids": text_array([job_id for job_id, _ in keys]),
+            "times": int_array([run_us for _, run_us in keys]),
         }
         connection.execute(self._delete_many, values)
 
