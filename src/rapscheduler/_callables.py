@@ -18,6 +18,7 @@ Facts = tuple[Any, str | None, str, CodeType | None, int]
 _known_functions: dict[FunctionType, Facts] = {}
 KNOWN_FUNCTIONS = 4096
 _GENERATES = 0x20 | 0x200  # inspect.CO_GENERATOR, CO_ASYNC_GENERATOR
+_COROUTINE = 0x80  # inspect.CO_COROUTINE
 
 
 def callable_facts(func: Any) -> Facts:
@@ -39,10 +40,10 @@ def callable_facts(func: Any) -> Facts:
         raise TypeError(f"func must be a callable or a textual reference to one, got {func!r}{cure}")
     if type(func) is not FunctionType:
         if type(func) is MethodType and type(func.__func__) is FunctionType:
-            _warn_of_generator(func, func.__func__.__code__)
+            _look_at_code(func, func.__func__.__code__)
         return func, func_ref, get_callable_name(func), None, -1
     code = func.__code__
-    _warn_of_generator(func, code)
+    _look_at_code(func, code)
     plain = not code.co_kwonlyargcount and "__signature__" not in func.__dict__
     facts = (func, func_ref, get_callable_name(func), code, code.co_argcount if plain else -1)
     if func_ref is not None and func.__closure__ is None:
@@ -52,7 +53,9 @@ def callable_facts(func: Any) -> Facts:
     return facts
 
 
-def _warn_of_generator(func: Any, code: CodeType) -> None:
+def _look_at_code(func: Any, code: CodeType) -> None:
+    if code.co_flags & _COROUTINE:
+        import asyncio  # noqa: F401 (so that no worker is the first to load it)
     if code.co_flags & _GENERATES:
         import logging
 

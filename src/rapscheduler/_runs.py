@@ -7,6 +7,7 @@ Here: `Run`, its states, its id, which run the present code belongs to. Not here
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Generator, Iterable
 from contextvars import ContextVar
@@ -47,8 +48,6 @@ def this_process() -> str:
     global _who, _who_pid
     pid = os.getpid()
     if _who_pid != pid:  # by the pid, as handlers of a fork don't run in every child (uWSGI)
-        import socket
-
         _who, _who_pid = f"{socket.gethostname()}:{pid}", pid
     return _who
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapscheduler._retries import Retry, RetryLater
 from rapscheduler._runs import STATES, Run
+from rapscheduler._scheduling import rooms_of_options  # noqa: F401 (a run of any job may raise `RetryLater`)
 from rapscheduler.errors import NoResultError, RunCancelledError, RunTimeoutError
 from rapscheduler.executors._home import Watched
 

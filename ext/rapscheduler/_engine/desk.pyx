@@ -162,6 +162,8 @@ cdef class Desk:
         if not PyUnicode_CheckExact(job_id) or not self.is_open(alias):
             return _elsewhere
         fire_us = self.first_us(trigger, now_us)
+        if fire_us != never_us() and (<TriggerCore>trigger).skips is not None:
+            return _elsewhere
         job = self.find_c(job_id)
         if job is None or fire_us == never_us():
             return _elsewhere

@@ -109,9 +109,14 @@ class Desk:
         return self._moved(found, job_id, job.trigger, now_us)
 
     def reschedule(self, job_id: Any, alias: str | None, trigger: Any, now_us: int) -> Any:
-        """Give a job another trigger, and its next time; returns the job."""
+        """Give a job another trigger, and its next time; returns the job.
+
+        A trigger that leaves something out may have to learn the job's id first: it is not for the desk.
+        """
         found = self._tables(job_id, alias)
-        return ELSEWHERE if found is None else self._moved(found, job_id, trigger, now_us)
+        if found is None or getattr(trigger, "skips", None) is not None:
+            return ELSEWHERE
+        return self._moved(found, job_id, trigger, now_us)
 
     def _moved(self, found: Found, job_id: str, trigger: Any, now_us: int) -> Any:
         if not is_native(trigger) or trigger.jitter_us:

@@ -68,6 +68,7 @@ def _batch(
     if method == "resume_job":
         return _resumed(scheduler, shelf, ids)
     values: dict[str, Any] = {"next_run_time": None} if method == "pause_job" else dict(changes)
+    changing.bring_rooms(scheduler, values)
     if isinstance(values.get("func"), str):
         check_reference(scheduler, shelf.alias, values["func"])
 

@@ -24,7 +24,7 @@ from rapscheduler._scheduling.planning import first_run
 from rapscheduler._scheduling.storing import CHANGE_ROUNDS, lost_too_often
 from rapscheduler.errors import JobLookupError
 from rapscheduler.events import EVENT_ALL_JOBS_REMOVED, EVENT_JOB_MODIFIED, JobEvent, SchedulerEvent
-from rapscheduler.job import Job
+from rapscheduler.job import EXTRAS, Job
 
 if TYPE_CHECKING:
     from rapscheduler._scheduling.ports import Scheduler
@@ -55,8 +55,15 @@ def _change_while_stopped(scheduler: Scheduler, job_id: str, alias: str | None) 
         yield
 
 
+def bring_rooms(scheduler: Scheduler, changes: Mapping[str, Any]) -> None:
+    """Load what the runs of a job need that is changed so."""
+    if not EXTRAS.isdisjoint(changes) or getattr(changes.get("trigger"), "skips", None) is not None:
+        scheduler._bring_rooms()
+
+
 def modify(scheduler: Scheduler, job_id: str, alias: str | None, changes: dict[str, Any]) -> Job:
     """Change a job and write it back."""
+    bring_rooms(scheduler, changes)
     with change_lock(scheduler, job_id, alias):
         for _ in range(CHANGE_ROUNDS):
             job, found_in = scheduler._lookup_job(job_id, alias)
@@ -95,6 +102,7 @@ def reschedule(scheduler: Scheduler, job_id: str, alias: str | None, trigger: An
         run_us = first_times(scheduler, trigger)[0]
         return scheduler.modify_job(job_id, alias, trigger=trigger, next_run_time=_as_moment(run_us))
     change = {"trigger": trigger}
+    bring_rooms(scheduler, change)
     with change_lock(scheduler, job_id, alias):
         for _ in range(CHANGE_ROUNDS):
             job, found_in = scheduler._lookup_job(job_id, alias)

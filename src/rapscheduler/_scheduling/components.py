@@ -140,7 +140,7 @@ def opened(scheduler: Scheduler, alias: str, component: Any) -> None:
     for the first time would wait for that import for ever.
     """
     if hasattr(component, "get_due_jobs") and not getattr(component, "answers_at_once", False):
-        from rapscheduler._scheduling import hangs, presence  # noqa: F401
+        scheduler._bring_rooms(of_rows=True)
     if hasattr(component, "_read_rules"):
         from rapscheduler._scheduling import rules_of_time
 
@@ -174,6 +174,8 @@ def _refuse_taken(kind: Kind, table: dict[str, Any], alias: str) -> None:
 def remove(scheduler: Scheduler, kind: Kind, alias: str, shutdown: bool) -> None:
     """Take a component out of its table and, if asked, shut it down."""
     look_for_fork(scheduler)
+    if kind is EXECUTOR:
+        scheduler._bring_rooms()  # the loop may look for it in vain
     with getattr(scheduler, kind.lock):
         component = (scheduler._lookup_jobstore if kind is JOBSTORE else scheduler._lookup_executor)(alias)
         shelf = scheduler._shelves.of(alias, component) if kind is JOBSTORE else None

@@ -81,6 +81,7 @@ def draft(
     options = _checked_options(executor, grace, coalesce, max_instances)
     job = _made(scheduler, facts, trigger, args, kwargs, id, name, options, next_run_time)
     if extras:
+        scheduler._bring_rooms()
         job._change_extras(extras)
     return job
 
@@ -107,6 +108,7 @@ def _made(
     if getattr(trigger, "skips", None) is not None:
         from rapscheduler.triggers._skipping import for_job
 
+        scheduler._bring_rooms()
         trigger = for_job(trigger, job_id)
     job._fill(
         scheduler,
@@ -385,6 +387,7 @@ class _Alike:
             self._fitting.add(len(args))
         job = _made(self._scheduler, self._facts, trigger, args, kwargs, job_id, name, options, run_time)
         if extras:
+            self._scheduler._bring_rooms()
             job._change_extras(extras)
         hide_from_collector(job)  # it would look through a hundred thousand drafts again and again
         return job

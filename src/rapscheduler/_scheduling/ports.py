@@ -111,6 +111,9 @@ class Scheduler(Parts, Protocol):
     def _is_hooked(self, *names: str) -> bool:
         """Whether one of these hooks was overridden by somebody."""
 
+    def _bring_rooms(self, of_rows: bool = False) -> None:
+        """Load what the runs of jobs with options need, or of any job in a store of rows; see `rooms_of_options`."""
+
     def _was_woken(self) -> bool:
         """Whether somebody called `wakeup` while a store hangs, so that the thread which it wakes does not look."""
 

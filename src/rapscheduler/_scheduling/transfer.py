@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._quoting import said, short
-from rapscheduler._scheduling import catalogue
+from rapscheduler._scheduling import catalogue, rooms_of_options  # noqa: F401 (jobs that come may have any option)
 from rapscheduler._scheduling.drafts import checked_defaults, checked_replace
 from rapscheduler._scheduling.planning import first_run
 from rapscheduler.errors import DecodeError

@@ -27,6 +27,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -72,6 +73,18 @@ class Call(Task):
         self.future.set_exception(CancelledError("the call was ended"))
 
 
+_STARTS = {"fork": "popen_fork", "spawn": "popen_spawn_posix", "forkserver": "popen_forkserver"}
+
+
+def _load_start_of(context: Any) -> None:
+    """Import what starting a worker needs, so that no thread of the pool is the first to do it."""
+    import multiprocessing.resource_tracker  # noqa: F401
+
+    name = _STARTS.get(context.get_start_method())
+    if name is not None:
+        import_module(f"multiprocessing.{name}")
+
+
 class ProcessPool:
     """Processes that make `Task`s, in the order of submission.
 
@@ -101,6 +114,7 @@ class ProcessPool:
             import multiprocessing
 
             mp_context = multiprocessing.get_context()
+        _load_start_of(mp_context)
         self._max_workers = max_workers
         self._mp_context = mp_context
         self._initializer, self._initargs = initializer, initargs

@@ -169,6 +169,7 @@ class ProcessPoolExecutor(BasePoolExecutor):
             from concurrent.futures.process import ProcessPoolExecutor as Pool
 
             return Pool(self._max_workers, **options)
+        import rapscheduler.executors._process_runs  # noqa: F401 (here, so that no pass is the first to load it)
         from rapscheduler.executors._processes import ProcessPool
 
         return ProcessPool(self._max_workers, **options, needed=self._is_needed)

@@ -1074,6 +1074,12 @@ class BaseScheduler(Asking, ABC):
             cls = plugins.plugin_class(type_, alias, getattr(self, f"_{type_}_plugins"), classes)
         return plugins.create(cls, constructor_kwargs, drafts.JOB_NAMES if type_ == "trigger" else ())
 
+    def _bring_rooms(self, of_rows: bool = False) -> None:
+        import rapscheduler._scheduling.rooms_of_options  # (here, as it leads to rooms that call this)
+
+        if of_rows:
+            import rapscheduler._scheduling.rooms_of_rows  # noqa: F401
+
     def _create_trigger(self, trigger: Any, trigger_args: dict[str, Any]) -> Any:
         if trigger is None:
             trigger = "date"

@@ -55,9 +55,19 @@ def test_reference_loads_no_extension() -> None:
     assert done.stderr == ""
 
 
-def test_both_ways_of_importing_a_room_give_the_chosen_twin() -> None:
-    code = "import rapscheduler._engine.cron as a; from rapscheduler._engine import cron; print(a is cron, a.__name__)"
-    assert run(code, "reference").stdout.split() == ["True", "rapscheduler._reference.cron"]
+@pytest.mark.parametrize("room", ["cron", *sorted(_engine.LATER)])
+@pytest.mark.parametrize("name", ["reference", pytest.param("compiled", marks=needs_compiled)])
+def test_both_ways_of_importing_a_room_give_the_chosen_twin(name: str, room: str) -> None:
+    package = "_engine" if name == "compiled" else "_reference"
+    code = f"import rapscheduler._engine.{room} as a; from rapscheduler._engine import {room} as b"
+    code += "; print(a is b, a.__name__)"
+    assert run(code, name).stdout.split() == ["True", f"rapscheduler.{package}.{room}"]
+
+
+@needs_compiled
+def test_a_compiled_room_that_few_need_is_not_loaded_with_the_others() -> None:
+    code = "import sys, rapscheduler._engine; print([m for m in sys.modules if m.endswith('log_lines')])"
+    assert run(code, "compiled").stdout.strip() == "[]"
 
 
 @needs_compiled

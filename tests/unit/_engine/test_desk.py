@@ -65,7 +65,7 @@ def test_it_finds_and_changes(place: Any, make: Any) -> None:
     index._check()
 
 
-def test_what_is_not_for_it_goes_elsewhere_and_nothing_was_done(place: Any, make: Any) -> None:
+def test_what_is_not_for_it_goes_elsewhere_and_nothing_was_done(place: Any, make: Any, engine: Any) -> None:
     desk, job, elsewhere = place.desk, place.job, place.elsewhere
     over = make.interval(1, end_us=2 * S)
     assert desk.modify("a", None, {"name": "x", "coalesce": True}) is elsewhere
@@ -77,6 +77,9 @@ def test_what_is_not_for_it_goes_elsewhere_and_nothing_was_done(place: Any, make
     assert desk.reschedule("a", None, over, 11 * S) is elsewhere
     assert desk.reschedule("a", None, object(), 11 * S) is elsewhere
     assert desk.reschedule("a", None, make.interval(1, jitter_us=9), 11 * S) is elsewhere
+    counts = make.interval(1)
+    counts.skips = engine.trigger.Skips(after_end=True)
+    assert desk.reschedule("a", None, counts, 11 * S) is elsewhere
     assert desk.find(1) is desk.find("a", "other") is elsewhere
     with pytest.raises(TypeError):
         desk.modify("a", None, {"name": 7})
