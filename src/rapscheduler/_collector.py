@@ -10,9 +10,11 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["MANY", "collector_paused"]
+__all__ = ["MANY", "OF_A_CLAIM", "collector_paused"]
 
 MANY = 10_000
+#: objects that are made for a job whose run is claimed, and outlive the batch: its row, itself, its run, the claim
+OF_A_CLAIM = 10
 
 
 @contextmanager

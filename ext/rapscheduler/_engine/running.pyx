@@ -261,10 +261,16 @@ cdef class QuickRuns:
     def make(self, Submission submission not None):
         """Run a submission; what is not plain goes the executor's long way."""
         cdef bint plain = False
-        value = error = event = None
+        value = error = event = claim = None
         text = ""
         try:
-            plain = self.may_begin() and begins(submission, self.now_us)
+            plain = self.may_begin()
+            if plain and self.backlogs.claims:
+                claim = self.backlogs.of(submission)
+            if plain:
+                plain = begins(submission, self.now_us if claim is None else claim.now_us or self.now_us)
+            if plain and claim is not None:
+                plain = claim.begin_at_once()
             if plain:
                 text = self.begin_line(submission)
                 try:
@@ -276,6 +282,8 @@ cdef class QuickRuns:
                     event = self.outcome(submission, value)
                     if text:
                         self.end_line(text)
+                    if claim is not None:
+                        claim.end()
                     self.leave(submission.job)  # last: whatever fails before, `_run_lost` gives the place back
             else:
                 error = NotBegun
@@ -317,7 +325,6 @@ cdef class QuickRuns:
             self.way != LONG
             and PyDict_GetItemWithError(self.names, "datetime") == <PyObject *>self.datetime
             and not self.watched.every
-            and not self.backlogs.claims
         )
 
     cdef bint is_same(self) except -1:

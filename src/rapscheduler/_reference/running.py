@@ -202,7 +202,8 @@ class QuickRuns:
         `_write_left()`, called before a run that logs nothing when `_left_lines` is true, which is set here when a last
         line may have been left for later, as it is where `_writes_later`;
         `_run_lost(submission, error)`; `_wants(code)`, `_logger`, `_running`, `_now_us`, `_scheduler`, and a `_home`
-        with `watched`, `backlogs` and `ears`
+        with `watched`, `backlogs` and `ears`. While `backlogs.claims`, `backlogs.of(submission)` is its claim or None:
+        a run is quick if the claim's `begin_at_once()` says so, by its clock `now_us`, and its `end()` is told last
     :param judge: called without arguments: 0, there are no quick runs, for somebody hooks in; 1, whether to tell an
         event is asked of the executor, and the scheduler is given it (`_dispatch_event`); 2, both is up to the ears.
         (Asked again when `_run_job_success` was put on the executor, `_dispatch_event` or `_wants` on the scheduler, or
@@ -234,13 +235,20 @@ class QuickRuns:
     def make(self, submission: Submission) -> None:
         """Run a submission; what is not plain goes the executor's long way."""
         executor, text = self._executor, ""
+        claim: Any = None
         value: Any = None
         error: Any = None
         event: Any = None
         plain = False
         try:
             way = self._way()
-            plain = way != _LONG and _begins(submission, self._now_us)
+            plain = way != _LONG
+            if plain and self._home.backlogs.claims:
+                claim = self._home.backlogs.of(submission)
+            if plain:
+                plain = _begins(submission, self._now_us if claim is None else claim.now_us or self._now_us)
+            if plain and claim is not None:
+                plain = claim.begin_at_once()
             if plain:
                 if executor._left_lines or executor._logger.isEnabledFor(_INFO):
                     text = self._begin_line(submission)
@@ -253,6 +261,8 @@ class QuickRuns:
                     event = self._outcome(submission, value, way)
                     if text:
                         self._end_line(text)
+                    if claim is not None:
+                        claim.end()
                     self._counts.release(submission.job.id)  # last: before, `_run_lost` gives the place back
             else:
                 error = NotBegun
@@ -296,7 +306,7 @@ class QuickRuns:
         if self._names["datetime"] is not self._names["_DATETIME"]:
             return _LONG
         home = self._home
-        return _LONG if home.watched.every or home.backlogs.claims else self._judge()
+        return _LONG if home.watched.every else self._judge()
 
     def _outcome(self, submission: Submission, value: Any, way: int) -> Any:
         """The event of a run that ended well; None: nobody wants it."""

@@ -120,11 +120,10 @@ class ClaimedBatch(Batch):
         return True
 
     def _announce_backlogs(self, submissions: list[Submission], changes: list[Change]) -> None:
-        several = {id(one) for one in self._plan.backlogs}
-        hold = self._claims.hold
-        for one, change in zip(submissions, changes, strict=True):
-            counts = id(one) in several and counts_from_end(one.job)
-            self._held[id(one)] = hold(one, change, id(one) in several and not counts, counts)
+        counting = {id(one) for one in self._plan.backlogs if counts_from_end(one.job)}
+        several = {id(one) for one in self._plan.backlogs} - counting
+        held = self._claims.hold_all(submissions, changes, several, counting)
+        self._held.update(zip(map(id, submissions), held, strict=True))
 
     def _note_backlogs(
         self, submissions: list[Submission], changes: list[Change], failures: Failures

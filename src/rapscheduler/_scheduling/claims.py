@@ -19,19 +19,27 @@ from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from rapscheduler._clock import steady_s
+from rapscheduler._collector import OF_A_CLAIM, collector_paused
 from rapscheduler._engine.planning import Change, Submission
 from rapscheduler._instants import SECOND_US
 from rapscheduler._scheduling import delays
 from rapscheduler._scheduling.ports import Scheduler
-from rapscheduler._serialization.rows import RowChange
+from rapscheduler._serialization.rows import RowChange, new_change
 from rapscheduler.executors._home import Backlog, Backlogs
-from rapscheduler.jobstores._shared import ClaimRow, Me, Refused, RunKey, SharedRows, take_to_claim
+from rapscheduler.jobstores._shared import (
+    ClaimRow,
+    Me,
+    Refused,
+    RunKey,
+    SharedRows,
+    new_claim,
+    take_to_claim,
+)
 
 _MARGIN = 0.1  # of a lease
 _WINDOW_S = 0.5  # in which the runs that end tell how many may wait
 _LEAST_ROOM = 64
 _ANY = 1_000_000_000  # places of a job that may overlap
-_NONE: dict[str, Any] = {}
 FULL_WAIT_S = 0.02
 LAPSED_WAIT_S = 0.1
 TAKEN_WAIT_S = 0.05  # before asking again for due jobs that another scheduler has taken
@@ -61,8 +69,12 @@ class Claim(Backlog):
         self.lapsed = False
         self.now_us = claims.now_us
 
+    def begin_at_once(self) -> bool:
+        return not self.several and not self.counts and self.begin(0)
+
     def begin(self, i: int) -> bool:
-        if self.epoch != self.claims.me.epoch or not self.claims.holds_lease():
+        claims = self.claims
+        if self.epoch != claims.me.epoch or steady_s() >= claims.until_s:
             self.lapsed = True
             return False
         if not super().begin(i):
@@ -153,17 +165,9 @@ class Claims:
 
         `alone`: the `id()` of those that are not claimed while another run of their job is, however many it may have.
         """
-        count = self.scheduler._running_counts.count
-        rows: list[ClaimRow] = []
-        keys: list[RunKey] = []
-        for one, change in pairs:
-            job: Any = one.job
-            times = one.run_times_us
-            places = _ANY if (job._extras or _NONE).get("overlap") == "allow" else job.max_instances
-            if id(one) in alone:
-                places = 1
-            rows.append(ClaimRow(row_change(change), times[0], times[-1], places - count(job.id)))
-            keys.append((job.id, times[0]))
+        with collector_paused(OF_A_CLAIM * len(pairs)):
+            rows = self._claim_rows(pairs, alone)
+            keys = [(one.change.id, one.run_us) for one in rows]
         under_way = self._under_way
         under_way.update(dict.fromkeys(keys))
         refused: Refused | None = None
@@ -180,12 +184,51 @@ class Claims:
                     under_way.pop(key, None)
         return refused
 
+    def _claim_rows(
+        self, pairs: Sequence[tuple[Submission, Change]], alone: Container[int]
+    ) -> list[ClaimRow]:
+        running = self.scheduler._running_counts
+        count = running.count if len(running) else None
+        rows: list[ClaimRow] = []
+        for one, change in pairs:
+            job: Any = one.job
+            times, extras = one.run_times_us, job._extras
+            places = job.max_instances
+            if extras and extras.get("overlap") == "allow":
+                places = _ANY
+            if id(one) in alone:
+                places = 1
+            if count is not None:
+                places -= count(job.id)
+            rows.append(new_claim((row_change(change), times[0], times[-1], places)))
+        return rows
+
     def hold(self, one: Submission, change: Change, several: bool = False, counts: bool = False) -> Claim:
         """A claimed run is about to be handed over."""
-        table, job = self.scheduler._backlogs, one.job
-        claim = Claim(table, one, change, self, (job.id, next(iter(one.times_us()))), several, counts)
-        self._under_way[claim.key] = claim
-        table.put(claim)
+        claim = self._claim_of(one, change, several, counts)
+        self.scheduler._backlogs.put(claim)
+        return claim
+
+    def hold_all(
+        self,
+        submissions: Sequence[Submission],
+        changes: Sequence[Change],
+        several: Container[int],
+        counting: Container[int],
+    ) -> list[Claim]:
+        """As `hold`; `several`, `counting`: the `id()` of those of which that is so."""
+        with collector_paused(OF_A_CLAIM * len(submissions)):
+            claims = [
+                self._claim_of(one, change, id(one) in several, id(one) in counting)
+                for one, change in zip(submissions, changes, strict=True)
+            ]
+            self.scheduler._backlogs.put_all(claims)
+        return claims
+
+    def _claim_of(self, one: Submission, change: Change, several: bool, counts: bool) -> Claim:
+        key = (one.job.id, next(iter(one.times_us())))
+        claim = Claim(self.scheduler._backlogs, one, change, self, key, several, counts)
+        self._under_way[key] = claim
         return claim
 
     def wake(self) -> None:
@@ -283,7 +326,7 @@ def _workers(executor: Any) -> int:
 
 def row_change(change: Change) -> RowChange:
     """What happens to the row of a job."""
-    nominal_us = None if change.nominal_us == change.run_at_us else change.nominal_us
-    job: Any = change.job
-    expected_us: Any = change.expected_us
-    return RowChange(job.id, expected_us, change.run_at_us, nominal_us, change.remove, change.park)
+    run_at_us, nominal_us = change.run_at_us, change.nominal_us
+    if nominal_us == run_at_us:
+        nominal_us = None
+    return new_change((change.job.id, change.expected_us, run_at_us, nominal_us, change.remove, change.park))

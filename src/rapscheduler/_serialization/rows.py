@@ -117,6 +117,10 @@ class RowChange(NamedTuple):
     parked: str | None = None
 
 
+# As `new_row`: this takes all six.
+new_change: Callable[[tuple[Any, ...]], RowChange] = partial(tuple.__new__, RowChange)
+
+
 def seconds_from_us(time_us: int | None) -> float | None:
     """Float seconds, the nearest to the instant."""
     return None if time_us is None else time_us / SECOND_US

@@ -75,6 +75,10 @@ class Backlog:
                 self.begun = i + 1
             return not self.closed
 
+    def begin_at_once(self) -> bool:
+        """Whether this is one run, whose end is of no concern to its job's next one, and may be begun: as `begin`."""
+        return False
+
     def end(self) -> bool:
         """It is over: nobody can close it any more. True: somebody has."""
         return self._table.discard(self)
@@ -111,6 +115,17 @@ class Backlogs:
         with self.lock:
             self._open.setdefault(backlog.submission.job.id, []).append(backlog)
 
+    def put_all(self, backlogs: Sequence[Backlog]) -> None:
+        """Many more."""
+        known = self._open
+        with self.lock:
+            for backlog in backlogs:
+                job_id = backlog.submission.job.id
+                if job_id in known:
+                    known[job_id].append(backlog)
+                else:
+                    known[job_id] = [backlog]
+
     def of(self, submission: Submission) -> Backlog | None:
         """The backlog of a submission, or of one that was made of its job and run times again."""
         known = self._open.get(submission.job.id) if self._open else None
@@ -130,11 +145,11 @@ class Backlogs:
         """Forget a backlog; whether it was closed."""
         job_id = backlog.submission.job.id
         with self.lock:
-            known = self._open.get(job_id, [])
-            if backlog in known:
-                known.remove(backlog)
-                if not known:
-                    del self._open[job_id]
+            known = self._open.get(job_id, ())
+            if len(known) == 1 and known[0] is backlog:
+                del self._open[job_id]
+            elif backlog in known:
+                known.remove(backlog)  # type: ignore[union-attr]
             return backlog.closed
 
     def moved(self, submission: Submission, change: Change, skipped: bool) -> None:

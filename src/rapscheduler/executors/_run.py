@@ -91,9 +91,9 @@ def run_loop(
 ) -> RunLoop:
     """Go through the run times of a submission; returns the events that `wants` asks for.
 
-    `begun`: the first call was made already (`run_at_once`); the driver only has its outcome to send. `backlog`: what
-    says before each run whether it may be begun; `tell`: what is given the events as the runs end, all but the last.
-    `watched`: who keeps runs, if anybody does.
+    `begun`: the first call was made already (`QuickRuns`), and its backlog begun; the driver only has its outcome to
+    send. `backlog`: what says before each run whether it may be begun; `tell`: what is given the events as the runs
+    end, all but the last. `watched`: who keeps runs, if anybody does.
     """
     events: Events = []
     job, grace_s = submission.job, submission.job.misfire_grace_time
@@ -101,7 +101,7 @@ def run_loop(
     run: Run | None = None
     for i, run_us in enumerate(submission.times_us()):
         if backlog is not None:
-            if not backlog.begin(i):
+            if not begun and not backlog.begin(i):
                 break
             if tell is not None:
                 _tell_all(events, tell)

@@ -15,10 +15,11 @@ import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from .._collector import collector_paused
+from .._collector import OF_A_CLAIM, collector_paused
 from .._serialization.rows import JobRow, RowChange, job_from_row
 from ..errors import DecodeError
 from ..job import Job
@@ -80,6 +81,10 @@ class ClaimRow(NamedTuple):
     run_us: int
     last_us: int
     places: int
+
+
+# As `rows.new_row`: this takes (change, run_us, last_us, places).
+new_claim: Callable[[tuple[Any, ...]], ClaimRow] = partial(tuple.__new__, ClaimRow)
 
 
 class RunRow(NamedTuple):
@@ -182,7 +187,7 @@ def take_to_claim(store: Any, me: Me, now_us: int, limit: int) -> list[Job]:
     for _ in range(3):
         jobs, unreadable, found = list[Job](), list[JobRow](), dict[str, Any]()
         rows = store._shared.take(me, now_us, limit + len(store._unparkable))
-        with collector_paused(len(rows)):
+        with collector_paused(OF_A_CLAIM * len(rows)):
             for row in rows:
                 try:
                     jobs.append(job_from_row(row, store._scheduler, store._alias, store._rule, found))

@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from .._collector import OF_A_CLAIM, collector_paused
 from .._serialization.rows import JobRow, RowChange, row_of, seconds_around, us_from_seconds
 from ._shared import ClaimRow, Me, Refused, RunKey
 from ._sqlarrays import AROUND, SECONDS, int_array, text_array
@@ -82,23 +83,25 @@ class SQLShared(SQLMembers):
                 )
             )
         try:
-            self._rows = self._locked(statement, me)
+            self._rows = self._locked(statement, me, limit)
         except DBAPIError as exc:
             self._store._advise(exc)
             if not is_transient(exc):
                 raise
-            self._rows = self._locked(statement, me)
+            self._rows = self._locked(statement, me, limit)
         if not self._rows:
             self.let_go()
         return self._rows
 
-    def _locked(self, statement: Any, me: Me) -> list[JobRow]:
+    def _locked(self, statement: Any, me: Me, limit: int) -> list[JobRow]:
         connection, transaction = self._begin()
         try:
             if getattr(connection.dialect, "is_mariadb", False):
                 limit_s = max(1, int(me.lease_s))
                 connection.exec_driver_sql(f"SET SESSION idle_transaction_timeout = {limit_s}")
-            rows = [row_of(*found) for found in connection.execute(statement).all()]
+            found = connection.execute(statement)
+            with collector_paused(OF_A_CLAIM * limit):
+                rows = [row_of(*columns) for columns in found.all()]
         except BaseException:
             connection.close()
             raise

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from rapscheduler._scheduling.claims import Claim
+from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
+from rapscheduler.executors.base import BaseExecutor
 from rapscheduler.schedulers.asyncio import AsyncIOScheduler
 from rapscheduler.schedulers.background import BackgroundScheduler
 
 sa = pytest.importorskip("sqlalchemy")
 SQLAlchemyJobStore = pytest.importorskip("rapscheduler.jobstores.sqlalchemy").SQLAlchemyJobStore
 made = []
+OUTCOMES = EVENT_JOB_EXECUTED | EVENT_JOB_ERROR | EVENT_JOB_MISSED
 
 
 def work():
@@ -63,4 +68,60 @@ def test_in_an_event_loop(tmp_path, begun, func):
 
     asyncio.run(main())
     assert [job_id for job_id, _ in begun] == ["a"]
+    assert (made, left(store)) == ([1], 0)
+
+
+def fail():
+    made.append(1)
+    raise ValueError("as it should")
+
+
+@pytest.mark.parametrize(
+    ("func", "grace_s", "outcome", "long"),
+    [
+        (work, None, EVENT_JOB_EXECUTED, []),
+        (work, 60, EVENT_JOB_EXECUTED, []),
+        (work, 1, EVENT_JOB_MISSED, ["a"]),
+        (fail, None, EVENT_JOB_ERROR, []),
+        (work_in_loop, None, EVENT_JOB_EXECUTED, []),
+    ],
+)
+def test_a_claim_is_begun_once_by_the_stores_clock_whatever_comes_of_it(
+    tmp_path, monkeypatch, begun, func, grace_s, outcome, long
+):
+    """What simply ran takes no run loop: that was three quarters of what a worker did for a claimed run."""
+    ways, events, told = [], [], threading.Event()
+    run_long = BaseExecutor._run_long
+    monkeypatch.setattr(
+        BaseExecutor, "_run_long", lambda self, one: ways.append(one.job.id) or run_long(self, one)
+    )
+    store = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db", shared=True)
+    with BackgroundScheduler(timezone="UTC", jobstores={"default": store}) as scheduler:
+        scheduler.add_listener(lambda event: (events.append(event), told.set()), OUTCOMES)
+        due = datetime.now(timezone.utc) - timedelta(seconds=20)
+        scheduler.add_job(func, "date", run_date=due, id="a", misfire_grace_time=grace_s)
+        assert told.wait(20)
+        assert len(scheduler._running_counts) == 0
+    assert [event.code for event in events] == [outcome]
+    assert [job_id for job_id, _ in begun] == ["a"] and ways == long
+    assert len(made) == (outcome != EVENT_JOB_MISSED) and left(store) == 0
+
+
+def test_a_claim_whose_lease_is_over_is_not_begun_but_handed_back(tmp_path, monkeypatch):
+    made.clear()
+    begin, asked = Claim.begin_at_once, threading.Event()
+
+    def begin_late(claim):
+        if not asked.is_set():
+            claim.claims.until_s = 0.0
+        asked.set()
+        return begin(claim)
+
+    monkeypatch.setattr(Claim, "begin_at_once", begin_late)
+    store = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db", shared=True, poll_interval=0.05, lease=1)
+    with BackgroundScheduler(timezone="UTC", jobstores={"default": store}) as scheduler:
+        again = threading.Event()
+        scheduler.add_listener(lambda event: again.set(), OUTCOMES)
+        scheduler.add_job(work, "date", id="a", misfire_grace_time=None)
+        assert asked.wait(20) and again.wait(20)  # by whoever is there, and that is this one
     assert (made, left(store)) == ([1], 0)
