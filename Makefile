@@ -38,7 +38,7 @@ help:
 	@echo "make coverage  which lines of Python and Cython tests/unit never runs (ARGS=tests/unit/triggers)"
 	@echo "make bench     the rows of docs/performance.md: target, ours, peer, ratio (ROWS=cron,parse; BASE=COMMIT: ours at that commit, too)"
 	@echo "make soak      a million jobs for ten minutes (MINUTES=10)"
-	@echo "make kill-test SIGKILL for the scheduler, KILLS=100 times on each of STORES, the server away and back: what was lost, what was repeated; SHARED=1: four schedulers on one store, killed, stopped, cut off, with wrong clocks (MINUTES=1 each)"
+	@echo "make kill-test SIGKILL for the scheduler, KILLS=100 times on each of STORES, the server away and back: what was lost, what was repeated; SHARED=1: four schedulers on one store, killed, stopped, cut off, with wrong clocks (MINUTES=1 each, JOBS=200)"
 	@echo "make docs      HTML documentation in build/docs"
 	@echo "make dist      wheel and source distribution in dist/"
 	@echo "make clean     remove everything these verbs made"
@@ -90,9 +90,12 @@ soak: MINUTES = 10
 soak: $(VENV)/.bench $(VENV)/.build
 	$(PY) -m benchmarks.soak --minutes $(MINUTES) $(ARGS)
 
+# JOBS has a default, which is the demo's: only what somebody gave counts.
+KILL_JOBS = $(if $(filter command environment,$(firstword $(origin JOBS))),--jobs $(JOBS))
+
 kill-test: $(VENV)/.test-all $(VENV)/.build
 ifdef SHARED
-	for store in sqlite postgresql mariadb redis; do PYTHONPATH=src:. $(PY) -m tests.faults.kill_shared --minutes $(MINUTES) --store $$store $(ARGS) || exit 1; done
+	for store in sqlite postgresql mariadb redis; do PYTHONPATH=src:. $(PY) -m tests.faults.kill_shared --minutes $(MINUTES) $(KILL_JOBS) --store $$store $(ARGS) || exit 1; done
 else
 	for store in $(STORES); do PYTHONPATH=src:. PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python $(PY) -m tests.faults.kill --kills $(KILLS) --store $$store $(ARGS) || exit 1; done
 endif

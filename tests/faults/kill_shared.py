@@ -1,6 +1,6 @@
 """Several schedulers on one shared store; one of them is killed, stopped or cut off for three leases, again and again.
 
-    python -m tests.faults.kill_shared --store postgresql --minutes 1
+    python -m tests.faults.kill_shared --store postgresql --minutes 1 --jobs 200
 
 Interval jobs of which every slot is to be run (coalesce off, ten minutes' grace) work in four processes, whose clocks
 are up to an hour off. Each has a way of its own to the server (SQLite: none). Every `EVERY_S` one of them is hit, in
@@ -43,6 +43,7 @@ HITS = ("SIGKILL", "SIGSTOP", "cut off", "stalled")
 LEASE_S = 2.0
 LATE_S = 2.0  # after the lease, at most
 EVERY_S = 5.0
+AT_ONCE = 200  # jobs a second, at most
 TABLE = "rapscheduler_killshared"
 LOG = "RAPSCHEDULER_TEST_KILL_LOG"
 PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
@@ -130,10 +131,12 @@ class Place:
 
 
 class SharedKillTest:
-    """`jobs` interval jobs, every second, one in ten of which may run once at a time; hits until `minutes` are over."""
+    """`jobs` interval jobs, every second, or as seldom as makes `AT_ONCE` a second of them, one in ten of which may run
+    once at a time; hits until `minutes` are over."""
 
     def __init__(self, url: str, jobs: int, folder: Path, seed: int = 0) -> None:
         self.url, self.jobs, self.log = url, jobs, folder / "log"
+        self.every_s = max(1, round(jobs / AT_ONCE))
         os.environ[LOG] = str(self.log)
         self.seed, self.random = seed, random.Random(seed)
         self.hit_s: dict[int, list[float]] = defaultdict(list)  # by pid
@@ -164,10 +167,10 @@ class SharedKillTest:
     def _add_jobs(self) -> None:
         filler = scheduler_on(self.url)
         filler.start(paused=True)
-        options = {"seconds": 1, "coalesce": False, "misfire_grace_time": 600}
+        options = {"seconds": self.every_s, "coalesce": False, "misfire_grace_time": 600}
         specs = []
-        for number in range(self.jobs):  # spread over a second, so that a hit meets some in the middle
-            start = self.start + timedelta(seconds=number / self.jobs)
+        for number in range(self.jobs):  # spread over the interval, so that a hit meets some in the middle
+            start = self.start + timedelta(seconds=self.every_s * number / self.jobs)
             name, seconds, instances = ("alone", 0.7, 1) if number % 10 == 0 else ("job", 0.05, 100)
             job_id = f"{name}{number}"
             specs.append(
@@ -193,7 +196,8 @@ class SharedKillTest:
                 made[line.slot].append(line.pid)
         told = {line.slot for line in lines if line.word in "OM"}
         due_us, left = self._stored()
-        slots = [(i, us) for i, end_us in due_us.items() for us in range(self.firsts[i], end_us, 1_000_000)]
+        every_us = self.every_s * 1_000_000
+        slots = [(i, us) for i, end_us in due_us.items() for us in range(self.firsts[i], end_us, every_us)]
         twice = [slot for slot, pids in made.items() if len(pids) > 1]
         late_s = self._take_overs(lines)
         p99_s = late_s[int(len(late_s) * 0.99)] if late_s else 0.0
