@@ -48,6 +48,26 @@ def _start(backend: str) -> Measure:
     return measure
 
 
+def _adds(backend: str, threads: int, count: int, least: float | None) -> Measure:
+    """Jobs added one by one, in threads: how many times the peer's."""
+
+    def measure(bench: Bench) -> Result:
+        size = count // 10 if bench.quick else count
+        params = {"backend": backend, "count": size, "peer_count": size // 5, "threads": threads}
+        timings = bench.run("store_adds_one_by_one", params, BOTH, rounds=9, once=True)
+        ours, theirs = timings["rapscheduler"], timings[APS]
+        rate = f"{1 / ours.median_s:,.0f}/s"
+        if theirs.unsupported:
+            return Result(rate, f"– ({theirs.unsupported})", "", None, {"count": size})
+        ratio = theirs.ratio_to(ours)
+        passed = None if least is None else ratio >= least
+        return Result(rate, f"{1 / theirs.median_s:,.0f}/s", f"{ratio:.3g}×", passed, {"count": size})
+
+    return measure
+
+
+# (backend, jobs, how many times the peer's with eight threads at once, which share commits)
+_ADDS = (("sqlite", 2000, 9), ("postgresql", 1000, 3), ("mariadb", 1000, None), ("redis", 2000, 4))
 _FIRES = (("sqlite", 20_000, 15_000), ("postgresql", 20_000, 10_000), ("mariadb", 20_000, 8_000))
 
 ROWS = [
@@ -65,6 +85,16 @@ ROWS = [
         "Redis store, fires committed",
         "≥ 30,000/s",
         _per_second("store_fires", "redis", 20_000, 30_000),
+    ),
+    *(
+        Row(
+            "adds",
+            f"add_job one by one, {backend}, {threads} thread{'s' * (threads > 1)}",
+            f"≥ {least}×" if least and threads > 1 else "–",
+            _adds(backend, threads, count, least if threads > 1 else None),
+        )
+        for backend, count, least in _ADDS
+        for threads in (1, 8)
     ),
     Row("bulk", "bulk add, SQLite", "≥ 50,000/s", _per_second("store_adds", "sqlite", 50_000, 50_000)),
     Row(

@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,40 @@ class StoreAdds(StoreWorkload):
         stored = len(self.scheduler.get_jobs())
         if stored != self.count:
             raise AssertionError(f"{stored} of {self.count} jobs were stored")
+        return {"count": self.count}
+
+
+class StoreAddsOneByOne(StoreWorkload):
+    """``add_job`` for each job, by one thread or by several at once; each call returns when its job is stored."""
+
+    name = "store_adds_one_by_one"
+
+    def open(self, *, threads: int, **params: Any) -> None:
+        super().open(**params)
+        self.threads = threads
+
+    def prepare(self) -> None:
+        self.end_scheduler()
+        self.clear()
+        self.stepping(jobstores={"default": self.store()})
+        self.due = datetime.now(timezone.utc) + timedelta(hours=1)
+        _, self.interval = self.triggers()
+
+    def run(self) -> int:
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(self.add_part, range(self.threads)))
+        return self.count
+
+    def add_part(self, first: int) -> None:
+        add_job, interval, due = self.scheduler.add_job, self.interval, self.due
+        for number in range(first, self.count, self.threads):
+            trigger = interval(hours=1, start_date=due, timezone=timezone.utc)
+            add_job(nothing, trigger, id=str(number), misfire_grace_time=None)
+
+    def facts(self) -> dict[str, Any]:
+        stored = {job.id: job.next_run_time for job in self.scheduler.get_jobs()}
+        if stored != {str(number): self.due for number in range(self.count)}:
+            raise AssertionError(f"{len(stored)} of {self.count} jobs were stored, or not as they were given")
         return {"count": self.count}
 
 

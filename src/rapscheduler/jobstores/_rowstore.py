@@ -65,6 +65,7 @@ from ..job import Job
 from ._ids import Ids
 from ._rowbulk import RowBulk
 from ._rulekeeper import RuleKeeper
+from ._together import AddsTogether
 from .base import BaseJobStore, Change, ParkedJob, Times, park_reason
 
 _NO_LIMIT = 1 << 30
@@ -74,7 +75,7 @@ class NothingStoredError(LookupError):
     """There is no such table, collection or path to be looked at."""
 
 
-class RowStore(Ids, RuleKeeper, RowBulk, BaseJobStore):
+class RowStore(Ids, RuleKeeper, RowBulk, AddsTogether, BaseJobStore):
     """A job store whose backend keeps rows. Subclasses define the row operations listed at the head of this file."""
 
     calls_may_overlap = True
@@ -126,7 +127,7 @@ class RowStore(Ids, RuleKeeper, RowBulk, BaseJobStore):
     def add_job(self, job: Job) -> None:
         row = self._row_of(job)
         self._note_zones((job.trigger,))
-        self._insert([row])
+        self._insert_one(row)
 
     def update_job(self, job: Job) -> None:
         row = self._row_of(job, kept=True)
@@ -163,15 +164,11 @@ class RowStore(Ids, RuleKeeper, RowBulk, BaseJobStore):
     def _settle(self, changes: Sequence[Change]) -> None:
         rows = []
         for change in changes:
-            if change.expected_us is None:
+            due_us, job_id = change.expected_us, change.job.id
+            if due_us is None:
                 continue
             nominal_us = None if change.nominal_us == change.run_at_us else change.nominal_us
-            job_id = change.job.id
-            rows.append(
-                RowChange(
-                    job_id, change.expected_us, change.run_at_us, nominal_us, change.remove, change.park
-                )
-            )
+            rows.append(RowChange(job_id, due_us, change.run_at_us, nominal_us, change.remove, change.park))
             self._deferred.pop(job_id, None)
         if rows:
             self._change(rows)

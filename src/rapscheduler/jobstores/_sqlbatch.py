@@ -167,6 +167,7 @@ class PostgresBatch(Batch):
             "unnest(CAST(:ids AS text[]), CAST(:run_at AS float8[]), CAST(:nominal AS int8[]), "
             "CAST(:parked AS text[]), CAST(:data AS bytea[]))"
         )
+        self._insert_one = table.insert()
         self._insert_many = sa.text(
             f"INSERT INTO {name} (id, next_run_time, nominal_us, parked, job_state) SELECT * FROM {rows}"
         )
@@ -188,7 +189,10 @@ class PostgresBatch(Batch):
         )
 
     def insert(self, connection: Any, rows: Sequence[JobRow]) -> None:
-        connection.execute(self._insert_many, _columns(rows))
+        if len(rows) == 1:
+            connection.execute(self._insert_one, row_values(rows[0]))
+        else:
+            connection.execute(self._insert_many, _columns(rows))
 
     def replace(self, connection: Any, rows: Sequence[JobRow]) -> None:
         connection.execute(self._replace_many, _columns(rows))

@@ -64,6 +64,26 @@ def gate_for(engine: Any) -> Any:
     return nullcontext()
 
 
+def writes_at_once(engine: Any) -> int:
+    """How many transactions that add jobs are worth making at a time: a database of SQLite has one writer; servers
+    share the write to their disk among a few, and each transaction costs the same whatever it adds."""
+    return 1 if engine.dialect.name == "sqlite" else 4
+
+
+def committing_itself(engine: Any) -> Any:
+    """The engine for one statement that needs no transaction around it: for PostgreSQL one with the same connections
+    that asks the server once, not for BEGIN and COMMIT too; of other databases, and where somebody has set how
+    transactions are made, the engine itself."""
+    dialect = engine.dialect
+    is_set = (
+        getattr(dialect, "_on_connect_isolation_level", None)
+        or "isolation_level" in engine.get_execution_options()
+    )
+    if dialect.name != "postgresql" or dialect.driver not in ("psycopg", "psycopg2") or is_set:
+        return engine
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def leave_connections(engine: Any) -> None:
     """In a forked child: leave them to the parent; a database in memory was copied, and is this process's own."""
     if engine.dialect.name != "sqlite" or not names_memory(engine.url):

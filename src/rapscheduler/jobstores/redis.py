@@ -96,6 +96,8 @@ class RedisJobStore(RowStore):
     :param poll_interval: seconds after which what others changed is seen at the latest
     """
 
+    _writes_at_once = 2  # the server runs one at a time; two, so that one is on its way meanwhile
+
     def __init__(
         self,
         db: int = 0,

@@ -47,7 +47,7 @@ except ImportError as exc:  # pragma: no cover
 
 from . import _sqlbatch, _sqlindex, _sqllook
 from ._sqlbulk import SQLBulk
-from ._sqlengine import checked, engine_for, gate_for, leave_connections
+from ._sqlengine import checked, committing_itself, engine_for, gate_for, leave_connections, writes_at_once
 from ._sqlerrors import cure_of, is_transient
 from ._sqlfind import SQLFinder
 from ._sqlpresence import notes_of
@@ -145,6 +145,8 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
         self._row_select = _sqllook.row_select(self.jobs_t)
         self._batch = _sqlbatch.batch_for(self.engine, self.jobs_t)
         self._gate: Any = gate_for(self.engine)
+        self._quick = committing_itself(self.engine)
+        self._writes_at_once = writes_at_once(self.engine)
         self._told: set[str] = set()
         options = sharing(shared, acknowledge, lease, poll_interval)
         if options is not None:
@@ -218,11 +220,11 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
 
     # Transactions
 
-    def _transact(self, work: Callable[[Any], T], retries: list[bool] | None = None) -> T:
-        """Run ``work(connection)`` in one transaction; once more when the connection was lost or the database chose
-        it as the loser of a conflict. ``retries`` gets an item for that: the first commit may have been made."""
+    def _transact(self, work: Callable[[Any], T], retries: list[bool] | None = None, engine: Any = None) -> T:
+        """Run ``work(connection)`` in one transaction (of ``engine``); once more when the connection was lost or the
+        database chose it as the loser. ``retries`` gets an item for that: the first commit may have been made."""
         try:
-            with self._gate, self.engine.begin() as connection:
+            with self._gate, (engine or self.engine).begin() as connection:
                 result = work(connection)
         except DBAPIError as exc:
             self._advise(exc)
@@ -235,7 +237,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
         if retries is not None:
             retries.append(True)
         sleep(_RETRY_DELAY_S)
-        with self._gate, self.engine.begin() as connection:
+        with self._gate, (engine or self.engine).begin() as connection:
             return work(connection)
 
     def _telling(self, work: Callable[[Any], T]) -> Callable[[Any], T]:
@@ -301,9 +303,14 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
 
     def _insert(self, rows: Sequence[JobRow]) -> None:
         retries: list[bool] = []
+
+        def insert(connection: Any) -> None:
+            self._batch.insert(connection, rows)
+
+        work = self._telling(self._with_tags(rows, insert, new=True))
+        alone = work is insert and not self.engine.dispatch.begin
         try:
-            work = self._with_tags(rows, lambda connection: self._batch.insert(connection, rows), new=True)
-            self._transact(self._telling(work), retries)
+            self._transact(work, retries, self._quick if alone else None)
         except IntegrityError:
             if retries and self._already_written(rows):
                 return  # the commit had been made before the connection was lost
