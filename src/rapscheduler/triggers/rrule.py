@@ -1,7 +1,8 @@
 """`RRuleTrigger`: recurrence rules of RFC 5545, by python-dateutil (`pip install 'rapscheduler[rrule]'`).
 
 Here: wall times of a rule as instants of a zone, looked for a hundred
-years ahead at most. Not here: the grammar and its arithmetic, which are dateutil's.
+years ahead at most. Not here: the grammar and its arithmetic, which are dateutil's, but for two rules that it
+reads otherwise than RFC 5545 (`_any_weekday`, `_whole_weeks`).
 
 A wall time that the clocks skip fires as RFC 5545 has it: with the offset from before the gap, so an hour later by the
 clock. One that comes twice fires the first time.
@@ -13,6 +14,7 @@ import re
 from collections.abc import Iterator
 from copy import copy
 from datetime import datetime, timedelta, timezone, tzinfo
+from itertools import dropwhile
 from typing import Any
 
 from rapscheduler._engine.datetimes import from_us, to_us
@@ -79,6 +81,8 @@ class RRuleTrigger(BaseTrigger):
             )
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
             raise ValueError(f"rule={rule!r} can't be read: {exc}") from None
+        for rules in (self._set._rrule, self._set._exrule):
+            rules[:] = [_whole_weeks(_any_weekday(one)) for one in rules]
         for one in (*self._set._rrule, *self._set._exrule):
             if not _has_days(one):
                 raise ValueError(f"rule={rule!r} has no day in any year")
@@ -119,10 +123,11 @@ class RRuleTrigger(BaseTrigger):
     def _walls_from(self, begin: datetime) -> Iterator[datetime]:
         """The wall times of the rule from one on, in order."""
         last = begin + _HORIZON if begin.year < 9000 else datetime.max.replace(microsecond=0)
+        first = self.start_date.replace(tzinfo=None, microsecond=0)
         rules = _rrule.rruleset()
         rules._rdate, rules._exdate = self._set._rdate, self._set._exdate
         for rule in self._set._rrule:
-            rules.rrule(_bounded(rule, begin, last))
+            rules.rrule(dropwhile(first.__gt__, _bounded(rule, begin, last)))
         for rule in self._set._exrule:
             rules.exrule(_bounded(rule, begin, last))
         return (wall for wall in rules if wall >= begin)
@@ -164,6 +169,33 @@ class RRuleTrigger(BaseTrigger):
             f"<RRuleTrigger ({self.rule!r}, start_date={datetime_repr(self.start_date)!r}{jitter}, "
             f"timezone='{self.timezone}')>"
         )
+
+
+def _any_weekday(rule: Any) -> Any:
+    """The rule with weekdays of one kind: dateutil wants a day that meets both `FR` and `1MO`, RFC 5545 either."""
+    days = rule._original_rule.get("byweekday") or ()
+    numbered = [day for day in days if day.n]
+    plain = [day for day in days if not day.n]
+    if not numbered or not plain:
+        return rule
+    highest = 53 if rule._freq == _rrule.YEARLY and not rule._bymonth else 5
+    return rule.replace(byweekday=[*numbered, *(day(n) for day in plain for n in range(1, highest + 1))])
+
+
+def _whole_weeks(rule: Any) -> Any:
+    """The rule from the first day of its first week on, in which dateutil counts BYSETPOS from its start.
+
+    What it has before its start is for the caller to leave out; a COUNT has it added.
+    """
+    start = rule._dtstart
+    back = timedelta(days=(start.weekday() - rule._wkst) % 7)
+    if rule._freq != _rrule.WEEKLY or not rule._bysetpos or not back or start - datetime.min < back:
+        return rule
+    made = rule.replace(dtstart=start - back, byweekday=rule._byweekday, count=None)
+    if rule._count is not None:
+        early = made.replace(until=start - timedelta(seconds=1))
+        made = made.replace(count=rule._count + sum(1 for _ in early))
+    return made
 
 
 def _has_days(rule: Any) -> bool:

@@ -72,6 +72,49 @@ def test_the_times_are_those_of_dateutil(rule: str) -> None:
         assert [*trigger.fire_times(begin.replace(tzinfo=timezone.utc), limit=12)] == right
 
 
+@pytest.mark.parametrize(
+    ("rule", "days"),
+    [
+        ("FREQ=MONTHLY;BYDAY=FR,1MO", "01-02 01-05 01-09 01-16 01-23"),  # dateutil: none
+        ("FREQ=MONTHLY;BYDAY=FR,1FR;COUNT=3", "01-02 01-09 01-16"),  # dateutil: first Fridays
+        ("FREQ=YEARLY;BYDAY=-1MO,SA", "01-03 01-10 01-17 01-24 01-31"),
+        ("FREQ=YEARLY;BYMONTH=2;BYDAY=1MO,FR", "02-02 02-06 02-13 02-20 02-27"),
+        ("FREQ=YEARLY;BYMONTH=12;BYDAY=1MO,TH;BYMONTHDAY=29,30,31", "12-31 12-30 12-30 12-29 12-31"),
+    ],
+)
+def test_weekdays_with_and_without_a_number_are_both_met(rule: str, days: str) -> None:
+    trigger = RRuleTrigger(rule, datetime(2026, 1, 1, 9), timezone="UTC")
+    assert [day[5:10] for day in shown(trigger, 5, datetime(2026, 1, 1, tzinfo=timezone.utc))] == days.split()
+
+
+@pytest.mark.parametrize(
+    ("rule", "days"),
+    [
+        ("BYDAY=MO,SU;BYSETPOS=1", "01-05 01-12 01-19"),  # dateutil begins with Sunday, 01-04
+        ("BYDAY=MO,SU;BYSETPOS=1;COUNT=2", "01-05 01-12"),
+        ("BYDAY=MO,SU;BYSETPOS=1;UNTIL=20260106T000000", "01-05"),
+        ("BYDAY=MO,TH;BYSETPOS=2;COUNT=2", "01-01 01-08"),  # the start itself is the second of its week
+        ("BYDAY=MO,TH;BYSETPOS=1,2;COUNT=3", "01-01 01-05 01-08"),
+        ("BYDAY=MO,SU;BYSETPOS=2;INTERVAL=2;WKST=SU", "01-12 01-26 02-09"),
+        ("BYHOUR=8,10;BYSETPOS=1;COUNT=2", "01-08 01-15"),  # on Thursdays, as the start is one
+    ],
+)
+def test_a_weekly_position_counts_from_the_first_day_of_the_week(rule: str, days: str) -> None:
+    trigger = RRuleTrigger(f"FREQ=WEEKLY;{rule}", datetime(2026, 1, 1, 9), timezone="UTC")
+    early = datetime(2025, 12, 1, tzinfo=timezone.utc)
+    assert [day[5:10] for day in shown(trigger, 3, early)] == days.split()
+    if "COUNT" not in rule and "UNTIL" not in rule:  # the same from afar, where the start is moved
+        some = [*trigger.fire_times(early, limit=60)]
+        assert [*trigger.fire_times(some[30], limit=30)] == some[30:]
+
+
+def test_a_weekly_position_from_the_first_week_of_all() -> None:
+    trigger = RRuleTrigger(
+        "FREQ=WEEKLY;WKST=SU;BYDAY=TU,TH;BYSETPOS=1", datetime(1, 1, 2), timezone=timezone.utc
+    )
+    assert shown(trigger, 1, datetime(1, 1, 1, tzinfo=timezone.utc)) == ["0001-01-02T00:00:00+00:00"]
+
+
 def test_an_old_start_is_not_walked_from() -> None:
     trigger = RRuleTrigger("FREQ=SECONDLY;INTERVAL=7", datetime(1990, 1, 1), timezone="UTC")
     now = datetime(2026, 6, 1, tzinfo=timezone.utc)
