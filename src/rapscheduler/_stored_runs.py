@@ -181,7 +181,7 @@ def claims_of(store: Any) -> Any:
     """The claims of an open store (`SharedRows`). NothingKeptError: nobody shares it."""
     rows = getattr(store, "_shared", None)
     if rows is None and hasattr(store, "engine"):
-        from rapscheduler.jobstores._sqlshared import claims_beside
+        from rapscheduler.jobstores._sqlclaims import claims_beside
 
         try:
             rows = claims_beside(store)

@@ -192,6 +192,11 @@ cdef class RunningCounts:
         """How many runs of this job are under way."""
         return self.counts.get(plain_id(job_id), 0)
 
+    @cython.critical_section
+    def count_group(self, group):
+        """How many runs of the jobs of this group are under way."""
+        return sum([self.of(one) for one in self.groups.get(group, ())])
+
     def __len__(self):
         return len(self.counts)
 

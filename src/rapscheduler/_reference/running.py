@@ -148,6 +148,11 @@ class RunningCounts:
         """How many runs of this job are under way."""
         return self._counts.get(job_id, 0)
 
+    def count_group(self, group: str) -> int:
+        """How many runs of the jobs of this group are under way."""
+        with self._lock:
+            return sum(self._counts.get(one, 0) for one in self._groups.get(group, ()))
+
     def __len__(self) -> int:
         return len(self._counts)
 

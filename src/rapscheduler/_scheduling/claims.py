@@ -32,6 +32,7 @@ from rapscheduler.jobstores._shared import (
     Refused,
     RunKey,
     SharedRows,
+    group_key,
     new_claim,
     take_to_claim,
 )
@@ -187,7 +188,7 @@ class Claims:
     def _claim_rows(
         self, pairs: Sequence[tuple[Submission, Change]], alone: Container[int]
     ) -> list[ClaimRow]:
-        running = self.scheduler._running_counts
+        running, grouped = self.scheduler._running_counts, False
         count = running.count if len(running) else None
         rows: list[ClaimRow] = []
         for one, change in pairs:
@@ -200,8 +201,19 @@ class Claims:
                 places = 1
             if count is not None:
                 places -= count(job.id)
-            rows.append(new_claim((row_change(change), times[0], times[-1], places)))
+            rows.append(new_claim((row_change(change), times[0], times[-1], places, None, 0)))
+            if extras and "group" in extras:
+                most = _ANY if extras.get("overlap") == "allow" else job.max_instances
+                rows[-1], grouped = self._in_group(rows[-1], extras["group"], most), True
+        if grouped:  # else the places of some would depend on what became of those before
+            rows.sort(key=lambda row: -row.group_places)
         return rows
+
+    def _in_group(self, row: ClaimRow, group: str, most: int) -> ClaimRow:
+        """A run of a job that shares its places with others."""
+        counts = self.scheduler._running_counts
+        places = counts.limits.get(group, most) - counts.count_group(group)
+        return row._replace(group=group_key(group), group_places=places)
 
     def hold(self, one: Submission, change: Change, several: bool = False, counts: bool = False) -> Claim:
         """A claimed run is about to be handed over."""

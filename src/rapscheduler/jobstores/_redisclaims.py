@@ -7,7 +7,7 @@ script: the five of a store (jobs, run times, nominal, parked, parked run times)
      7  .schedulers   hash  id -> "epoch pid started lease host", times in µs
      8  .heard        hash  id -> when it was heard of last
      9  .runs         hash  job id -> its runs under way, a line each: "first-run-time id epoch from last flag"; flag d:
-                      the job is out of the store, and in the next one
+                      the job is out of the store, and in the next one; else -; then, of a job with a group, ":group"
     10  .runs.jobs    hash  "first-run-time job-id" -> the job as it was, of a job's last run
     11  .runs.owners  hash  "id epoch" -> how many runs it has under way; "- 0": those that were handed back
     12  .taken        hash  id -> what it has taken and not claimed yet: the time until which, and ids (msgpack)
@@ -113,9 +113,10 @@ return rows
 )
 # ARGV: id
 LET_GO = "return redis.call('HDEL', KEYS[12], ARGV[1])"
-# ARGV: id, epoch, number of runs; nine per run: what becomes of the job (six, as those of a change), first and last run
-# time, places; then six per change without a run. Returns 0: no member any more, nothing was written; else 1, ids of
-# jobs that are gone, ids of those that are busy. Said twice (the answer was lost), it finds its runs and adds none.
+# ARGV: id, epoch, number of runs; eleven per run: what becomes of the job (six, as those of a change), first and last
+# run time, places, group or "", places in it; then six per change without a run. Returns 0: no member any more, nothing
+# was written; else 1, ids of jobs that are gone, ids of those that are busy. Said twice (the answer was lost), it finds
+# its runs and adds none.
 CLAIM = (
     _CLOCK
     + """
@@ -124,9 +125,21 @@ if not is_member(ARGV[1], ARGV[2]) then return {0} end
 """
     + ONE_CHANGE
     + """
-local owner, runs, gone, busy, put = ARGV[1] .. ' ' .. ARGV[2], 3 + 9 * tonumber(ARGV[3]), {}, {}, 0
-for i = 4, runs, 9 do
-  local id, run = ARGV[i], ARGV[i + 6]
+local owner, runs, gone, busy, put = ARGV[1] .. ' ' .. ARGV[2], 3 + 11 * tonumber(ARGV[3]), {}, {}, 0
+local in_groups = nil
+local function in_group(group)  -- one look at the runs of all, for all groups
+  if not in_groups then
+    in_groups = {}
+    for _, lines in ipairs(redis.call('HVALS', KEYS[9])) do
+      for whose, its in string.gmatch(lines, '%S+ (%S+ %S+) %S+ %S+ .:([^\\n]+)') do
+        if whose ~= owner then in_groups[its] = (in_groups[its] or 0) + 1 end
+      end
+    end
+  end
+  return in_groups[group] or 0
+end
+for i = 4, runs, 11 do
+  local id, run, group = ARGV[i], ARGV[i + 6], ARGV[i + 9]
   local under_way = redis.call('HGET', KEYS[9], id)
   local elsewhere, same, mine = 0, false, false
   for line in string.gmatch(under_way or '', '[^\\n]+') do
@@ -137,10 +150,15 @@ for i = 4, runs, 9 do
   local data = ARGV[i + 3] == 'remove' and redis.call('HGET', KEYS[1], id)
   if not change(i) then
     if not mine then gone[#gone + 1] = id end
-  elseif same or elsewhere >= tonumber(ARGV[i + 8]) then
+  elseif same or elsewhere >= tonumber(ARGV[i + 8])
+    or group ~= '' and in_group(group) >= tonumber(ARGV[i + 10]) then
     busy[#busy + 1] = id
   else
-    local line = table.concat({run, owner, run, ARGV[i + 7], data and 'd' or '-'}, ' ')
+    local flag = data and 'd' or '-'
+    if group ~= '' then
+      flag, in_groups[group] = flag .. ':' .. group, in_group(group) + 1
+    end
+    local line = table.concat({run, owner, run, ARGV[i + 7], flag}, ' ')
     redis.call('HSET', KEYS[9], id, under_way and (under_way .. '\\n' .. line) or line)
     if data then redis.call('HSET', KEYS[10], run .. ' ' .. id, data) end
     put = put + 1
@@ -167,7 +185,7 @@ local function edit(id, run, edited)
     else
       found = 1
       if edited then kept[#kept + 1] = table.concat({run, edited, last, flag}, ' ')
-      elseif flag == 'd' then redis.call('HDEL', KEYS[10], run .. ' ' .. id) end
+      elseif string.sub(flag, 1, 1) == 'd' then redis.call('HDEL', KEYS[10], run .. ' ' .. id) end
     end
   end
   if #kept == 0 then redis.call('HDEL', KEYS[9], id)
@@ -208,7 +226,7 @@ for i = 1, #all, 2 do
         line = table.concat({run, me, from, last, flag}, ' ')
         taken = taken + 1
         for _, value in ipairs({id, run, from, last}) do rows[#rows + 1] = value end
-        rows[#rows + 1] = flag == 'd' and redis.call('HGET', KEYS[10], run .. ' ' .. id)
+        rows[#rows + 1] = string.sub(flag, 1, 1) == 'd' and redis.call('HGET', KEYS[10], run .. ' ' .. id)
       end
       kept[#kept + 1] = line
     end

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from .._instants import SECOND_US
 from .._serialization.rows import JobRow, RowChange, raw_id, seconds_around
@@ -132,7 +133,8 @@ class RedisShared(SharedRows):
         changes = change_args([one.change for one in rows])
         for i, one in enumerate(rows):
             arguments += changes[6 * i : 6 * i + 6]
-            arguments += (one.run_us, one.last_us, one.places)
+            group = "" if one.group is None else quote(one.group, "")
+            arguments += (one.run_us, one.last_us, one.places, group, one.group_places)
         alive, *refused = self._call(CLAIM, *arguments, *change_args(others))
         self._took = None
         if not alive:
@@ -209,7 +211,7 @@ def _runs(lines: Any) -> Iterator[tuple[tuple[str, int], RunRow]]:
     """Owner and run of each line; `data` is a mark only."""
     for line in text_of(lines).splitlines():
         run_us, name, epoch, from_us, last_us, flag = line.split(" ")
-        data = b"" if flag == "d" else None
+        data = b"" if flag[0] == "d" else None
         yield _owner(f"{name} {epoch}"), RunRow("", int(run_us), int(from_us), int(last_us), data)
 
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -30,6 +31,7 @@ LEASE_S = 30.0
 POLL_S = 1.0
 LEAST_LEASE_S = 1.0
 NOBODY = ""  # the owner of runs that were handed back
+_MOST_OF_GROUP = 150  # characters of its name, in a key
 
 RunKey = tuple[str, int]  # job id, first run time (µs)
 
@@ -74,16 +76,19 @@ class Look(NamedTuple):
 class ClaimRow(NamedTuple):
     """A run to be claimed and what becomes of its job.
 
-    `places`: how many runs of this job other schedulers may have under way, at most, for this one to be claimed.
+    `places`: it is claimed while other schedulers have fewer runs of this job under way; and, if its job has a group,
+    while they and the rows before this one have fewer of that than `group_places`.
     """
 
     change: RowChange
     run_us: int
     last_us: int
     places: int
+    group: str | None = None
+    group_places: int = 0
 
 
-# As `rows.new_row`: this takes (change, run_us, last_us, places).
+# As `rows.new_row`: this takes all fields.
 new_claim: Callable[[tuple[Any, ...]], ClaimRow] = partial(tuple.__new__, ClaimRow)
 
 
@@ -104,6 +109,30 @@ class Refused(NamedTuple):
 
     gone: frozenset[str] = frozenset()
     busy: frozenset[str] = frozenset()
+
+
+def busy_among(
+    rows: Sequence[ClaimRow], of_jobs: Mapping[str, int], of_groups: Mapping[str, int]
+) -> frozenset[str]:
+    """The ids of those that have no place, one row after another, by what the others have under way of their jobs and
+    groups."""
+    busy: set[str] = set()
+    in_groups = dict(of_groups)
+    for one in rows:
+        count = 0 if one.group is None else in_groups.get(one.group, 0)
+        if of_jobs.get(one.change.id, 0) >= one.places or (one.group and count >= one.group_places):
+            busy.add(one.change.id)
+        elif one.group is not None:
+            in_groups[one.group] = count + 1
+    return frozenset(busy)
+
+
+def group_key(group: str) -> str:
+    """A group as stores keep it."""
+    plain = group.encode("utf-8", "replace").decode().replace("\0", "?")
+    if plain == group and len(group) <= _MOST_OF_GROUP:
+        return group
+    return f"{plain[: _MOST_OF_GROUP - 33]}#{sha256(group.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 class SharedRows(ABC):
@@ -137,7 +166,8 @@ class SharedRows(ABC):
     @abstractmethod
     def claim(self, me: Me, rows: Sequence[ClaimRow], others: Sequence[RowChange]) -> Refused | None:
         """Move the jobs on, and write their runs as under way; `others` are changed without a run. `None`: the lease
-        of this scheduler is over, and nothing was written."""
+        of this scheduler is over, and nothing was written. Those of a group come with `group_places` that don't
+        grow from one row to the next."""
 
     @abstractmethod
     def let_go(self) -> None:

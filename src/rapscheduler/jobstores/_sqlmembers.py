@@ -4,7 +4,8 @@ Here: `SQLMembers`. Not here: taking and claiming (`_sqlshared`), requests (`_sq
 (`_scheduling.claims`).
 
     <table>_schedulers  id, epoch, host, pid, started, heartbeat, lease    seconds, by the database's clock
-    <table>_runs        job_id, run_us (the key), from_us, last_us, owner, epoch, job_state (of a job's last run)
+    <table>_runs        job_id, run_us (the key), from_us, last_us, owner, epoch, job_group, job_state (of its last run)
+    <table>_groups      name (the key), version: how many batches with runs of this group were claimed
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .._instants import SECOND_US
 from ._shared import NOBODY, Look, Me, Peer, RunKey, RunRow, SharedRows
 from ._sqlbatch import index_part
 from ._sqlrequests import SQLRequests
+from ._sqltags import KEY_TYPE
 
 #: seconds since the epoch by the clock of each database
 NOW = {
@@ -60,7 +62,15 @@ class SQLMembers(SharedRows):
             sa.Column("last_us", sa.BigInteger, nullable=False),
             sa.Column("owner", sa.String(32), nullable=False),
             sa.Column("epoch", sa.BigInteger, nullable=False),
+            sa.Column("job_group", KEY_TYPE, nullable=True),
             sa.Column("job_state", sa.LargeBinary, nullable=True),
+            schema=schema,
+        )
+        self.groups_t = sa.Table(
+            f"{name}_groups",
+            metadata,
+            sa.Column("name", KEY_TYPE, primary_key=True),
+            sa.Column("version", sa.BigInteger, nullable=False),
             schema=schema,
         )
         database = self._engine.dialect.name
@@ -83,7 +93,7 @@ class SQLMembers(SharedRows):
             table.drop(self._engine, checkfirst=True)
 
     def _tables(self) -> tuple[Any, ...]:
-        return self.schedulers_t, self.runs_t, self.requests.table
+        return self.schedulers_t, self.runs_t, self.groups_t, self.requests.table
 
     def _check_version(self) -> None:
         with self._engine.connect() as connection:

@@ -1,7 +1,7 @@
 """Claims of runs in SQL.
 
-Here: `SQLShared` for SQLite, MySQL and MariaDB, and any driver of PostgreSQL; `PostgresShared`, which claims a batch in
-one statement. Not here: the tables of claims (`_sqlmembers`); who claims what, and when (`_scheduling.claims`).
+Here: `SQLShared` for SQLite, MySQL and MariaDB, and any driver of PostgreSQL. Not here: a batch in one statement
+(`_sqlclaims`), the tables of claims (`_sqlmembers`); who claims what, and when (`_scheduling.claims`).
 
 PostgreSQL, MySQL 8 and MariaDB 10.6 lock due rows and skip locked ones: what is taken keeps its transaction until it is
 claimed. A scheduler that stands still in between loses that connection after a lease, by the server's clock (not in
@@ -11,46 +11,21 @@ it is planned: there a claim compares.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from .._collector import OF_A_CLAIM, collector_paused
 from .._serialization.rows import JobRow, RowChange, row_of, seconds_around, us_from_seconds
-from ._shared import ClaimRow, Me, Refused, RunKey
-from ._sqlarrays import AROUND, SECONDS, int_array, text_array
-from ._sqlbatch import name_in_text
+from ._shared import ClaimRow, Me, Refused, busy_among
 from ._sqlerrors import is_transient
-from ._sqlmembers import DATABASES, SQLMembers
-from ._sqlnews import PostgreSQLListener, channel_of
+from ._sqlmembers import SQLMembers
 
 _AT_ONCE = 500
-
-
-def shared_for(store: Any, metadata: Any, schema: str | None, options: dict[str, Any]) -> SQLShared:
-    """The claims of an `SQLAlchemyJobStore`. ValueError: this database has no way to keep them."""
-    dialect = store.engine.dialect
-    if dialect.name not in DATABASES:
-        raise ValueError(
-            f"shared=True and acknowledge='end' are for PostgreSQL, MySQL, MariaDB and SQLite, not for {dialect.name}"
-        )
-    if dialect.name == "sqlite" and store.engine.url.database in (None, "", ":memory:"):
-        raise ValueError(
-            "shared=True and acknowledge='end' need a file: SQLite in memory ends with its process"
-        )
-    fast = dialect.name == "postgresql" and dialect.driver in ("psycopg", "psycopg2")
-    made: SQLShared = (PostgresShared if fast else SQLShared)(store, metadata, schema)
-    for name, value in options.items():
-        setattr(made, name, value)
-    return made
-
-
-def claims_beside(store: Any) -> SQLShared:
-    """The claims beside the jobs of a store that was opened for a look; its tables may be missing. ValueError: this
-    database has none."""
-    return shared_for(store, sa.MetaData(), store.jobs_t.schema, {})
 
 
 class SQLShared(SQLMembers):
@@ -195,9 +170,12 @@ class SQLShared(SQLMembers):
             mine = mine.with_for_update(read=True)
         if connection.execute(mine).first() is None:
             return None
+        groups = sorted({one.group for one in rows if one.group is not None})
+        if groups:
+            self._lock_groups(connection, groups)
         gone = frozenset() if locked else self._not_due(connection, [one.change for one in rows])
-        busy = self._busy(connection, me, rows) - gone if rows else frozenset()
         rows = [one for one in rows if one.change.id not in gone]
+        busy = self._busy(connection, me, rows, bool(groups)) if rows else frozenset()
         changes = sorted([*(one.change for one in rows), *others], key=lambda change: change.id)
         batch = self._store._batch
         for write, part in (
@@ -215,6 +193,7 @@ class SQLShared(SQLMembers):
                 "last_us": one.last_us,
                 "owner": me.id,
                 "epoch": me.epoch,
+                "job_group": one.group,
                 "job_state": data.get(one.change.id) if one.change.remove else None,
             }
             for one in rows
@@ -242,116 +221,33 @@ class SQLShared(SQLMembers):
             if change.id not in found or us_from_seconds(found[change.id]) != change.expected_us
         )
 
-    def _busy(self, connection: Any, me: Me, rows: Sequence[ClaimRow]) -> frozenset[str]:
-        """Jobs that others run as often as allowed."""
+    def _lock_groups(self, connection: Any, groups: Sequence[str]) -> None:
+        """Who claims runs of these groups does it after this transaction. SQLite's lock is there already."""
+        database, table = self._engine.dialect.name, self.groups_t
+        if database == "sqlite":
+            return
+        values = [{"name": group, "version": 1} for group in groups]
+        more, insert = table.c.version + 1, (postgresql if database == "postgresql" else mysql).insert(table)
+        if database == "postgresql":
+            statement = insert.values(values).on_conflict_do_update(
+                index_elements=[table.c.name], set_={"version": more}
+            )
+        else:
+            statement = insert.values(values).on_duplicate_key_update(version=more)
+        connection.execute(statement)
+
+    def _busy(self, connection: Any, me: Me, rows: Sequence[ClaimRow], groups: bool) -> frozenset[str]:
+        """Jobs that others run as often as allowed, or whose groups: one look at the runs of all."""
         columns = self.runs_t.c
+        by = (columns.job_id, columns.job_group) if groups else (columns.job_id,)
         statement = (
-            sa.select(columns.job_id, sa.func.count())
+            sa.select(sa.func.count(), *by)
             .where(sa.or_(columns.owner != me.id, columns.epoch != me.epoch))
-            .group_by(columns.job_id)
+            .group_by(*by)
         )
-        elsewhere: dict[str, int] = dict(tuple(row) for row in connection.execute(statement))
-        return frozenset(one.change.id for one in rows if elsewhere.get(one.change.id, 0) >= one.places)
-
-
-class PostgresShared(SQLShared):
-    """A batch is claimed by one statement over arrays, and acknowledged by one."""
-
-    def __init__(self, store: Any, metadata: Any, schema: str | None) -> None:
-        super().__init__(store, metadata, schema)
-        jobs, runs, schedulers = (
-            name_in_text(self._engine, table) for table in (self._jobs, self.runs_t, self.schedulers_t)
-        )
-        due = AROUND.format(column="t.next_run_time", us="v.expected") + " AND t.parked IS NULL"
-        self._claim_many = sa.text(
-            f"""
-            WITH me AS MATERIALIZED (SELECT pid FROM {schedulers} WHERE id = :me AND epoch = :epoch FOR SHARE),
-            elsewhere AS MATERIALIZED (
-                SELECT job_id, count(*) AS runs FROM {runs} WHERE owner <> :me OR epoch <> :epoch GROUP BY job_id),
-            v AS MATERIALIZED (
-                SELECT u.*, COALESCE(elsewhere.runs, 0) AS busy
-                FROM unnest(CAST(:ids AS text[]), CAST(:expected AS int8[]), CAST(:run_at AS int8[]),
-                            CAST(:nominal AS int8[]), CAST(:removed AS int8[]), CAST(:run_us AS int8[]),
-                            CAST(:last_us AS int8[]), CAST(:places AS int8[]))
-                AS u (id, expected, run_at, nominal, removed, run_us, last_us, places)
-                LEFT JOIN elsewhere ON elsewhere.job_id = u.id),
-            moved AS (
-                UPDATE {jobs} AS t SET next_run_time = {SECONDS.format("v.run_at")}, nominal_us = v.nominal FROM v
-                WHERE v.removed IS NULL AND EXISTS (SELECT 1 FROM me) AND t.id = v.id AND {due} RETURNING t.id),
-            removed AS (
-                DELETE FROM {jobs} AS t USING v WHERE v.removed = 1 AND EXISTS (SELECT 1 FROM me) AND t.id = v.id
-                AND {due} RETURNING t.id, t.job_state),
-            done AS (SELECT id, CAST(NULL AS bytea) AS job_state FROM moved
-                     UNION ALL SELECT id, job_state FROM removed),
-            put AS (
-                INSERT INTO {runs} (job_id, run_us, from_us, last_us, owner, epoch, job_state)
-                SELECT v.id, v.run_us, v.run_us, v.last_us, :me, :epoch, done.job_state FROM v JOIN done USING (id)
-                WHERE v.busy < v.places ON CONFLICT DO NOTHING RETURNING job_id)
-            SELECT v.id, done.id IS NOT NULL, (SELECT count(*) FROM me)
-            FROM v LEFT JOIN done USING (id) LEFT JOIN put ON put.job_id = v.id WHERE put.job_id IS NULL
-            """
-        )
-        self._notify = sa.select(sa.func.pg_notify(channel_of(self._jobs), ""))
-        self._delete_many = sa.text(
-            f"DELETE FROM {runs} AS t USING unnest(CAST(:ids AS text[]), CAST(:times AS int8[])) AS v (id, us) "
-            "WHERE t.job_id = v.id AND t.run_us = v.us AND t.owner = :me AND t.epoch = :epoch"
-        )
-
-    def _write_claims(
-        self,
-        connection: Any,
-        me: Me,
-        rows: Sequence[ClaimRow],
-        others: Sequence[RowChange],
-        data: dict[str, bytes],
-        locked: bool,
-    ) -> Refused | None:
-        if others or not rows:
-            refused = super()._write_claims(connection, me, (), others, data, locked=True)
-            if refused is None or not rows:
-                return refused
-        changes = [one.change for one in rows]
-        values = {
-            "me": me.id,
-            "epoch": me.epoch,
-            "ids": text_array([change.id for change in changes]),
-            "expected": int_array([change.expected_us for change in changes]),
-            "run_at": int_array([change.run_at_us for change in changes]),
-            "nominal": int_array([change.nominal_us for change in changes]),
-            "removed": int_array([1 if change.remove else None for change in changes]),
-            "run_us": int_array([one.run_us for one in rows]),
-            "last_us": int_array([one.last_us for one in rows]),
-            "places": int_array([one.places for one in rows]),
-        }
-        found = connection.execute(self._claim_many, values).all()
-        if found and not found[0][2]:
-            return None
-        return Refused(
-            frozenset(job_id for job_id, busy, _ in found if not busy),
-            frozenset(job_id for job_id, busy, _ in found if busy),
-        )
-
-    def _delete_runs(self, connection: Any, me: Me, keys: Sequence[RunKey]) -> None:
-        values = {
-            "me": me.id,
-            "epoch": me.epoch,
-            "ids": text_array([job_id for job_id, _ in keys]),
-            "times": int_array([run_us for _, run_us in keys]),
-        }
-        connection.execute(self._delete_many, values)
-
-    def _leave_runs(self, connection: Any, me: Me, left: Sequence[tuple[RunKey, int, bool]]) -> None:
-        super()._leave_runs(connection, me, left)
-        if any(nobody for _, _, nobody in left):
-            connection.execute(self._notify)
-
-    def telling(self, work: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def both(connection: Any) -> Any:
-            result = work(connection)
-            connection.execute(self._notify)
-            return result
-
-        return both
-
-    def listen(self, told: Callable[[], Any]) -> Any:
-        return PostgreSQLListener(self._engine, channel_of(self._jobs), told)
+        of_jobs, of_groups = Counter[str](), Counter[str]()
+        for number, job_id, *group in connection.execute(statement):
+            of_jobs[job_id] += number
+            if group and group[0] is not None:
+                of_groups[group[0]] += number
+        return busy_among(rows, of_jobs, of_groups)

@@ -31,7 +31,8 @@ _AT_ONCE = 500
 _COUNTED = 1000  # at most, of a tag that is asked for with others
 _DATABASES = ("sqlite", "postgresql", "mysql", "mariadb")
 _MYSQL_TYPE = mysql.VARCHAR(_LENGTH, charset="utf8mb4", collation="utf8mb4_bin")
-_TYPE = (
+#: of a text that is a key, in the order of bytes
+KEY_TYPE = (
     sa.Unicode(_LENGTH)
     .with_variant(_MYSQL_TYPE, "mysql")
     .with_variant(_MYSQL_TYPE, "mariadb")
@@ -47,8 +48,8 @@ class TagsTable:
         self.table = sa.Table(
             f"{index_part(store.jobs_t.name)}_tags",
             metadata,
-            sa.Column("tag", _TYPE, primary_key=True),
-            sa.Column("job_id", _TYPE, primary_key=True),
+            sa.Column("tag", KEY_TYPE, primary_key=True),
+            sa.Column("job_id", KEY_TYPE, primary_key=True),
             schema=schema,
             sqlite_with_rowid=False,
         )

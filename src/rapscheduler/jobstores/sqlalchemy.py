@@ -150,7 +150,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
         self._told: set[str] = set()
         options = sharing(shared, acknowledge, lease, poll_interval)
         if options is not None:
-            from ._sqlshared import shared_for
+            from ._sqlclaims import shared_for
 
             self._shared = shared_for(self, metadata, tableschema, options)
 

@@ -151,6 +151,7 @@ def test_a_group_is_counted_over_its_jobs(engine: Any, make: Any) -> None:
     counts.limits["mail"] = 4
     assert [counts.acquire_job(jobs[0]) for _ in range(3)] == [True, True, False]  # its own limit
     assert [counts.count(name) for name in "abc"] == [2, 1, 1]
+    assert (counts.count_group("mail"), counts.count_group("other")) == (4, 0)
     jobs[0]._extras = {"group": "other"}
     assert not counts.acquire_job(jobs[0])
 

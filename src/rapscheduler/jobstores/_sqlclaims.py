@@ -1,0 +1,208 @@
+"""Claims of a table's runs, as its database takes them.
+
+Here: `shared_for`, and `PostgresShared`, which claims a batch in one statement, and tells the others. Not here: the
+portable statements (`_sqlshared`), the tables of claims (`_sqlmembers`).
+
+**Groups.** Two schedulers that claim different jobs of a group must not both take its last place. A statement of
+PostgreSQL sees what was committed before it began; so a batch with groups counts up their versions, whose rows are
+locked until it commits, in the statement that counts runs. When a version is further than that statement has seen,
+another scheduler was at it meanwhile: nothing is written, and the statement is made again, which sees what it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from .._serialization.rows import RowChange
+from ._shared import ClaimRow, Me, Refused, RunKey
+from ._sqlarrays import AROUND, SECONDS, int_array, text_array
+from ._sqlbatch import name_in_text
+from ._sqlmembers import DATABASES
+from ._sqlnews import PostgreSQLListener, channel_of
+from ._sqlshared import SQLShared
+
+# A batch, over arrays. What it returns is what was not claimed: id, whether the job was moved on, how many schedulers
+# this is (0: its lease is over), whether it has seen all claims of its groups.
+_CLAIM = """
+    WITH me AS MATERIALIZED (SELECT pid FROM {schedulers} WHERE id = :me AND epoch = :epoch FOR SHARE),
+    {counts},
+    v AS MATERIALIZED (
+        SELECT u.*, COALESCE(elsewhere.runs, 0) AS busy
+        FROM unnest(CAST(:ids AS text[]), CAST(:expected AS int8[]), CAST(:run_at AS int8[]),
+                    CAST(:nominal AS int8[]), CAST(:removed AS int8[]), CAST(:run_us AS int8[]),
+                    CAST(:last_us AS int8[]), CAST(:places AS int8[]){arrays})
+        AS u (id, expected, run_at, nominal, removed, run_us, last_us, places{names})
+        LEFT JOIN elsewhere ON elsewhere.job_id = u.id){turns},
+    moved AS (
+        UPDATE {jobs} AS t SET next_run_time = {run_at}, nominal_us = v.nominal FROM v
+        WHERE v.removed IS NULL AND EXISTS (SELECT 1 FROM me) {fresh} AND t.id = v.id AND {due} RETURNING t.id),
+    removed AS (
+        DELETE FROM {jobs} AS t USING v WHERE v.removed = 1 AND EXISTS (SELECT 1 FROM me) {fresh} AND t.id = v.id
+        AND {due} RETURNING t.id, t.job_state),
+    done AS (SELECT id, CAST(NULL AS bytea) AS job_state FROM moved
+             UNION ALL SELECT id, job_state FROM removed),
+    put AS (
+        INSERT INTO {runs} (job_id, run_us, from_us, last_us, owner, epoch, job_state{column})
+        SELECT v.id, v.run_us, v.run_us, v.last_us, :me, :epoch, done.job_state{value}
+        FROM v JOIN done USING (id) {join}
+        WHERE v.busy < v.places {free} ON CONFLICT DO NOTHING RETURNING job_id)
+    SELECT v.id, done.id IS NOT NULL, (SELECT count(*) FROM me), {seen}
+    FROM v LEFT JOIN done USING (id) LEFT JOIN put ON put.job_id = v.id WHERE put.job_id IS NULL
+"""
+_PLAIN = {
+    "counts": """elsewhere AS MATERIALIZED (
+        SELECT job_id, count(*) AS runs FROM {runs} WHERE owner <> :me OR epoch <> :epoch GROUP BY job_id)""",
+    "seen": "true",
+} | dict.fromkeys(("arrays", "names", "turns", "fresh", "column", "value", "join", "free"), "")
+_GROUPED = {
+    "counts": """seen AS MATERIALIZED (SELECT name, version FROM {groups} WHERE name = ANY(CAST(:groups AS text[]))),
+    locked AS (
+        INSERT INTO {groups} AS g (name, version)
+        SELECT n.name, 1 FROM unnest(CAST(:groups AS text[])) AS n (name) WHERE EXISTS (SELECT 1 FROM me)
+        ON CONFLICT (name) DO UPDATE SET version = g.version + 1 RETURNING g.name, g.version),
+    fresh AS MATERIALIZED (
+        SELECT COALESCE(bool_and(locked.version = COALESCE(seen.version, 0) + 1), false) AS all_seen
+        FROM locked LEFT JOIN seen ON seen.name = locked.name),
+    runs AS MATERIALIZED (
+        SELECT job_id, job_group, count(*) AS runs FROM {runs} WHERE owner <> :me OR epoch <> :epoch
+        GROUP BY job_id, job_group),
+    elsewhere AS MATERIALIZED (SELECT job_id, sum(runs) AS runs FROM runs GROUP BY job_id),
+    in_groups AS MATERIALIZED (SELECT job_group, sum(runs) AS runs FROM runs GROUP BY job_group)""",
+    "arrays": ", CAST(:job_group AS text[]), CAST(:group_places AS int8[])",
+    "names": ", job_group, group_places",
+    # of a group, places are given away in the order of rows
+    "turns": """,
+    turns AS MATERIALIZED (
+        SELECT v.id, COALESCE(in_groups.runs, 0) + row_number() OVER (
+            PARTITION BY v.job_group ORDER BY v.group_places DESC, v.run_us, v.id) AS turn
+        FROM v LEFT JOIN in_groups ON in_groups.job_group = v.job_group
+        WHERE v.job_group IS NOT NULL AND v.busy < v.places)""",
+    "fresh": "AND (SELECT all_seen FROM fresh)",
+    "column": ", job_group",
+    "value": ", v.job_group",
+    "join": "LEFT JOIN turns ON turns.id = v.id",
+    "free": "AND (v.job_group IS NULL OR turns.turn <= v.group_places)",
+    "seen": "(SELECT all_seen FROM fresh)",
+}
+
+
+def _claim(names: dict[str, str], parts: dict[str, str]) -> str:
+    """The statement that claims a batch of these tables."""
+    names = names | {
+        "due": AROUND.format(column="t.next_run_time", us="v.expected") + " AND t.parked IS NULL",
+        "run_at": SECONDS.format("v.run_at"),
+    }
+    return _CLAIM.format(**names, **{word: part.format(**names) for word, part in parts.items()})
+
+
+def shared_for(store: Any, metadata: Any, schema: str | None, options: dict[str, Any]) -> SQLShared:
+    """The claims of an `SQLAlchemyJobStore`. ValueError: this database has no way to keep them."""
+    dialect = store.engine.dialect
+    if dialect.name not in DATABASES:
+        raise ValueError(
+            f"shared=True and acknowledge='end' are for PostgreSQL, MySQL, MariaDB and SQLite, not for {dialect.name}"
+        )
+    if dialect.name == "sqlite" and store.engine.url.database in (None, "", ":memory:"):
+        raise ValueError(
+            "shared=True and acknowledge='end' need a file: SQLite in memory ends with its process"
+        )
+    fast = dialect.name == "postgresql" and dialect.driver in ("psycopg", "psycopg2")
+    made: SQLShared = (PostgresShared if fast else SQLShared)(store, metadata, schema)
+    for name, value in options.items():
+        setattr(made, name, value)
+    return made
+
+
+def claims_beside(store: Any) -> SQLShared:
+    """The claims beside the jobs of a store that was opened for a look; its tables may be missing. ValueError: this
+    database has none."""
+    return shared_for(store, sa.MetaData(), store.jobs_t.schema, {})
+
+
+class PostgresShared(SQLShared):
+    """A batch is claimed by one statement over arrays, and acknowledged by one."""
+
+    def __init__(self, store: Any, metadata: Any, schema: str | None) -> None:
+        super().__init__(store, metadata, schema)
+        jobs, runs, schedulers, groups = (
+            name_in_text(self._engine, table)
+            for table in (self._jobs, self.runs_t, self.schedulers_t, self.groups_t)
+        )
+        names = {"jobs": jobs, "runs": runs, "schedulers": schedulers, "groups": groups}
+        self._claim_many = sa.text(_claim(names, _PLAIN))
+        self._claim_grouped = sa.text(_claim(names, _GROUPED))
+        self._notify = sa.select(sa.func.pg_notify(channel_of(self._jobs), ""))
+        self._delete_many = sa.text(
+            f"DELETE FROM {runs} AS t USING unnest(CAST(:ids AS text[]), CAST(:times AS int8[])) AS v (id, us) "
+            "WHERE t.job_id = v.id AND t.run_us = v.us AND t.owner = :me AND t.epoch = :epoch"
+        )
+
+    def _write_claims(
+        self,
+        connection: Any,
+        me: Me,
+        rows: Sequence[ClaimRow],
+        others: Sequence[RowChange],
+        data: dict[str, bytes],
+        locked: bool,
+    ) -> Refused | None:
+        if others or not rows:
+            refused = super()._write_claims(connection, me, (), others, data, locked=True)
+            if refused is None or not rows:
+                return refused
+        changes = [one.change for one in rows]
+        values = {
+            "me": me.id,
+            "epoch": me.epoch,
+            "ids": text_array([change.id for change in changes]),
+            "expected": int_array([change.expected_us for change in changes]),
+            "run_at": int_array([change.run_at_us for change in changes]),
+            "nominal": int_array([change.nominal_us for change in changes]),
+            "removed": int_array([1 if change.remove else None for change in changes]),
+            "run_us": int_array([one.run_us for one in rows]),
+            "last_us": int_array([one.last_us for one in rows]),
+            "places": int_array([one.places for one in rows]),
+        }
+        if any(one.group is not None for one in rows):
+            values["job_group"] = text_array([one.group for one in rows])
+            values["group_places"] = int_array([one.group_places for one in rows])
+            values["groups"] = text_array(sorted({one.group for one in rows if one.group is not None}))
+            found = connection.execute(self._claim_grouped, values).all()
+            if found and found[0][2] and not found[0][3]:  # another one was at it: now what it wrote is seen
+                found = connection.execute(self._claim_grouped, values).all()
+        else:
+            found = connection.execute(self._claim_many, values).all()
+        if found and not found[0][2]:
+            return None
+        return Refused(
+            frozenset(job_id for job_id, busy, *_ in found if not busy),
+            frozenset(job_id for job_id, busy, *_ in found if busy),
+        )
+
+    def _delete_runs(self, connection: Any, me: Me, keys: Sequence[RunKey]) -> None:
+        values = {
+            "me": me.id,
+            "epoch": me.epoch,
+            "ids": text_array([job_id for job_id, _ in keys]),
+            "times": int_array([run_us for _, run_us in keys]),
+        }
+        connection.execute(self._delete_many, values)
+
+    def _leave_runs(self, connection: Any, me: Me, left: Sequence[tuple[RunKey, int, bool]]) -> None:
+        super()._leave_runs(connection, me, left)
+        if any(nobody for _, _, nobody in left):
+            connection.execute(self._notify)
+
+    def telling(self, work: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def both(connection: Any) -> Any:
+            result = work(connection)
+            connection.execute(self._notify)
+            return result
+
+        return both
+
+    def listen(self, told: Callable[[], Any]) -> Any:
+        return PostgreSQLListener(self._engine, channel_of(self._jobs), told)
