@@ -234,7 +234,7 @@ def health_of_store(store: Any, max_lag_s: float, max_parked: int | None = None)
     now_us = SYSTEM.now_us()
     rows = store._read_due(now_us, 1)
     earliest_us = rows[0].run_at_us if rows else store._earliest()
-    parked = len(store._read_parked())
+    parked = store._count_parked()
     lag_s = max(0.0, (now_us - earliest_us) / SECOND_US) if rows and earliest_us is not None else 0.0
     reason = None
     if lag_s > max_lag_s:

@@ -64,7 +64,8 @@ class TestOnSQLite(JobStoreFixtures):
         assert columns["nominal_us"]["nullable"] and columns["parked"]["nullable"]
         indexed = sa.inspect(store.engine).get_indexes("apscheduler_jobs")
         assert [(index["name"], index["column_names"]) for index in indexed] == [
-            ("ix_apscheduler_jobs_due", ["next_run_time"])
+            ("ix_apscheduler_jobs_due", ["next_run_time"]),
+            ("ix_apscheduler_jobs_parked", ["id"]),
         ]
 
     def test_rows_of_apscheduler_stay_untouched_and_are_parked_with_advice(self, scheduler, caplog):

@@ -91,7 +91,7 @@ def _add_store(scheduler: Parts, report: dict[str, Any], shelf: Shelf, now_us: i
     def figures() -> tuple[int | None, int | None, int]:
         with shelf.lock:
             calls = shelf.calls
-            return calls._earliest_us(), calls._count_due(now_us), len(calls._get_parked())
+            return calls._earliest_us(), calls._count_due(now_us), calls._count_parked()
 
     try:
         if shelf.answers_at_once:

@@ -25,7 +25,7 @@ turns jobs into rows and back and keeps APScheduler's contract and the loop's.
     _set_parked(reasons, seen)  id -> reason, or None to end parking; nothing else of the row changes. With `seen`, only
                               of rows that still hold this data (id -> bytes), in one step, where the database can
                               compare it. Returns how many rows it changed, or None: not known. Ids may be odd here
-    _read_parked()            parked rows (default: picked from _read_all)
+    _read_parked()            parked rows (default: picked from _read_all); _count_parked(): how many (default: those)
     _read_naming(texts)       in batches, at least the rows with a run time whose data contain one of these texts,
                               parked ones too (default: picked from _read_all)
 
@@ -94,7 +94,7 @@ class RowStore(Ids, RuleKeeper, RowBulk, AddsTogether, BaseJobStore):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # For a subclass that overrides get_due_jobs the base puts its own bodies, which park in the process only.
-        for name in ("_get_parked", "_unpark"):
+        for name in ("_get_parked", "_count_parked", "_unpark"):
             if cls.__dict__.get(name) is BaseJobStore.__dict__[name]:
                 delattr(cls, name)
 
@@ -202,14 +202,8 @@ class RowStore(Ids, RuleKeeper, RowBulk, AddsTogether, BaseJobStore):
             return earliest_us
         rows = self._read_all()
         self._jobs(rows)
-        return min(
-            (
-                row.run_at_us
-                for row in rows
-                if row.parked is None and row.run_at_us is not None and is_time(row.run_at_us)
-            ),
-            default=None,
-        )
+        times_us = [row.run_at_us for row in rows if row.parked is None]
+        return min((one for one in times_us if one is not None and is_time(one)), default=None)
 
     def _add_jobs(self, jobs: Iterable[Job]) -> None:
         jobs = list(jobs)
@@ -232,6 +226,9 @@ class RowStore(Ids, RuleKeeper, RowBulk, AddsTogether, BaseJobStore):
             job, _ = self._try(row)
             parked.append(ParkedJob(row.id, self._alias, row.parked or "", row.run_at_us, job))
         return parked
+
+    def _count_parked(self) -> int:
+        return len(self._read_parked())
 
     def _unpark(self, job_ids: Iterable[str] | None = None) -> list[str]:
         """End parking for the rows that can be read now; the others keep their place, with the reason of today."""

@@ -87,6 +87,12 @@ class SQLFinder(RowStore):
         count: int = self._transact(lambda connection: connection.execute(statement).scalar())
         return count
 
+    def _count_parked(self) -> int:
+        parked = self._row_select.selected_columns.parked.is_not(None)
+        statement = sa.select(sa.func.count()).select_from(self.jobs_t).where(parked)
+        count: int = self._transact(lambda connection: connection.execute(statement).scalar())
+        return count
+
     def _id(self) -> Any:
         """The id, in the order of its bytes."""
         column = self.jobs_t.c.id

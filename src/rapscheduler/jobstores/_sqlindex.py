@@ -1,6 +1,6 @@
-"""The index of the due rows: which one a database gets, and making it on a table that has none.
+"""The index of the due rows, and that of the parked ones: which a database gets, and making them on a table without.
 
-What lives here: that index. What must not: tables, statements of a pass.
+What lives here: these indexes. What must not: tables, statements of a pass.
 """
 
 from __future__ import annotations
@@ -14,8 +14,25 @@ from sqlalchemy.schema import CreateIndex
 from .._quoting import said
 from ._sqlbatch import index_part
 
+_OURS = ("_due", "_parked")
 
-def due_index(engine: Any, tablename: str) -> Any:
+
+def indexes(engine: Any, tablename: str) -> tuple[Any, Any]:
+    """Of the due rows, of the parked ones; None where there is no such index."""
+    return _due_index(engine, tablename), _parked_index(engine, tablename)
+
+
+def _parked_index(engine: Any, tablename: str) -> Any:
+    """Of the rows that are parked, so that whoever asks how many there are reads no others; a row that is not parked is
+    not in it, and costs nothing. None: the index of the due rows finds them too, or there are only plain indexes."""
+    database = engine.dialect.name
+    if database not in ("sqlite", "postgresql"):
+        return None
+    options: dict[str, Any] = {f"{database}_where": sa.text("parked IS NOT NULL")}
+    return sa.Index(f"ix_{index_part(tablename)}_parked", "id", **options)
+
+
+def _due_index(engine: Any, tablename: str) -> Any:
     """Of the rows that are not parked, by run time; None for a database that has only plain indexes."""
     database = engine.dialect.name
     name = f"ix_{index_part(tablename)}_due"
@@ -47,4 +64,4 @@ def make(engine: Any, table: Any, logger: Any, alias: str | None) -> None:
 def _missing(engine: Any, table: Any) -> list[Any]:
     found = sa.inspect(engine).get_indexes(table.name, schema=table.schema)
     names = {index["name"] for index in found}
-    return [index for index in table.indexes if str(index.name).endswith("_due") and index.name not in names]
+    return [index for index in table.indexes if str(index.name).endswith(_OURS) and index.name not in names]

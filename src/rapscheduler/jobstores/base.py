@@ -307,6 +307,10 @@ class BaseJobStore(ABC):
         """The jobs that were set aside, with the reasons."""
         return list((self._parked or {}).values())
 
+    def _count_parked(self) -> int:
+        """How many jobs were set aside."""
+        return len(self._get_parked())
+
     def _unpark(self, job_ids: Iterable[str] | None = None) -> list[str]:
         """Let parked jobs (`None`: all) be tried again; the ids that were parked."""
         parked = self._parked or {}

@@ -220,6 +220,10 @@ class RedisJobStore(RowStore):
         ids = self._retried(lambda: self.redis.hkeys(self._keys[3]))
         return self._read([id_of(job_id) for job_id in ids])
 
+    def _count_parked(self) -> int:
+        count: int = self._retried(lambda: self.redis.hlen(self._keys[3]))
+        return count
+
     def _earliest(self) -> int | None:
         found = self._retried(lambda: self.redis.zrange(self.run_times_key, 0, 0, withscores=True))
         return us_from_seconds(found[0][1]) if found else None

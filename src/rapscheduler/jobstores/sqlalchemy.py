@@ -126,7 +126,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
             raise ValueError('Need either "engine" or "url" defined, such as url="sqlite:///jobs.sqlite"')
         if not tablename or not isinstance(tablename, str):
             raise ValueError(f"tablename={tablename!r} is no name; leave it out for 'apscheduler_jobs'")
-        due_index = _sqlindex.due_index(self.engine, tablename)
+        due_index, parked_index = _sqlindex.indexes(self.engine, tablename)
         # 25 bits: an 8-byte float everywhere
         self.jobs_t = sa.Table(
             tablename,
@@ -136,7 +136,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
             sa.Column("job_state", sa.LargeBinary, nullable=False),
             sa.Column("nominal_us", sa.BigInteger, nullable=True),
             sa.Column("parked", sa.Text, nullable=True),
-            *(() if due_index is None else (due_index,)),
+            *(one for one in (due_index, parked_index) if one is not None),
             schema=tableschema,
         )
         self._zones = ZonesTable(tablename, metadata, tableschema)
