@@ -12,7 +12,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import rows_curves, rows_eventloop, rows_processes, rows_scheduler, rows_stores, rows_triggers
+from benchmarks import (
+    rows_curves,
+    rows_dashboard,
+    rows_eventloop,
+    rows_processes,
+    rows_scheduler,
+    rows_stores,
+    rows_triggers,
+)
 from benchmarks.measure import Bench, NotBuilt
 from benchmarks.rows import Result, Row, measured, save
 
@@ -23,6 +31,7 @@ ALL: list[Row] = [
     *rows_eventloop.ROWS,
     *rows_stores.ROWS,
     *rows_curves.ROWS,
+    *rows_dashboard.ROWS,
 ]
 
 

@@ -168,6 +168,7 @@ def registry() -> dict[str, type[Workload]]:
             "work_stores",
             "work_processes",
             "work_curves",
+            "work_dashboard",
         )
     ]
     return {

@@ -56,7 +56,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
 }
 CASES = [(name, params) for name, cases in SMALL.items() for params in cases]
 # Real minutes or other processes: run by hand.
-LONG = {"steady", "lateness", "import"}
+LONG = {"steady", "lateness", "import", "page_open"}
 
 
 def test_every_workload_has_a_small_case_here() -> None:
