@@ -4,6 +4,7 @@
 
     mount(app, scheduler, "/scheduler")         # FastAPI, Starlette, Flask
     app = asgi_app(scheduler)                   # by itself, or wsgi_app(scheduler)
+    serve(scheduler)                            # without a web program: until Ctrl-C
 
 It only shows, unless ``allow_changes=True``. Without ``auth`` it answers to this machine alone. The pages read without
 JavaScript, which only keeps them up to date; nothing is loaded from elsewhere.
@@ -15,10 +16,12 @@ from collections.abc import Callable
 from typing import Any
 
 from rapscheduler.dashboard._app import Dashboard, Request
-from rapscheduler.dashboard._servers import ASGIApp, WSGIApp
+from rapscheduler.dashboard._servers import ASGIApp, WSGIApp, server
 from rapscheduler.dashboard._sources import SchedulerSource
 
-__all__ = ("Request", "asgi_app", "django_view", "mount", "wsgi_app")
+__all__ = ("Request", "asgi_app", "django_view", "mount", "serve", "wsgi_app")
+
+PORT = 8642
 
 
 def _dashboard(
@@ -55,6 +58,35 @@ def wsgi_app(
 ) -> WSGIApp:
     """The dashboard of a scheduler as a WSGI application; arguments as in `asgi_app`."""
     return WSGIApp(_dashboard(scheduler, auth, allow_changes, secret))
+
+
+def serve(
+    scheduler: Any,
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    auth: Callable[[Request], bool] | None = None,
+    allow_changes: bool | Callable[[Request], bool] = False,
+    secret: bytes | None = None,
+) -> None:
+    """Serve the dashboard of a scheduler from this thread, until Ctrl-C, and say where on standard output.
+
+    For people, not for the open internet: a server of the standard library, a thread for each connection.
+
+    :param host: the address to listen at; from elsewhere than this machine it answers only with ``auth``
+    :param port: 0: any that is free
+    :param auth: as in `asgi_app`, and so are ``allow_changes`` and ``secret``
+    :raises OSError: if the port is taken
+    """
+    dashboard = _dashboard(scheduler, auth, allow_changes, secret)
+    with server(dashboard, host, port) as serving:
+        print(
+            f"http://{host}:{serving.server_port}/ shows {dashboard.source.title}; Ctrl-C ends it", flush=True
+        )
+        try:
+            serving.serve_forever()
+        except KeyboardInterrupt:
+            pass
 
 
 def mount(app: Any, scheduler: Any, path: str = "/scheduler", **options: Any) -> None:
