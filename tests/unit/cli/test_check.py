@@ -126,6 +126,21 @@ def test_counts_of_an_executor(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert one["line"] == 3 and "count(job_id)" in one["text"]
 
 
+def test_a_scheduler_that_hands_on_to_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "p.py").write_text(
+        "from apscheduler.schedulers.base import BaseScheduler\n"
+        "class Wraps(BaseScheduler):\n"
+        "    def remove_job(self, job_id, jobstore=None):\n"
+        '        """See there."""\n'
+        "        return self._inner.remove_job(job_id, jobstore)\n"
+        "class Counts(BaseScheduler):\n"
+        "    def remove_job(self, job_id, jobstore=None):\n"
+        "        return super().remove_job(job_id, jobstore)\n"
+    )
+    found = checked(capsys, str(tmp_path))["findings"]
+    assert [one["what"] for one in found if one["kind"] != "same"] == ["Counts.remove_job"]
+
+
 def test_a_store_by_the_name_of_its_module(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "p.py").write_text(
         "from apscheduler.jobstores import sqlalchemy as s\nclass Mine(s.SQLAlchemyJobStore):\n    pass\n"

@@ -178,7 +178,7 @@ class _Reader(ast.NodeVisitor):
             text = "a trigger of your own: jobs in a database need register_type() on it"
             self._find(node, DIFFERS, node.name, text, rules.OWN_TYPES)
         for child in node.body:
-            if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) or _hands_on(child):
                 continue
             rule = rules.NOT_CALLED.get(child.name)
             wanted = rules.OF_BASES.get(child.name)
@@ -279,6 +279,25 @@ def _splits(reference: str) -> Iterator[tuple[str, str | None]]:
     while "." in module:
         module, _, name = module.rpartition(".")
         yield module, name
+
+
+def _hands_on(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether all it does is to call the method of this name of an object that it holds: the loop of that object is at
+    work, and never called the method here."""
+    body = [
+        one for one in method.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+    ]
+    if len(body) != 1 or not isinstance(body[0], ast.Expr | ast.Return):
+        return False
+    call = body[0].value
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        return False
+    holder = call.func.value
+    return (
+        call.func.attr == method.name
+        and isinstance(holder, ast.Attribute)
+        and ast.unparse(holder.value) == "self"
+    )
 
 
 def _last(node: ast.AST) -> str:
