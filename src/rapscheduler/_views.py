@@ -79,6 +79,7 @@ def view_of_row(row: JobRow, whole: bool = False) -> dict[str, Any]:
         view["trigger"] = str(trigger)
         if whole:
             view["args"], view["kwargs"] = document.get("args"), document.get("kwargs")
+            view["timezone"] = zone_name(trigger)
             view.update(schedule_view(trigger))
     view["next_run_time"] = iso(row.run_at_us, zone)
     return view
@@ -113,6 +114,7 @@ def view_of_job(job: Any, whole: bool = False) -> dict[str, Any]:
     if whole:
         view["args"] = [said(repr(value)) for value in job.args]
         view["kwargs"] = {str(name): said(repr(value)) for name, value in job.kwargs.items()}
+        view["timezone"] = zone_name(job.trigger)
         view.update(schedule_view(job.trigger))
     return view
 
@@ -120,6 +122,12 @@ def view_of_job(job: Any, whole: bool = False) -> dict[str, Any]:
 def zone_of(trigger: Any) -> tzinfo | None:
     zone = getattr(trigger, "timezone", None)
     return zone if isinstance(zone, tzinfo) else None
+
+
+def zone_name(trigger: Any) -> str | None:
+    """The name of its time zone, if it has one that is known by name."""
+    name = getattr(zone_of(trigger), "key", None)
+    return name if isinstance(name, str) else None
 
 
 def schedule_view(trigger: Any, start: datetime | None = None, limit: int = 10) -> dict[str, Any]:

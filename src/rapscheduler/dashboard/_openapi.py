@@ -25,6 +25,7 @@ _JOB = {
         "misfire_grace_time": {"type": ["integer", "null"]},
         "coalesce": {"type": ["boolean", "null"]},
         "max_instances": {"type": ["integer", "null"]},
+        "timezone": {**_MAYBE, "description": "of its schedule, where that has one by name"},
         "words": _TEXT,
         "fires": {"type": "array", "items": _TIME},
     },

@@ -283,7 +283,7 @@ def _fires(fires: list[str]) -> Markup:
 
 
 def _editor(frame: Frame, view: dict[str, Any], preview: dict[str, Any] | None) -> list[object]:
-    asked = preview or {"line": "", "timezone": "UTC"}
+    asked = preview or {"line": "", "timezone": view.get("timezone") or "UTC"}
     look = el(
         "form",
         el("div", el("label", "A line of cron", for_="line"),

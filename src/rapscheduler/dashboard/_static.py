@@ -22,7 +22,7 @@ nav ul { display: flex; flex-wrap: wrap; gap: .2em 1.1em; list-style: none; marg
 main { padding: .5em 1.2em 3em; max-width: 84em; margin: auto; } h1 { font-size: 1.45em; } h2 { font-size: 1.1em; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .35em .8em .35em 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td { overflow-wrap: anywhere; min-width: 7em; }
+td { overflow-wrap: anywhere; min-width: 7em; } td code { display: inline-block; min-width: 15em; }
 time, .state { white-space: nowrap; } th { color: var(--faint); font-weight: 600; white-space: nowrap; }
 code, pre, .mono { font-family: ui-monospace, monospace; font-size: .92em; }
 pre { background: var(--soft); padding: .8em; overflow-x: auto; }
@@ -42,7 +42,10 @@ dt { color: var(--faint); } dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 1em 0; } svg { width: 100%; height: auto; max-height: 9em; }
 svg text { fill: var(--faint); font-size: 11px; } svg .axis { stroke: var(--line); } svg .fire { fill: var(--mark); }
 @media (max-width: 40em) { main, header { padding-left: .8em; padding-right: .8em; } dl { grid-template-columns: 1fr; }
-  dt { margin-top: .4em; } }
+  dt { margin-top: .4em; } .scroll table { width: max-content; min-width: 100%; } td { max-width: 18em; }
+  .scroll td:first-child:not(:has(time)) { max-width: 9em; }
+  svg { overflow: visible; margin-bottom: .6em; } svg text { font-size: 30px; transform: translateY(16px); }
+  svg text:nth-of-type(even) { display: none; } svg .fire { r: 5px; } }
 """
 
 SCRIPT = """

@@ -214,6 +214,8 @@ def test_a_schedule_is_previewed(scheduler: Any) -> None:
     dashboard = Dashboard(SchedulerSource(scheduler), allow_changes=True)
     page = dashboard.answer(request("/jobs/fails?line=30+2+*+*+*&timezone=Europe/Berlin")).body.decode()
     assert "at 02:30 every day" in page and "Use this schedule" in page
+    plain = dashboard.answer(request("/jobs/fails")).body.decode()
+    assert 'value="Europe/Berlin"' in plain  # the zone that its schedule has now
     bad = dashboard.answer(request("/jobs/fails?line=99+2+*+*+*")).body.decode()
     assert "99" in bad and "Use this schedule" not in bad
 
