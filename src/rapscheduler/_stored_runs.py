@@ -202,6 +202,7 @@ def claims_of(store: Any) -> Any:
             "RedisJobStore(…, shared=True) keeps the jobs"
         )
     tables: list[Any] = [getattr(rows, name, None) for name in ("schedulers_t", "runs_t")]
+    tables.append(getattr(getattr(rows, "packs", None), "table", None))
     if any(table is not None and not _has_table(rows._engine, table.name, table.schema) for table in tables):
         raise NothingKeptError(
             f"no scheduler shares these jobs (there is no table {tables[0].name}); "

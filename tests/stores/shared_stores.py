@@ -67,7 +67,7 @@ def runs_of(store):
 
         found = store.redis.hgetall(rows._runs).items()
         return {(id_of(job_id), run.run_us) for job_id, lines in found for _, run in _runs(lines)}
-    columns = rows.runs_t.c
+    columns = rows.all_runs.c
     with store.engine.connect() as connection:
         return {tuple(key) for key in connection.execute(sa.select(columns.job_id, columns.run_us))}
 

@@ -298,15 +298,19 @@ class Claims:
         if not ended and not left and not going:
             return False
         try:
-            self.rows.write(self.me, ended, [*going, *left])
+            later = frozenset(self.rows.write(self.me, ended, [*going, *left]))
         except BaseException:
             self._ended.extendleft(ended)
             self._left.extendleft(left)
             raise
         for key in ended:
-            self._under_way.pop(key, None)
+            if key not in later:
+                self._under_way.pop(key, None)
         for key, _, _ in left:
             self._under_way.pop(key, None)
+        if later:
+            self._ended.extend(later)
+            self.wake()
         return True
 
     def known(self) -> set[RunKey]:

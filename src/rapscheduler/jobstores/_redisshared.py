@@ -144,13 +144,16 @@ class RedisShared(SharedRows):
 
     # Runs under way
 
-    def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]) -> None:
+    def write(
+        self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]
+    ) -> Sequence[RunKey]:
         arguments: list[Any] = [me.id, me.epoch, len(ended)]
         for job_id, run_us in ended:
             arguments += (job_id, run_us)
         for (job_id, run_us), from_us, nobody in left:
             arguments += (job_id, run_us, from_us, "1" if nobody else "")
         self._call(WRITE, *arguments)
+        return ()
 
     def take_over(self, me: Me, owner: str, epoch: int) -> list[RunRow]:
         found = self._call(TAKE_OVER, me.id, me.epoch, _NOBODY if owner == NOBODY else owner, epoch)

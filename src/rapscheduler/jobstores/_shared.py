@@ -174,8 +174,11 @@ class SharedRows(ABC):
         """What was taken and not claimed is free again. Called by the thread that took it."""
 
     @abstractmethod
-    def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]) -> None:
-        """Runs that ended; and runs with the first of their run times that did not, and whether nobody is at it."""
+    def write(
+        self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]
+    ) -> Sequence[RunKey]:
+        """Runs that ended; and runs with the first of their run times that did not, and whether nobody is at it. What
+        it returns was not written: it is to be told once more, soon, with what ends till then."""
 
     @abstractmethod
     def take_over(self, me: Me, owner: str, epoch: int) -> list[RunRow]:

@@ -26,6 +26,9 @@ from ._sqlarrays import AROUND, SECONDS, int_array, text_array
 
 _UNNEST_DRIVERS = ("psycopg", "psycopg2")
 _MOST_OF_NAME = 50
+#: storage options of a table in PostgreSQL: a row that moves on finds room in its page, and the server's log gets what
+#: changed, not the whole row
+ROOM = {"fillfactor": 70}
 
 
 def batch_for(engine: Any, table: Any) -> Batch:

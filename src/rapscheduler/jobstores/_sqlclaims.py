@@ -22,20 +22,28 @@ from ._sqlarrays import AROUND, SECONDS, int_array, text_array
 from ._sqlbatch import name_in_text
 from ._sqlmembers import DATABASES
 from ._sqlnews import PostgreSQLListener, channel_of
+from ._sqlpacks import Ending, PackBook
 from ._sqlshared import SQLShared
 
 # A batch, over arrays. What it returns is what was not claimed: id, whether the job was moved on, how many schedulers
 # this is (0: its lease is over), whether it has seen all claims of its groups.
 _CLAIM = """
     WITH me AS MATERIALIZED (SELECT pid FROM {schedulers} WHERE id = :me AND epoch = :epoch FOR SHARE),
+    under_way AS MATERIALIZED (
+        SELECT job_id, run_us, job_group, owner = :me AND epoch = :epoch AS mine FROM {runs}
+        UNION ALL
+        SELECT u.job_id, u.run_us, NULL, p.owner = :me AND p.epoch = :epoch
+        FROM {packs} AS p, unnest(p.job_ids, p.run_us) AS u (job_id, run_us)),
     {counts},
     v AS MATERIALIZED (
-        SELECT u.*, COALESCE(elsewhere.runs, 0) AS busy
+        SELECT u.*, COALESCE(elsewhere.runs, 0) AS busy, known.job_id IS NOT NULL AS known
         FROM unnest(CAST(:ids AS text[]), CAST(:expected AS int8[]), CAST(:run_at AS int8[]),
                     CAST(:nominal AS int8[]), CAST(:removed AS int8[]), CAST(:run_us AS int8[]),
-                    CAST(:last_us AS int8[]), CAST(:places AS int8[]){arrays})
-        AS u (id, expected, run_at, nominal, removed, run_us, last_us, places{names})
-        LEFT JOIN elsewhere ON elsewhere.job_id = u.id){turns},
+                    CAST(:last_us AS int8[]), CAST(:places AS int8[]), CAST(:pack AS int8[]){arrays})
+        AS u (id, expected, run_at, nominal, removed, run_us, last_us, places, pack{names})
+        LEFT JOIN elsewhere ON elsewhere.job_id = u.id
+        LEFT JOIN (SELECT DISTINCT job_id, run_us FROM under_way) AS known
+        ON known.job_id = u.id AND known.run_us = u.run_us){turns},
     moved AS (
         UPDATE {jobs} AS t SET next_run_time = {run_at}, nominal_us = v.nominal FROM v
         WHERE v.removed IS NULL AND EXISTS (SELECT 1 FROM me) {fresh} AND t.id = v.id AND {due} RETURNING t.id),
@@ -44,19 +52,27 @@ _CLAIM = """
         AND {due} RETURNING t.id, t.job_state),
     done AS (SELECT id, CAST(NULL AS bytea) AS job_state FROM moved
              UNION ALL SELECT id, job_state FROM removed),
+    free AS MATERIALIZED (
+        SELECT v.*, done.job_state FROM v JOIN done USING (id) {join}
+        WHERE v.busy < v.places AND NOT v.known {free}),
+    packed AS (
+        INSERT INTO {packs} (owner, epoch, number, job_ids, run_us, job_states)
+        SELECT :me, :epoch, pack, array_agg(CAST(id AS text)), array_agg(run_us),
+               CASE WHEN bool_or(job_state IS NOT NULL) THEN array_agg(job_state) END
+        FROM free WHERE pack IS NOT NULL GROUP BY pack),
     put AS (
         INSERT INTO {runs} (job_id, run_us, from_us, last_us, owner, epoch, job_state{column})
-        SELECT v.id, v.run_us, v.run_us, v.last_us, :me, :epoch, done.job_state{value}
-        FROM v JOIN done USING (id) {join}
-        WHERE v.busy < v.places {free} ON CONFLICT DO NOTHING RETURNING job_id)
+        SELECT id, run_us, run_us, last_us, :me, :epoch, job_state{column} FROM free WHERE pack IS NULL
+        ON CONFLICT DO NOTHING RETURNING job_id),
+    claimed AS (SELECT job_id FROM put UNION ALL SELECT id FROM free WHERE pack IS NOT NULL)
     SELECT v.id, done.id IS NOT NULL, (SELECT count(*) FROM me), {seen}
-    FROM v LEFT JOIN done USING (id) LEFT JOIN put ON put.job_id = v.id WHERE put.job_id IS NULL
+    FROM v LEFT JOIN done USING (id) LEFT JOIN claimed ON claimed.job_id = v.id WHERE claimed.job_id IS NULL
 """
 _PLAIN = {
     "counts": """elsewhere AS MATERIALIZED (
-        SELECT job_id, count(*) AS runs FROM {runs} WHERE owner <> :me OR epoch <> :epoch GROUP BY job_id)""",
+        SELECT job_id, count(*) AS runs FROM under_way WHERE NOT mine GROUP BY job_id)""",
     "seen": "true",
-} | dict.fromkeys(("arrays", "names", "turns", "fresh", "column", "value", "join", "free"), "")
+} | dict.fromkeys(("arrays", "names", "turns", "fresh", "column", "join", "free"), "")
 _GROUPED = {
     "counts": """seen AS MATERIALIZED (SELECT name, version FROM {groups} WHERE name = ANY(CAST(:groups AS text[]))),
     locked AS (
@@ -67,8 +83,7 @@ _GROUPED = {
         SELECT COALESCE(bool_and(locked.version = COALESCE(seen.version, 0) + 1), false) AS all_seen
         FROM locked LEFT JOIN seen ON seen.name = locked.name),
     runs AS MATERIALIZED (
-        SELECT job_id, job_group, count(*) AS runs FROM {runs} WHERE owner <> :me OR epoch <> :epoch
-        GROUP BY job_id, job_group),
+        SELECT job_id, job_group, count(*) AS runs FROM under_way WHERE NOT mine GROUP BY job_id, job_group),
     elsewhere AS MATERIALIZED (SELECT job_id, sum(runs) AS runs FROM runs GROUP BY job_id),
     in_groups AS MATERIALIZED (SELECT job_group, sum(runs) AS runs FROM runs GROUP BY job_group)""",
     "arrays": ", CAST(:job_group AS text[]), CAST(:group_places AS int8[])",
@@ -82,7 +97,6 @@ _GROUPED = {
         WHERE v.job_group IS NOT NULL AND v.busy < v.places)""",
     "fresh": "AND (SELECT all_seen FROM fresh)",
     "column": ", job_group",
-    "value": ", v.job_group",
     "join": "LEFT JOIN turns ON turns.id = v.id",
     "free": "AND (v.job_group IS NULL OR turns.turn <= v.group_places)",
     "seen": "(SELECT all_seen FROM fresh)",
@@ -131,7 +145,11 @@ class PostgresShared(SQLShared):
             name_in_text(self._engine, table)
             for table in (self._jobs, self.runs_t, self.schedulers_t, self.groups_t)
         )
+        assert self.packs is not None
         names = {"jobs": jobs, "runs": runs, "schedulers": schedulers, "groups": groups}
+        names["packs"] = self.packs.name
+        self._book = PackBook(self.packs)
+        self._written: tuple[Sequence[ClaimRow], Sequence[int | None]] = ((), ())
         self._claim_many = sa.text(_claim(names, _PLAIN))
         self._claim_grouped = sa.text(_claim(names, _GROUPED))
         self._notify = sa.select(sa.func.pg_notify(channel_of(self._jobs), ""))
@@ -153,7 +171,8 @@ class PostgresShared(SQLShared):
             refused = super()._write_claims(connection, me, (), others, data, locked=True)
             if refused is None or not rows:
                 return refused
-        changes = [one.change for one in rows]
+        changes, numbers = [one.change for one in rows], self._book.number(rows)
+        self._written = rows, numbers
         values = {
             "me": me.id,
             "epoch": me.epoch,
@@ -165,6 +184,7 @@ class PostgresShared(SQLShared):
             "run_us": int_array([one.run_us for one in rows]),
             "last_us": int_array([one.last_us for one in rows]),
             "places": int_array([one.places for one in rows]),
+            "pack": int_array(numbers),
         }
         if any(one.group is not None for one in rows):
             values["job_group"] = text_array([one.group for one in rows])
@@ -182,6 +202,28 @@ class PostgresShared(SQLShared):
             frozenset(job_id for job_id, busy, *_ in found if busy),
         )
 
+    def claim(self, me: Me, rows: Sequence[ClaimRow], others: Sequence[RowChange]) -> Refused | None:
+        self._written = (), ()
+        refused = super().claim(me, rows, others)
+        if refused is not None:
+            self._book.claimed(me, *self._written, refused.gone | refused.busy)
+        return refused
+
+    def write(
+        self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]
+    ) -> Sequence[RunKey]:
+        def work(connection: Any) -> Ending:
+            ending = self._book.end(connection, me, sorted(ended), [key for key, _, _ in left])
+            if ending.single:
+                self._delete_runs(connection, me, ending.single)
+            if left:
+                self._leave_runs(connection, me, left)
+            return ending
+
+        ending: Ending = self._transact(work)
+        self._book.written(ending)
+        return ending.later
+
     def _delete_runs(self, connection: Any, me: Me, keys: Sequence[RunKey]) -> None:
         values = {
             "me": me.id,
@@ -189,7 +231,9 @@ class PostgresShared(SQLShared):
             "ids": text_array([job_id for job_id, _ in keys]),
             "times": int_array([run_us for _, run_us in keys]),
         }
-        connection.execute(self._delete_many, values)
+        if connection.execute(self._delete_many, values).rowcount < len(keys):
+            self._book.unpack_unknown(connection, me)
+            connection.execute(self._delete_many, values)
 
     def _leave_runs(self, connection: Any, me: Me, left: Sequence[tuple[RunKey, int, bool]]) -> None:
         super()._leave_runs(connection, me, left)

@@ -5,6 +5,7 @@ Here: `SQLMembers`. Not here: taking and claiming (`_sqlshared`), requests (`_sq
 
     <table>_schedulers  id, epoch, host, pid, started, heartbeat, lease    seconds, by the database's clock
     <table>_runs        job_id, run_us (the key), from_us, last_us, owner, epoch, job_group, job_state (of its last run)
+    <table>_packs       PostgreSQL: many runs in a row (`_sqlpacks`)
     <table>_groups      name (the key), version: how many batches with runs of this group were claimed
 """
 
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .._instants import SECOND_US
 from ._shared import NOBODY, Look, Me, Peer, RunKey, RunRow, SharedRows
 from ._sqlbatch import index_part
+from ._sqlpacks import Packs
 from ._sqlrequests import SQLRequests
 from ._sqltags import KEY_TYPE
 
@@ -74,6 +76,13 @@ class SQLMembers(SharedRows):
             schema=schema,
         )
         database = self._engine.dialect.name
+        self.packs = (
+            Packs(self._engine, self.runs_t, store.jobs_t.name, metadata, schema)
+            if database == "postgresql"
+            else None
+        )
+        #: whatever the rows are that they are in
+        self.all_runs: Any = self.runs_t if self.packs is None else self.packs.all_runs
         self._locks = database != "sqlite"  # rows, and skips those that are locked
         self._now = sa.literal_column(NOW[database], sa.Float(53))
         self.requests: SQLRequests = SQLRequests(self, metadata, schema)
@@ -93,7 +102,8 @@ class SQLMembers(SharedRows):
             table.drop(self._engine, checkfirst=True)
 
     def _tables(self) -> tuple[Any, ...]:
-        return self.schedulers_t, self.runs_t, self.groups_t, self.requests.table
+        packs = () if self.packs is None else (self.packs.table,)
+        return self.schedulers_t, self.runs_t, self.groups_t, self.requests.table, *packs
 
     def _check_version(self) -> None:
         with self._engine.connect() as connection:
@@ -122,9 +132,10 @@ class SQLMembers(SharedRows):
         self._transact(lambda connection: connection.execute(insert))
 
     def look(self, me: Me) -> Look:
-        table, runs = self.schedulers_t, self.runs_t.c
+        table = self.schedulers_t
         beat = table.update().where(self._is(table, me)).values(heartbeat=self._now)
-        owners = sa.select(runs.owner, runs.epoch).distinct()
+        tables = [self.runs_t] if self.packs is None else [self.runs_t, self.packs.table]
+        owners = sa.union(*(sa.select(one.c.owner, one.c.epoch).distinct() for one in tables))
 
         def work(connection: Any) -> Look:
             alive = connection.execute(beat).rowcount == 1
@@ -136,7 +147,7 @@ class SQLMembers(SharedRows):
         return found
 
     def peers(self) -> tuple[int, list[Peer]]:
-        runs = self.runs_t.c
+        runs = self.all_runs.c
         count = sa.select(runs.owner, runs.epoch, sa.func.count()).group_by(runs.owner, runs.epoch)
 
         def work(connection: Any) -> tuple[int, list[Peer]]:
@@ -148,7 +159,7 @@ class SQLMembers(SharedRows):
         return found
 
     def under_way(self, limit: int) -> list[tuple[str, int, str, int]]:
-        columns = self.runs_t.c
+        columns = self.all_runs.c
         statement = (
             sa.select(columns.owner, columns.epoch, columns.job_id, columns.run_us)
             .order_by(columns.run_us, columns.job_id)
@@ -192,7 +203,9 @@ class SQLMembers(SharedRows):
 
     # Runs under way
 
-    def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]) -> None:
+    def write(
+        self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]
+    ) -> Sequence[RunKey]:
         def work(connection: Any) -> None:
             if ended:
                 self._delete_runs(connection, me, sorted(ended))
@@ -200,6 +213,7 @@ class SQLMembers(SharedRows):
                 self._leave_runs(connection, me, left)
 
         self._transact(work)
+        return ()
 
     def _delete_runs(self, connection: Any, me: Me, keys: Sequence[RunKey]) -> None:
         table = self.runs_t
@@ -227,7 +241,9 @@ class SQLMembers(SharedRows):
             connection.execute(schedulers.delete().where(its, over))
             if connection.execute(sa.select(schedulers.c.id).where(its)).first() is not None:
                 return []  # it is heard of again
-            find = self._run_select().where(theirs)
+            if self.packs is not None:
+                self.packs.unpack(connection, owner, epoch)
+            find = self._run_select(runs).where(theirs)
             if self._locks:
                 find = find.with_for_update()
             found = [_run_row(*columns) for columns in connection.execute(find)]
@@ -239,22 +255,25 @@ class SQLMembers(SharedRows):
         return taken
 
     def own(self, me: Me) -> list[RunKey]:
-        columns = self.runs_t.c
-        statement = sa.select(columns.job_id, columns.run_us).where(self._is(self.runs_t, me))
+        columns = self.all_runs.c
+        statement = sa.select(columns.job_id, columns.run_us).where(self._is(self.all_runs, me))
         found = self._transact(lambda connection: connection.execute(statement).all())
         return [(str(job_id), int(run_us)) for job_id, run_us in found]
 
     def read(self, keys: Sequence[RunKey]) -> list[RunRow]:
-        columns = self.runs_t.c
+        columns = self.all_runs.c
         found: list[RunRow] = []
         for job_id, run_us in keys:
-            statement = self._run_select().where(columns.job_id == job_id, columns.run_us == run_us)
+            statement = self._run_select(self.all_runs).where(
+                columns.job_id == job_id, columns.run_us == run_us
+            )
             rows = self._transact(lambda connection: connection.execute(statement).all())  # noqa: B023
             found += [_run_row(*row) for row in rows]
         return found
 
-    def _run_select(self) -> Any:
-        columns = self.runs_t.c
+    @staticmethod
+    def _run_select(runs: Any) -> Any:
+        columns = runs.c
         return sa.select(columns.job_id, columns.run_us, columns.from_us, columns.last_us, columns.job_state)
 
     def _transact(self, work: Callable[[Any], Any], alone: bool = False) -> Any:

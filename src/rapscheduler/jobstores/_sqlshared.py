@@ -238,7 +238,7 @@ class SQLShared(SQLMembers):
 
     def _busy(self, connection: Any, me: Me, rows: Sequence[ClaimRow], groups: bool) -> frozenset[str]:
         """Jobs that others run as often as allowed, or whose groups: one look at the runs of all."""
-        columns = self.runs_t.c
+        columns = self.all_runs.c
         by = (columns.job_id, columns.job_group) if groups else (columns.job_id,)
         statement = (
             sa.select(sa.func.count(), *by)

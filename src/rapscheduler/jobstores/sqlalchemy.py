@@ -138,6 +138,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
             sa.Column("parked", sa.Text, nullable=True),
             *(one for one in (due_index, parked_index) if one is not None),
             schema=tableschema,
+            postgresql_with=_sqlbatch.ROOM,
         )
         self._zones = ZonesTable(tablename, metadata, tableschema)
         self._tags = TagsTable(self, metadata, tableschema)

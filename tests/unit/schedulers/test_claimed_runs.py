@@ -39,7 +39,7 @@ def begun(monkeypatch):
 
 def left(store):
     with store.engine.connect() as connection:
-        return connection.execute(sa.select(sa.func.count()).select_from(store._shared.runs_t)).scalar()
+        return connection.execute(sa.select(sa.func.count()).select_from(store._shared.all_runs)).scalar()
 
 
 def test_in_a_pool_of_threads(tmp_path, begun):
