@@ -1,12 +1,15 @@
 """Fires a second, end to end and acknowledged, of a shared PostgreSQL store and of its peers: no-op jobs, one server.
 
-    python -m benchmarks.shared_fires --peers /path/to/an/environment/bin/python --processes 1 2
+    python -m benchmarks.shared_fires --peers /path/to/an/environment/bin/python --node /path/to/a/folder --rounds 3
 
-The environment has `apscheduler==4.0.0a6 procrastinate pgqueuer asyncpg psycopg[binary] sqlalchemy[asyncio] sniffio`;
-without it only ours are measured. For each library a database of its own is made, filled with `count` due jobs, and
-given to so many processes, which are ready before the clock starts. It stops when the database says that all of them
-ended: no job is due or queued, and no run under way. All commit as the server says (`synchronous_commit` is left
-alone), at their fastest documented settings. Counts differ, so that each takes seconds.
+The environment has `apscheduler==4.0.0a6 procrastinate pgqueuer asyncpg psycopg[binary] sqlalchemy[asyncio] sniffio`,
+and in the folder somebody said `npm install graphile-worker@0.18 pg-boss@12.38`; without them only ours are measured.
+Rounds are interleaved; at the end come the medians.
+
+For each library a database of its own is made, filled with `count` due jobs, and given to so many processes, which are
+ready before the clock starts. It stops when the database says that all of them ended: no job is due or queued, and no
+run under way. All commit as the server says (`synchronous_commit` is left alone), at their fastest documented settings.
+Counts differ, so that each takes seconds.
 """
 
 from __future__ import annotations
@@ -17,10 +20,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from statistics import median
 from typing import Any
 
+MODULE = "benchmarks.shared_fires"
+NODE = Path(__file__).parent / "peers" / "fires.mjs"
+JAVASCRIPT = ("graphile", "pgboss")
 DATABASE = "rapscheduler_bench_fires"
 SERVER = os.environ.get("RAPSCHEDULER_TEST_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/test")
 PLAIN = SERVER.replace("+psycopg", "").rpartition("/")[0] + f"/{DATABASE}"
@@ -29,8 +37,10 @@ DUE = "next_run_time < extract(epoch from now())"
 RUNS = "(select count(*) from jobs_runs) + (select count(*) from jobs_packs)"
 #: how many jobs, and what is still to be done
 WORK: dict[str, tuple[int, str]] = {
-    "ours date": (20_000, f"select (select count(*) from jobs) + {RUNS}"),
-    "ours interval": (20_000, f"select (select count(*) from jobs where {DUE}) + {RUNS}"),
+    "ours date": (40_000, f"select (select count(*) from jobs) + {RUNS}"),
+    "ours interval": (40_000, f"select (select count(*) from jobs where {DUE}) + {RUNS}"),
+    "graphile": (40_000, "select count(*) from graphile_worker._private_jobs"),
+    "pgboss": (20_000, "select count(*) from pgboss.job where name = 'nothing' and state < 'completed'"),
     "pgqueuer": (20_000, "select count(*) from pgqueuer"),
     "procrastinate": (1_000, "select count(*) from procrastinate_jobs where status in ('todo', 'doing')"),
     "apscheduler 4": (
@@ -183,7 +193,7 @@ def work(name: str) -> None:
         asyncio.run(globals()[f"work_{name.split()[0]}"](ready))
 
 
-def measure(python: str, name: str, processes: int) -> float:
+def measure(command: Sequence[str], name: str, processes: int) -> float:
     """Fires a second."""
     import psycopg
 
@@ -191,11 +201,10 @@ def measure(python: str, name: str, processes: int) -> float:
     with psycopg.connect(SERVER.replace("+psycopg", ""), autocommit=True) as server:
         server.execute(f"drop database if exists {DATABASE} with (force)")
         server.execute(f"create database {DATABASE}")
-        command = [python, "-m", "benchmarks.shared_fires"]
-        subprocess.run([*command, "--fill", name], check=True)
+        subprocess.run(ready_made(command, "fill", name), check=True)
         begun = [
             subprocess.Popen(
-                [*command, "--work", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                ready_made(command, "work", name), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
             )
             for _ in range(processes)
         ]
@@ -211,6 +220,13 @@ def measure(python: str, name: str, processes: int) -> float:
                 one.wait()
             server.execute(f"drop database if exists {DATABASE} with (force)")
     return count / took_s
+
+
+def ready_made(command: Sequence[str], verb: str, name: str) -> list[str]:
+    """The command that fills a database, or works."""
+    if command[0] == "node":
+        return ["node", str(NODE), verb, name, command[1], PLAIN, str(WORK[name][0])]
+    return [*command, f"--{verb}", name]
 
 
 def timed(begun: list[subprocess.Popen[str]], left: str) -> float:
@@ -234,6 +250,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--peers", help="a Python that has the peers")
+    parser.add_argument("--node", help="a folder whose node_modules has the peers of JavaScript")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=WORK, default=list(WORK))
@@ -243,12 +260,19 @@ def main() -> None:
     if options.fill or options.work:
         fill(options.fill, WORK[options.fill][0]) if options.fill else work(options.work)
         return
+    rates: dict[tuple[str, int], list[float]] = {}
     for _ in range(options.rounds):
         for name in options.only:
-            python = sys.executable if name.startswith("ours") else options.peers
-            for processes in options.processes if python else ():
-                rate = measure(python, name, processes)
+            if name in JAVASCRIPT:
+                command = ["node", options.node]
+            else:
+                command = [sys.executable if name.startswith("ours") else options.peers, "-m", MODULE]
+            for processes in options.processes if all(command) else ():
+                rate = measure(command, name, processes)
+                rates.setdefault((name, processes), []).append(rate)
                 print(f"{name:14} {processes} process(es): {rate:10,.0f} fires/s", flush=True)
+    for (name, processes), found in rates.items() if options.rounds > 1 else ():
+        print(f"median of {len(found)}: {name:14} {processes} process(es): {median(found):10,.0f} fires/s")
 
 
 if __name__ == "__main__":
