@@ -195,8 +195,9 @@ class SharedKillTest:
             if line.word == "X":
                 made[line.slot].append(line.pid)
         told = {line.slot for line in lines if line.word in "OM"}
-        due_us, left = self._stored()
+        due_us, spans = self._stored()
         every_us = self.every_s * 1_000_000
+        left = {(i, us) for i, first_us, last_us in spans for us in range(first_us, last_us + 1, every_us)}
         slots = [(i, us) for i, end_us in due_us.items() for us in range(self.firsts[i], end_us, every_us)]
         twice = [slot for slot, pids in made.items() if len(pids) > 1]
         late_s = self._take_overs(lines)
@@ -226,12 +227,12 @@ class SharedKillTest:
         word, job_id, time_us, pid, at_s, whose = text.split()
         return Line(word, (job_id, int(time_us)), int(pid), float(at_s), int(whose))
 
-    def _stored(self) -> tuple[dict[str, int], set[tuple[str, int]]]:
-        """When each job is due next, and the runs under way."""
+    def _stored(self) -> tuple[dict[str, int], list[tuple[str, int, int]]]:
+        """When each job is due next; the runs under way, each with its first and its last run time."""
         store = make_store(self.url, TABLE)
         store.start(None, "default")
         due_us = {job.id: job.run_at_us for job in store.get_all_jobs()}
-        left = runs_of(store)
+        left = [(run.job_id, run.run_us, run.last_us) for run in store._shared.read(sorted(runs_of(store)))]
         store.shutdown()
         return due_us, left
 

@@ -35,6 +35,7 @@ from rapscheduler.jobstores.base import park_reason
 GATHER_S = 0.02  # in which runs that end are told together
 RETRY_S = 1.0  # after an error, and for runs that could not be submitted
 LATE_S = 0.1  # after the end of a lease, before its runs are taken over
+AT_ONCE = 200  # runs taken over between two looks at the time: the lease is kept meanwhile
 END_WAIT_S = 5.0  # for the last writes of a shutdown
 
 
@@ -46,7 +47,7 @@ class Kept(Claims):
         self._signal = Event()
         self._listener: Any = None
         self._stopping = False
-        self._look_at_s = self._poll_at_s = 0.0
+        self._look_at_s = self._poll_at_s = self._beat_at_s = 0.0
         self._failing = False
         self._peers: dict[tuple[str, int], Peer] = {}
         self._strangers: set[RunKey] = set()  # runs that the store has for us, and we do not know
@@ -155,7 +156,7 @@ class Kept(Claims):
         sent_s = steady_s()
         known = self.known()
         look = self.rows.look(self.me)
-        self._look_at_s = sent_s + self.me.lease_s / 3
+        self._look_at_s = self._beat_at_s = sent_s + self.me.lease_s / 3
         if not look.alive:
             self._begin_again()
             return
@@ -163,6 +164,20 @@ class Kept(Claims):
         self._look_after_others(look)
         if known or (self.me.id, self.me.epoch) in look.owners:
             self._look_for_strangers(known)
+
+    def _is_alive(self) -> bool:
+        """Whether the lease is kept, asked in the middle of long work, which would outlast it: else others would take
+        over what is being taken over here, and again."""
+        if steady_s() < self._beat_at_s:
+            return True
+        sent_s = steady_s()
+        look = self.rows.look(self.me)
+        if look.alive:
+            self._beat_at_s = sent_s + self.me.lease_s / 3
+            self.renewed(sent_s, look.now_us)
+        else:
+            self._look_at_s = 0.0
+        return look.alive
 
     def _begin_again(self) -> None:
         count = self.expelled()
@@ -236,6 +251,12 @@ class Kept(Claims):
 
     def _again(self, runs: Sequence[RunRow], died: Peer | None) -> None:
         """Runs that are ours now: each begins again, or is told as lost. `died`: who had begun them, if anybody."""
+        for first in range(0, len(runs), AT_ONCE):
+            if first and not self._is_alive():
+                return  # they are somebody else's
+            self._some_again(runs[first : first + AT_ONCE], died)
+
+    def _some_again(self, runs: Sequence[RunRow], died: Peer | None) -> None:
         stored = {row.id: row for row in self.store._read([run.job_id for run in runs if run.data is None])}
         for run in runs:
             self._under_way[run.job_id, run.run_us] = None
@@ -285,7 +306,7 @@ class Kept(Claims):
     def _submit_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for at, (run, job) in enumerate(waiting):
-            if not self.holds_lease() or self._stopping:
+            if not self._is_alive() or not self.holds_lease() or self._stopping:
                 self._waiting += waiting[at:]
                 break
             if not self._is_submitted(run, job):

@@ -6,9 +6,11 @@ import asyncio
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 
+from rapscheduler._scheduling import claims, keeper
 from rapscheduler._scheduling.claims import Claim
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
 from rapscheduler.executors.base import BaseExecutor
@@ -125,3 +127,37 @@ def test_a_claim_whose_lease_is_over_is_not_begun_but_handed_back(tmp_path, monk
         scheduler.add_job(work, "date", id="a", misfire_grace_time=None)
         assert asked.wait(20) and again.wait(20)  # by whoever is there, and that is this one
     assert (made, left(store)) == ([1], 0)
+
+
+@pytest.mark.parametrize("expelled", [False, True])
+def test_who_takes_over_very_many_runs_keeps_its_lease_meanwhile(tmp_path, monkeypatch, expelled):
+    """Else others take them over from it, with as much to do, and so on; or it sees that this has happened."""
+    store = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db", shared=True, lease=3)
+    store.start(BackgroundScheduler(timezone="UTC"), "default")
+    kept, now_s, looks = keeper.Kept(store._scheduler, "default", store), [1000.0], []
+    rows, look = store._shared, store._shared.look
+    for module in (keeper, claims):
+        monkeypatch.setattr(module, "steady_s", lambda: now_s[0])
+
+    def looked(me):
+        looks.append(now_s[0])
+        if expelled and len(looks) == 3:
+            rows.leave(me)
+        return look(me)
+
+    def slowly(*told):
+        now_s[0] += 0.01
+
+    monkeypatch.setattr(rows, "look", looked)
+    monkeypatch.setattr(kept, "_tell_lost", slowly)
+    rows.join(kept.me)
+    with store.engine.begin() as connection:
+        run = {"run_us": 1, "from_us": 1, "last_us": 1, "owner": "dead", "epoch": 1}
+        connection.execute(rows.runs_t.insert(), [run | {"job_id": f"gone{i}"} for i in range(1000)])
+    kept._look()  # which finds them
+    if expelled:
+        assert len(kept._ended) < 1000 and not kept._is_alive()
+    else:
+        assert len(kept._ended) == 1000 and kept.holds_lease()
+        assert len(looks) > 3 and max(b - a for a, b in pairwise(looks)) < 3
+    store.shutdown()
