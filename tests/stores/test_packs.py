@@ -129,6 +129,16 @@ def test_a_run_that_is_handed_back_is_nobodys_and_the_others_stay(store, me, key
     assert [run[:2] for run in rows.take_over(other, NOBODY, 0)] == [keys[5]]
 
 
+def test_all_are_handed_back_by_a_few_statements(store, me, keys):
+    """At the end of a scheduler, which is not waited for very long."""
+    rows = store._shared
+    with shared_stores.asked(store) as seen:
+        rows.write(me, [], [(key, DUE_US + 1, True) for key in keys])
+    assert len([verb for verb in seen if verb != "COMMIT"]) == 3  # unpacked, handed back, and told
+    over = rows.take_over(joined(store), NOBODY, 0)
+    assert sorted(run[:3] for run in over) == [(*key, DUE_US + 1) for key in keys]
+
+
 @pytest.mark.parametrize("remove", [False, True])
 def test_the_runs_of_the_dead_are_taken_over_with_what_their_jobs_were(store, me, remove):
     rows = store._shared

@@ -105,6 +105,7 @@ class Claims:
         self._ended: deque[RunKey] = deque()
         self._left: deque[tuple[RunKey, int, bool]] = deque()
         self._progressed: dict[RunKey, Claim] = {}
+        self._is_telling = False  # what ended is on its way to the store, and in none of them
         self._is_full = False
         self._window_s, self._ended_now, self._ended_before = steady_s(), 0, 0
 
@@ -291,6 +292,13 @@ class Claims:
 
     def flush(self) -> bool:
         """Tell the store what ended. False: there was nothing to tell."""
+        self._is_telling = True
+        try:
+            return self._tell_store()
+        finally:
+            self._is_telling = False
+
+    def _tell_store(self) -> bool:
         ended = [self._ended.popleft() for _ in range(len(self._ended))]
         left = [self._left.popleft() for _ in range(len(self._left))]
         moving = [self._progressed.popitem() for _ in range(len(self._progressed))]

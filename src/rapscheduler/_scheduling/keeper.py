@@ -83,7 +83,8 @@ class Kept(Claims):
         if self._listener is not None:
             self._listener.stop()
         self._signal.set()
-        self._thread.join(END_WAIT_S if self.has_ended() or self._ended or self._left else GATHER_S)
+        telling = self._is_telling or self._ended or self._left
+        self._thread.join(END_WAIT_S if telling or self.has_ended() else GATHER_S)
 
     # The thread
 

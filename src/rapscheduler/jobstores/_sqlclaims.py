@@ -157,6 +157,13 @@ class PostgresShared(SQLShared):
             f"DELETE FROM {runs} AS t USING unnest(CAST(:ids AS text[]), CAST(:times AS int8[])) AS v (id, us) "
             "WHERE t.job_id = v.id AND t.run_us = v.us AND t.owner = :me AND t.epoch = :epoch"
         )
+        self._leave_many = sa.text(
+            f"UPDATE {runs} AS t SET from_us = v.from_us, owner = CASE WHEN v.nobody = 1 THEN '' ELSE t.owner END, "
+            "epoch = CASE WHEN v.nobody = 1 THEN 0 ELSE t.epoch END FROM unnest(CAST(:ids AS text[]), "
+            "CAST(:times AS int8[]), CAST(:from_us AS int8[]), CAST(:nobody AS int8[])) "
+            "AS v (id, us, from_us, nobody) "
+            "WHERE t.job_id = v.id AND t.run_us = v.us AND t.owner = :me AND t.epoch = :epoch"
+        )
 
     def _write_claims(
         self,
@@ -236,7 +243,16 @@ class PostgresShared(SQLShared):
             connection.execute(self._delete_many, values)
 
     def _leave_runs(self, connection: Any, me: Me, left: Sequence[tuple[RunKey, int, bool]]) -> None:
-        super()._leave_runs(connection, me, left)
+        ordered = sorted(left)
+        values = {
+            "me": me.id,
+            "epoch": me.epoch,
+            "ids": text_array([job_id for (job_id, _), _, _ in ordered]),
+            "times": int_array([run_us for (_, run_us), _, _ in ordered]),
+            "from_us": int_array([from_us for _, from_us, _ in ordered]),
+            "nobody": int_array([1 if nobody else None for _, _, nobody in ordered]),
+        }
+        connection.execute(self._leave_many, values)
         if any(nobody for _, _, nobody in left):
             connection.execute(self._notify)
 

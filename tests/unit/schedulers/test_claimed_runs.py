@@ -161,3 +161,27 @@ def test_who_takes_over_very_many_runs_keeps_its_lease_meanwhile(tmp_path, monke
         assert len(kept._ended) == 1000 and kept.holds_lease()
         assert len(looks) > 3 and max(b - a for a, b in pairwise(looks)) < 3
     store.shutdown()
+
+
+def test_the_end_waits_for_what_is_on_its_way_to_the_store(tmp_path, monkeypatch):
+    """It is in no list any more, and not written yet: else a process that ends then leaves it to be run again."""
+    made.clear()
+    store = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db", shared=True, poll_interval=60)
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})
+    scheduler.start()
+    kept, going, may_go, joined = store._claims, threading.Event(), threading.Event(), []
+    write, join = store._shared.write, kept._thread.join
+
+    def slowly(*told):
+        going.set()
+        assert may_go.wait(20)
+        return write(*told)
+
+    monkeypatch.setattr(store._shared, "write", slowly)
+    monkeypatch.setattr(
+        kept._thread, "join", lambda timeout=None: joined.append(timeout) or may_go.set() or join(20)
+    )
+    scheduler.add_job(work, "date", id="a", misfire_grace_time=None)
+    assert going.wait(20)
+    scheduler.shutdown()
+    assert joined[0] == keeper.END_WAIT_S and left(store) == 0
