@@ -207,6 +207,22 @@ def test_a_trigger_with_its_own_answer_is_foreign(engine: Any, make: Any) -> Non
     assert [engine.job_core.is_native(job.trigger) for job in (own, same, other)] == [False, True, False]
 
 
+def test_a_class_that_gets_its_own_answer_later_is_foreign_from_then_on(engine: Any, make: Any) -> None:
+    class Kind(engine.interval.IntervalCore):
+        pass
+
+    class Below(Kind):
+        pass
+
+    triggers = [kind(10 * S, make.zone, 0) for kind in (Kind, Below, Kind)]
+    judge = engine.job_core.is_native
+    for _ in range(3):
+        assert [judge(trigger) for trigger in triggers] == [True, True, True]
+        Kind.get_next_fire_time = lambda self, previous, now: None  # type: ignore[attr-defined]
+        assert [judge(trigger) for trigger in triggers] == [False, False, False]
+        del Kind.get_next_fire_time  # type: ignore[attr-defined]
+
+
 def test_split_by_executor(engine: Any, make: Any) -> None:
     for aliases in (["a", "b", "a"], ["a", "a"], []):
         jobs = [make.job(make.interval(1), 0, id=str(i), executor=alias) for i, alias in enumerate(aliases)]
