@@ -16,15 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._locks import KeptLock
+from rapscheduler._states import DONE, QUEUED
 from rapscheduler.errors import NoResultError, RunCancelledError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-QUEUED, RUNNING = "queued", "running"
-DONE, FAILED, MISSED, SKIPPED = "done", "failed", "missed", "skipped"
-TIMED_OUT, CANCELLED, LOST = "timed_out", "cancelled", "lost"
-STATES = (QUEUED, RUNNING, DONE, FAILED, MISSED, SKIPPED, TIMED_OUT, CANCELLED, LOST)
 
 _lock = KeptLock()
 _last_ticks = 0

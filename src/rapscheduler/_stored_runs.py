@@ -20,18 +20,17 @@ from rapscheduler import _views
 from rapscheduler._clock import SYSTEM
 from rapscheduler._instants import MAX_US, SECOND_US
 from rapscheduler._quoting import said
-from rapscheduler._runs import STATES, Run
+from rapscheduler._runs import Run
 from rapscheduler._scheduling.cancelling import cancel_elsewhere
+from rapscheduler._states import RUN_STATES, TROUBLES
 from rapscheduler.jobstores._rowstore import NothingStoredError
 
-HISTORY = "history"
 SHOWN_RUNS = 20  # of a peer
 MOST_UNDER_WAY = 1000
 NEAR = 500  # runs of the job, before and after a run, among which its other attempts are looked for
 MOST_COUNTED = 1000  # due jobs
 MOST_ROWS = 10  # of a part of a frame
 WINDOW = timedelta(hours=1)  # of the runs that a frame counts
-TROUBLES = ("failed", "missed", "timed_out", "lost")
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604_800}
@@ -103,8 +102,8 @@ def runs_of(
     place: Any, job_id: str | None, state: str | None, after: datetime | None, limit: int
 ) -> list[dict[str, Any]]:
     """Runs that ended, the latest first. ValueError: there is no such state."""
-    if state is not None and state not in STATES:
-        raise ValueError(f"state {state!r} is none of {', '.join(STATES)}")
+    if state is not None and state not in RUN_STATES:
+        raise ValueError(f"state {state!r} is none of {', '.join(RUN_STATES)}")
     return [Run.of(record).as_dict() for record in place.read(job_id, state, _us(after), limit)]
 
 

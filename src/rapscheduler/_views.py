@@ -24,9 +24,10 @@ from rapscheduler._quoting import said
 from rapscheduler._serialization.codec import PICKLED
 from rapscheduler._serialization.rows import JobRow, is_time
 from rapscheduler._serialization.triggers import unpack_trigger
+from rapscheduler._states import JOB_STATES, PARKED, PAUSED, SCHEDULED, UNREADABLE
 from rapscheduler.errors import DecodeError
 
-STATES = ("scheduled", "paused", "parked", "unreadable")
+STATES = (*JOB_STATES, UNREADABLE)
 ROUNDS = 20  # tries to change a row that its scheduler moves on at the same time
 _OPTIONS = ("name", "func", "executor", "misfire_grace_time", "coalesce", "max_instances")
 
@@ -62,10 +63,10 @@ def iso(run_at_us: int | None, zone: tzinfo | None = None) -> str | None:
 def view_of_row(row: JobRow, whole: bool = False) -> dict[str, Any]:
     """The view of a row; ``whole``: with its arguments as stored, its schedule in words and its next fire times."""
     view: dict[str, Any] = {"id": str(row.id), **dict.fromkeys(_OPTIONS), "trigger": None}
-    view["state"] = "paused" if row.run_at_us is None else "scheduled"
+    view["state"] = PAUSED if row.run_at_us is None else SCHEDULED
     view["reason"] = row.parked
     if row.parked is not None:
-        view["state"] = "parked"
+        view["state"] = PARKED
     zone = None
     try:
         document = document_of(row)
@@ -73,7 +74,7 @@ def view_of_row(row: JobRow, whole: bool = False) -> dict[str, Any]:
         trigger = unpack_trigger(document.get("trigger"))
     except DecodeError as exc:
         if row.parked is None:
-            view["state"], view["reason"] = "unreadable", str(exc)
+            view["state"], view["reason"] = UNREADABLE, str(exc)
     else:
         zone = zone_of(trigger)
         view["trigger"] = str(trigger)
@@ -87,7 +88,7 @@ def view_of_row(row: JobRow, whole: bool = False) -> dict[str, Any]:
 
 def state_of_job(job: Any) -> str:
     """Of a job of a scheduler in this process; one that waits for its start is scheduled."""
-    return "paused" if getattr(job, "next_run_time", job) is None else "scheduled"
+    return PAUSED if getattr(job, "next_run_time", job) is None else SCHEDULED
 
 
 def has_words(job: Any, folded: Sequence[str]) -> bool:

@@ -143,7 +143,9 @@ class Job(JobValues):
     @property
     def last_error(self) -> str | None:
         """What the last failed run raised, from the history, as text; None: there is no such run."""
-        return next((run.error for run in self._home().get_runs(self.id, "failed", limit=1)), None)
+        from rapscheduler._states import FAILED
+
+        return next((run.error for run in self._home().get_runs(self.id, FAILED, limit=1)), None)
 
     def as_dict(self) -> dict[str, Any]:
         """This job as an object of JSON, from which `BaseScheduler.import_job` makes it; see `export_job` there."""

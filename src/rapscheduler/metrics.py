@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from rapscheduler._states import DONE, FAILED, MISSED, SKIPPED
 from rapscheduler.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -28,10 +29,10 @@ __all__ = ("prometheus",)
 
 OTHER = "(other)"
 _STATES = {
-    EVENT_JOB_EXECUTED: "done",
-    EVENT_JOB_ERROR: "failed",
-    EVENT_JOB_MISSED: "missed",
-    EVENT_JOB_MAX_INSTANCES: "skipped",
+    EVENT_JOB_EXECUTED: DONE,
+    EVENT_JOB_ERROR: FAILED,
+    EVENT_JOB_MISSED: MISSED,
+    EVENT_JOB_MAX_INSTANCES: SKIPPED,
 }
 _BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200)
 
@@ -83,7 +84,7 @@ class prometheus:
             return
         run = getattr(event, "run", None)
         job = self._label(event.job_id)
-        self._runs.labels(job, state if run is None or state == "skipped" else run.state).inc()
+        self._runs.labels(job, state if run is None or state == SKIPPED else run.state).inc()
         if run is not None and run.started_us is not None:
             self._lateness.labels(job).observe(max(0.0, run.lateness))
             if run.duration is not None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._retries import Retry, RetryLater
-from rapscheduler._runs import STATES, Run
+from rapscheduler._runs import Run
 from rapscheduler._scheduling import rooms_of_options  # noqa: F401 (a run of any job may raise `RetryLater`)
+from rapscheduler._states import RUN_STATES as STATES
 from rapscheduler.errors import NoResultError, RunCancelledError, RunTimeoutError
 from rapscheduler.executors._home import Watched
 

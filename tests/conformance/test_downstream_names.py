@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import datetime, timedelta, timezone
+from unittest import mock
 
 import pytest
 
@@ -207,6 +208,66 @@ def scheduler():
     scheduler.start(paused=True)
     yield scheduler
     scheduler.shutdown()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda scheduler, pair: scheduler._listeners.append(pair),
+        lambda scheduler, pair: scheduler._listeners.extend([pair]),
+        lambda scheduler, pair: setattr(scheduler, "_listeners", [pair]),
+        lambda scheduler, pair: setattr(scheduler, "_listeners", [*scheduler._listeners, pair]),
+    ],
+    ids=["append", "extend", "replace", "more"],
+)
+def test_listeners_that_come_and_go_by_the_list_itself(scheduler, change):
+    heard = []
+    scheduler.add_job(print, "interval", hours=1, id="before")
+    change(scheduler, (heard.append, EVENT_JOB_ADDED))
+    scheduler.add_job(print, "interval", hours=1, id="a")
+    assert [event.job_id for event in heard] == ["a"]
+    with scheduler._listeners_lock:
+        scheduler._listeners = []
+    scheduler.add_job(print, "interval", hours=1, id="b")
+    assert len(heard) == 1 and scheduler._listeners == []
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("_lookup_job", lambda scheduler: scheduler.get_job("a")),
+        ("modify_job", lambda scheduler: scheduler.pause_job("a")),
+        ("remove_job", lambda scheduler: scheduler.remove_jobs(["a"])),
+        ("_real_add_job", lambda scheduler: scheduler.add_jobs([{"func": print, "id": "b"}])),
+        ("_dispatch_event", lambda scheduler: scheduler.modify_job("a", name="other")),
+    ],
+)
+def test_methods_that_are_replaced_in_the_base_class_are_called(scheduler, name, call):
+    scheduler.add_job(print, "interval", hours=1, id="a")
+    call_before = getattr(BaseScheduler, name)
+    scheduler.get_job("a")  # the quick way is known
+    with mock.patch.object(BaseScheduler, name, autospec=True, side_effect=call_before) as replaced:
+        call(scheduler)
+    assert replaced.call_count >= 1
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("lookup_job", lambda scheduler: scheduler.get_job("a")),
+        ("update_job", lambda scheduler: scheduler.modify_job("a", name="other")),
+        ("update_job", lambda scheduler: scheduler.modify_jobs({"name": "other"}, ids=["a"])),
+        ("remove_job", lambda scheduler: scheduler.remove_job("a")),
+        ("add_job", lambda scheduler: scheduler.add_job(print, "interval", hours=1)),
+    ],
+)
+def test_methods_that_are_replaced_on_a_store_after_the_start_are_called(scheduler, name, call):
+    store = scheduler._lookup_jobstore("default")
+    scheduler.add_job(print, "interval", hours=1, id="a")
+    scheduler.get_job("a")
+    with mock.patch.object(store, name, side_effect=getattr(store, name)) as replaced:
+        call(scheduler)
+    assert replaced.call_count == 1
 
 
 def test_attributes_that_are_read(scheduler):

@@ -110,6 +110,7 @@ def _resumed(scheduler: Any, shelf: Shelf, ids: Sequence[str]) -> list[str]:
 def _rounds(shelf: Shelf, ids: Sequence[str], work: Callable[[Job], bool], done: list[Job]) -> None:
     """Look these jobs up, let `work` change them (False: leave this one out), and write them; `done`: those written, as
     far as it came."""
+    shelf.look()
     with shelf.changing:
         for _ in range(CHANGE_ROUNDS):
             with shelf.lock:

@@ -209,6 +209,7 @@ def _written(scheduler: Scheduler, alias: str, job: Job, due_us: int | None, tim
     the caller has to look it up and change it again.
     """
     shelf = shelf_of(scheduler, alias)
+    shelf.look()
     if shelf.overlaps:
         written: bool = shelf.calls._update_if(job, due_us, times)
     else:

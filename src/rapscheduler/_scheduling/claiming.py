@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from rapscheduler._engine.planning import Change, Submission, split_by_executor
 from rapscheduler._quoting import said
-from rapscheduler._scheduling import storing
 from rapscheduler._scheduling.batch import Batch
 from rapscheduler._scheduling.claims import Claim, Claims
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
@@ -102,7 +101,7 @@ class ClaimedBatch(Batch):
                 said(exc),
                 self._scheduler.jobstore_retry_interval,
             )
-            storing.back_off(self._scheduler, self._shelf)
+            self._shelf.back_off(self._scheduler)
             return False
         if refused is None:
             return False  # the keeper finds out, and says so

@@ -116,7 +116,7 @@ def move_on(scheduler: Scheduler, shelves: Sequence[Shelf]) -> None:
             ends.append(end)
             if ends_program(exc):
                 raise
-            storing.back_off(scheduler, shelf)
+            shelf.back_off(scheduler)
             scheduler._logger.warning(
                 'The end of a run of job "%s" can\'t be written to job store %r: %s -- trying again in %g s; until '
                 "then its next run counts from the beginning of this one",
@@ -130,7 +130,7 @@ def move_on(scheduler: Scheduler, shelves: Sequence[Shelf]) -> None:
 def _may_ask(scheduler: Scheduler, shelf: Shelf) -> bool:
     if shelf.hangs_since_us is not None or shelf.unsettled:
         return False
-    return shelf.retry_at_s is None or scheduler._clock.monotonic() >= shelf.retry_at_s
+    return not shelf.is_resting(scheduler._clock)
 
 
 def _move(scheduler: Scheduler, shelf: Shelf, end: End) -> None:

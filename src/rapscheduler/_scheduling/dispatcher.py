@@ -36,6 +36,37 @@ _CODES = 2**62 - 1
 Listener = Callable[[Any], Any]
 
 
+class Listeners(list[tuple[Listener, int]]):
+    """A list that says when it has changed: other packages change it, too."""
+
+    changed: Callable[[], None]
+
+
+def _telling(name: str) -> Callable[..., Any]:
+    change = getattr(list, name)
+
+    def changing(self: Listeners, *args: Any) -> Any:
+        result = change(self, *args)
+        self.changed()
+        return result
+
+    return changing
+
+
+for _name in (
+    "append",
+    "extend",
+    "insert",
+    "remove",
+    "pop",
+    "clear",
+    "__setitem__",
+    "__delitem__",
+    "__iadd__",
+):
+    setattr(Listeners, _name, _telling(_name))
+
+
 class Dispatcher(Ears):
     """Listeners with their masks. Telling itself (`dispatch`, `tell`) is the engine's, as `Ears`.
 
@@ -46,10 +77,11 @@ class Dispatcher(Ears):
 
     def __init__(self, logger: Callable[[], logging.Logger]) -> None:
         super().__init__()
-        self.listeners: list[tuple[Listener, int]] = []
+        self.listeners = Listeners()
         self._asked = 0
         self._logger = logger
         self._lock = RLock()  # a signal handler may tell an event while this very thread holds it
+        self.listeners.changed = self._changed
 
     def leave_parent(self) -> None:
         """In a forked child: the lock may have been held, and what is announced is told in the parent."""
@@ -60,8 +92,6 @@ class Dispatcher(Ears):
         """Add a listener for the codes in `mask`."""
         with self._lock:
             self.listeners.append((callback, mask))
-            self.mask |= mask & _CODES
-            self.by_code = {}
 
     def remove(self, callback: Listener) -> None:
         """Remove the first listener that is this callback, if there is one."""
@@ -70,6 +100,9 @@ class Dispatcher(Ears):
                 if listener == callback:
                     del self.listeners[i]
                     break
+
+    def _changed(self) -> None:
+        with self._lock:
             self._sum_masks()
             self.by_code = {}
 

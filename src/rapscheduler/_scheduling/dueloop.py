@@ -293,7 +293,7 @@ class DueLoop:
         if shelf.hangs_since_us is not None:
             return False
         if shelf.retry_at_s is not None:
-            if scheduler._clock.monotonic() < shelf.retry_at_s:
+            if shelf.is_resting(scheduler._clock):
                 return False
             shelf.retry_at_s = None
         if shelf.unsettled and not storing.settle_again(scheduler, shelf):
@@ -332,11 +332,15 @@ class DueLoop:
         except BaseException as exc:
             if ends_program(exc):
                 raise
-            self._scheduler._logger.warning(
-                "Error getting due jobs from job store %r: %s", shelf.alias, said(exc)
-            )
-            storing.back_off(self._scheduler, shelf)
+            self._failed("due jobs", shelf, exc)
             return ()
+
+    def _failed(self, what: str, shelf: Shelf, exc: BaseException) -> None:
+        """A store raised when it was asked."""
+        self._scheduler._logger.warning(
+            "Error getting %s from job store %r: %s", what, shelf.alias, said(exc)
+        )
+        shelf.back_off(self._scheduler)
 
     # Sleeping
 
@@ -376,10 +380,7 @@ class DueLoop:
         except BaseException as exc:
             if ends_program(exc):
                 raise
-            self._scheduler._logger.warning(
-                "Error getting the next run time from job store %r: %s", shelf.alias, said(exc)
-            )
-            storing.back_off(self._scheduler, shelf)
+            self._failed("the next run time", shelf, exc)
             return float(self._scheduler.jobstore_retry_interval)
         if earliest_us is None:
             return None

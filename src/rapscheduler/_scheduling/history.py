@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from rapscheduler._instants import MICROSECOND, SECOND_US
 from rapscheduler._quoting import said
-from rapscheduler._runs import STATES, Record, Run, around
+from rapscheduler._runs import Record, Run, around
+from rapscheduler._states import RUN_STATES
 from rapscheduler.events import EVENT_SCHEDULER_SHUTDOWN
 
 KEEP = 10_000
@@ -92,10 +93,7 @@ class MemoryPlace:
         return around(self._found(job_id, None, None), run_id, count)
 
     def count(self, job_id: str | None, since_us: int | None) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for record in self._found(job_id, None, since_us):
-            counts[record.state] = counts.get(record.state, 0) + 1
-        return counts
+        return dict(Counter(record.state for record in self._found(job_id, None, since_us)))
 
     def sweep(self, before_us: int) -> None:
         """The ring is bounded by itself."""
@@ -203,8 +201,8 @@ class History:
 
 
 def _state(state: str | None) -> str | None:
-    if state is not None and state not in STATES:
-        raise ValueError(f"state={state!r} is not understood: give one of {', '.join(STATES)}")
+    if state is not None and state not in RUN_STATES:
+        raise ValueError(f"state={state!r} is not understood: give one of {', '.join(RUN_STATES)}")
     return state
 
 

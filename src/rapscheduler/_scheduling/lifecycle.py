@@ -29,6 +29,8 @@ STATE_STOPPED = 0  #: constant indicating a scheduler's stopped state
 STATE_RUNNING = 1  #: constant indicating a scheduler's running state (started and processing jobs)
 STATE_PAUSED = 2  #: constant indicating a scheduler's paused state (started but not processing jobs)
 
+STATE_NAMES = {STATE_STOPPED: "stopped", STATE_RUNNING: "running", STATE_PAUSED: "paused"}
+
 #: how a shutdown was asked for: (wait, timeout in seconds)
 Ending = tuple[bool, float | None]
 

@@ -20,9 +20,10 @@ from rapscheduler._engine.planning import Change, Submission, is_late
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._locks import KeptLock
 from rapscheduler._quoting import one_line
-from rapscheduler._runs import RUNNING, Run
+from rapscheduler._runs import Run
 from rapscheduler._scheduling import delays
 from rapscheduler._scheduling.rates import why_refused
+from rapscheduler._states import LOST, RUNNING
 from rapscheduler.errors import MaxInstancesReachedError
 from rapscheduler.events import (
     EVENT_JOB_MAX_INSTANCES,
@@ -31,7 +32,7 @@ from rapscheduler.events import (
     JobExecutionEvent,
     JobSubmissionEvent,
 )
-from rapscheduler.executors._home import counts_from_end
+from rapscheduler.executors._home import SHUTDOWN, counts_from_end
 from rapscheduler.executors._run import lost_events
 from rapscheduler.executors._submitting import submit_all
 from rapscheduler.job import Job
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 MOST_WAITING = 1000  # runs of one job, with overlap="queue_all"
 RULES = frozenset(("queue_one", "queue_all", "cancel_other"))
-SHUTDOWN, CANCELLED = "shutdown", "cancelled"  # causes of a run time that is not made
 
 
 def rule_of(job: Any) -> str | None:
@@ -255,7 +255,7 @@ class Waiting:
         if entry.run is not None:
             book = scheduler._watched.made()
             book.forget(entry.run)
-            book.close(entry.run, "lost", exc=error)
+            book.close(entry.run, LOST, exc=error)
         for event in lost_events(one, error, scheduler._wants):
             scheduler._dispatch_event(event)
 

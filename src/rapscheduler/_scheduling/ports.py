@@ -10,6 +10,7 @@ nobody overrode it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import tzinfo
 
 from rapscheduler._clock import Clock
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
     from rapscheduler._fields import Changes
 
 
-def is_hooked(obj: Any, base: type, name: str) -> bool:
-    """Whether somebody overrode a method of `base`: in a subclass, or on the object."""
-    return name in vars(obj) or getattr(type(obj), name) is not getattr(base, name)
+def is_hooked(obj: Any, written: Mapping[str, Any], name: str) -> bool:
+    """Whether somebody put another method in the place of the one that was written: in a class, or on the object."""
+    return name in vars(obj) or getattr(type(obj), name) is not written[name]
 
 
 class Parts(Protocol):

@@ -11,11 +11,12 @@ from typing import Any
 from rapscheduler._callables import callable_facts
 from rapscheduler._engine.planning import Submission
 from rapscheduler._quoting import one_line
-from rapscheduler._runs import SKIPPED, Run
+from rapscheduler._runs import Run
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
 from rapscheduler._scheduling.overlap import copy_of, rule_of, waiting_of
 from rapscheduler._scheduling.rates import why_refused
 from rapscheduler._scheduling.runbook import RunBook
+from rapscheduler._states import SKIPPED
 from rapscheduler.errors import MaxInstancesReachedError, SchedulerNotRunningError
 from rapscheduler.events import (
     EVENT_JOB_MAX_INSTANCES,

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from rapscheduler._engine.planning import Submission
 from rapscheduler._instants import moment
 from rapscheduler._quoting import one_line, said
-from rapscheduler._runs import CANCELLED, FAILED, RUNNING, TIMED_OUT, Run
+from rapscheduler._runs import Run
 from rapscheduler._scheduling import retrying
 from rapscheduler._scheduling.dispatcher import OUTCOMES
+from rapscheduler._states import CANCELLED, FAILURES, RUNNING, TIMED_OUT
 from rapscheduler.errors import RunCancelledError, RunTimeoutError
 from rapscheduler.events import (
     EVENT_JOB_ERROR,
@@ -28,9 +29,6 @@ from rapscheduler.executors._tracked import Tracker, told_after
 
 if TYPE_CHECKING:
     from rapscheduler._scheduling.ports import Scheduler
-
-
-FAILURES = (FAILED, TIMED_OUT)
 
 
 class RunBook(Tracker):

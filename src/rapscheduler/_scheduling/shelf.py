@@ -4,8 +4,9 @@ Here: `Shelf`, the table of shelves, and how a store is called that does not bri
 somebody has put methods of his own. Not here: what the loop does, what is written (`storing`).
 
 Whether a store is called under a lock, and through which methods, is asked here and nowhere else: by its class
-attribute `calls_may_overlap` when it is put on its shelf, and by a look at the object itself at each pass, because a
-wrapper or a mock may replace public methods of a store at any time.
+attribute `calls_may_overlap` when it is put on its shelf, and by a look at the object itself at each pass and change,
+because a wrapper or a mock may replace public methods of a store at any time. A method that somebody puts into a class
+of ours is not looked for: replace it on the store.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from threading import get_ident
 
+from rapscheduler._clock import Clock
 from rapscheduler._engine.planning import Change
 from rapscheduler._hints import Any
 from rapscheduler._scheduling.foreign import Walk
@@ -118,6 +120,14 @@ class Shelf:
         if patched != self.patched:
             self.patched = patched
             self._choose_calls()
+
+    def back_off(self, scheduler: Any) -> None:
+        """It raised: leave it alone for a while."""
+        self.retry_at_s = scheduler._clock.monotonic() + scheduler.jobstore_retry_interval
+
+    def is_resting(self, clock: Clock) -> bool:
+        """Whether it raised a short while ago, and is left alone still."""
+        return self.retry_at_s is not None and clock.monotonic() < self.retry_at_s
 
     def is_settled(self) -> bool:
         """Whether nothing is left to do with this store but what comes due in it."""

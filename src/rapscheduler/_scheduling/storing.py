@@ -4,8 +4,8 @@ What lives here: `update_if` and the rounds of a change that came too late; `set
 not: what is changed, and why.
 
 Each is called in the thread that makes the pass: that of `schedulers.blocking`, a worker of `schedulers._eventloop`'s,
-the watch of `hangs` when a store hangs; what is written at the end is `last_writes`. `back_off` says when a store that
-failed is asked again.
+the watch of `hangs` when a store hangs; what is written at the end is `last_writes`. When a store that failed is asked
+again, its shelf says.
 
 The loop takes no lock of the user's calls, so between looking a job up and writing it back the loop, or a scheduler in
 another process, may have run the job and moved it on. Writing the old time back would run it twice. So every such write
@@ -78,7 +78,7 @@ def settle(scheduler: Scheduler, shelf: Shelf, changes: Sequence[Change]) -> boo
     error = write(shelf, [*shelf.unsettled.values(), *changes] if shelf.unsettled else changes)
     if error is None:
         return True
-    back_off(scheduler, shelf)
+    shelf.back_off(scheduler)
     scheduler._logger.warning(
         "Error updating %d jobs in job store %r: %s -- trying again in %g s, before any more of its jobs run",
         len(shelf.unsettled),
@@ -136,11 +136,6 @@ def _settle_counted(shelf: Shelf, batch: Sequence[Change]) -> None:
         left = exc.unsettled if isinstance(exc, UnsettledError) else plain
         left = [*left, *(one for one in counted if one.job.id in shelf.counts)]
         raise UnsettledError(left) from (exc.__cause__ or exc)
-
-
-def back_off(scheduler: Scheduler, shelf: Shelf) -> None:
-    """Leave a store that raised alone for a while."""
-    shelf.retry_at_s = scheduler._clock.monotonic() + scheduler.jobstore_retry_interval
 
 
 def add_removals(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from rapscheduler._runs import STATES
+from rapscheduler._states import RUN_STATES
 from rapscheduler._stored_runs import NothingKeptError, history_of, runs_of, since
 from rapscheduler.cli._answers import CommandError, add_json, answer, command, table
 from rapscheduler.cli._stores import add_store, opened
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_store(parser)
     add_history(parser)
     parser.add_argument("--job", metavar="ID", help="only runs of this job")
-    parser.add_argument("--state", choices=STATES, help="only runs that ended so")
+    parser.add_argument("--state", choices=RUN_STATES, help="only runs that ended so")
     parser.add_argument(
         "--since", metavar="WHEN", help="only what ended since: 15m, 2h, 3d ago, or a date (UTC)"
     )

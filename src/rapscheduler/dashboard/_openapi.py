@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rapscheduler._runs import QUEUED, RUNNING, STATES
+from rapscheduler._states import JOB_STATES, QUEUED, RUN_STATES, RUNNING, UNREADABLE
 
 _TEXT = {"type": "string"}
 _MAYBE = {"type": ["string", "null"]}
@@ -18,7 +18,7 @@ _JOB = {
         "name": _MAYBE,
         "func": _MAYBE,
         "trigger": _MAYBE,
-        "state": {"enum": ["scheduled", "paused", "parked", "unreadable"]},
+        "state": {"enum": [*JOB_STATES, UNREADABLE]},
         "reason": _MAYBE,
         "next_run_time": _MAYBE_TIME,
         "executor": _MAYBE,
@@ -38,7 +38,7 @@ _RUN: dict[str, Any] = {
         "job_id": _TEXT,
         "jobstore": _MAYBE,
         "attempt": {"type": "integer"},
-        "state": {"enum": [one for one in STATES if one not in (QUEUED, RUNNING)]},
+        "state": {"enum": [one for one in RUN_STATES if one not in (QUEUED, RUNNING)]},
         "scheduled_time": _TIME,
         "started": _MAYBE_TIME,
         "ended": _TIME,
@@ -52,7 +52,7 @@ _RUN: dict[str, Any] = {
 _RUN_UNDER_WAY = {
     **_RUN,
     "required": [name for name in _RUN["required"] if name != "ended"],
-    "properties": {**_RUN["properties"], "state": {"enum": list(STATES)}, "ended": _MAYBE_TIME},
+    "properties": {**_RUN["properties"], "state": {"enum": list(RUN_STATES)}, "ended": _MAYBE_TIME},
 }
 _RUN_IN_FULL = {
     **_RUN_UNDER_WAY,
@@ -117,7 +117,7 @@ def _runs() -> dict[str, Any]:
     return _get(
         "Runs that ended, the latest first; status 404 where no history is kept",
         _query("job", "id of a job"),
-        _query("state", ", ".join(STATES[2:])),
+        _query("state", ", ".join(RUN_STATES[2:])),
         _query("since", "15m, 2h, 3d ago, or an ISO 8601 time (UTC)"),
         _query("page", "from 0", "integer"),
         _query("limit", "runs of a page, at most 500", "integer"),

@@ -21,10 +21,11 @@ from rapscheduler import _stored_runs, _views
 from rapscheduler._clock import SYSTEM
 from rapscheduler._instants import moment
 from rapscheduler._quoting import said
-from rapscheduler._runs import STATES, this_process
+from rapscheduler._runs import this_process
 from rapscheduler._scheduling.asking import first as first_jobs
 from rapscheduler._serialization.rows import JobRow, is_time
 from rapscheduler._serialization.triggers import trigger_json
+from rapscheduler._states import PARKED, PAUSED, RUN_STATES
 from rapscheduler._stored_runs import NothingKeptError
 from rapscheduler._views import ChangeError
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
@@ -228,7 +229,7 @@ class SchedulerSource:
             return rows(store, limit, words, states, SOUGHT_AT_ONCE)
         most = SEARCHED if words else limit
         jobs: Iterable[Any]
-        if states in (["paused"], ["parked"]) and scheduler.running:
+        if states in ([PAUSED], [PARKED]) and scheduler.running:
             jobs = scheduler.get_jobs(alias, state=states[0], limit=most)
         else:
             jobs = first_jobs(scheduler, alias, most)
@@ -274,7 +275,7 @@ class SchedulerSource:
             if one.job is not None:
                 view = _views.view_of_job(one.job)
             run_time = None if one.run_at_us is None else moment(one.run_at_us).isoformat()
-            views.append({**view, "state": "parked", "reason": one.reason, "next_run_time": run_time})
+            views.append({**view, "state": PARKED, "reason": one.reason, "next_run_time": run_time})
         return views
 
     def failures(self) -> list[dict[str, Any]] | None:
@@ -287,8 +288,8 @@ class SchedulerSource:
     def runs(
         self, first: int, count: int, job_id: str | None, state: str | None, after: datetime | None
     ) -> list[dict[str, Any]]:
-        if state is not None and state not in STATES:
-            raise ValueError(f"state {said(state)!r} is none of {', '.join(STATES)}")
+        if state is not None and state not in RUN_STATES:
+            raise ValueError(f"state {said(state)!r} is none of {', '.join(RUN_STATES)}")
         try:
             found = self.scheduler.get_runs(job_id, state, after, first + count)
         except RuntimeError as exc:
@@ -368,7 +369,7 @@ def _view(one: Any, parked: str | None) -> dict[str, Any]:
     if isinstance(one, JobRow):
         return _views.view_of_row(one)
     view = _views.view_of_job(one)
-    return view if parked is None else {**view, "state": "parked", "reason": parked}
+    return view if parked is None else {**view, "state": PARKED, "reason": parked}
 
 
 def _times_us(found: Iterable[Any]) -> list[int]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from rapscheduler._quoting import shortened
-from rapscheduler._runs import QUEUED, RUNNING, STATES
+from rapscheduler._states import QUEUED, RUN_STATES, RUNNING
 from rapscheduler.dashboard._markup import Markup, el, join
 from rapscheduler.dashboard._pages import (
     LONGEST,
@@ -20,7 +20,7 @@ from rapscheduler.dashboard._pages import (
     time_of,
 )
 
-ENDED = tuple(state for state in STATES if state not in (QUEUED, RUNNING))
+ENDED = tuple(state for state in RUN_STATES if state not in (QUEUED, RUNNING))
 
 
 def runs(

@@ -20,8 +20,9 @@ from typing import Any
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler._quoting import one_line, said
-from rapscheduler._runs import CANCELLED, LOST, Run, new_run_id
+from rapscheduler._runs import Run, new_run_id
 from rapscheduler._serialization.codec import MAX_BYTES
+from rapscheduler._states import CANCELLED, DONE, LOST, MISSED
 from rapscheduler.errors import LostRunError, RunCancelledError, UnrunnableJobError
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
 from rapscheduler.executors._tracked import state_after, told_after
@@ -300,9 +301,9 @@ class DistantExecutor(BaseExecutor):
         errand.run = run.stop = None
         if event.code == EVENT_JOB_MISSED:
             run.reason = f"{event.lateness_s or 0.0:g} s late ({event.cause})"
-            told = tracker.close(run, "missed")
+            told = tracker.close(run, MISSED)
         elif exc is None:
-            told = tracker.close(run, "done", event.retval)
+            told = tracker.close(run, DONE, event.retval)
         else:
             if state == LOST:
                 run.reason = said(exc)

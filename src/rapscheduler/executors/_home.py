@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from contextvars import Context
 
 
+SHUTDOWN, CANCELLED = "shutdown", "cancelled"  # causes of a run time that is not made
+
+
 def every_event(code: int) -> bool:
     """The answer of who wants every event."""
     return True
@@ -164,13 +167,13 @@ class Backlogs:
         """Begin no more runs of a job, or of any; nobody wants them. `alias`: of one store only."""
         self._close(job_id, alias)
         if self.waiting is not None:
-            self.waiting.cancel(job_id, alias, "cancelled")
+            self.waiting.cancel(job_id, alias, CANCELLED)
 
     def close(self, alias: str | None = None) -> None:
         """Begin no more runs; what is left will become due again."""
         self._close(None, alias, keep=True)
         if self.waiting is not None:
-            self.waiting.cancel(None, alias, "shutdown")
+            self.waiting.cancel(None, alias, SHUTDOWN)
 
     def _close(self, job_id: str | None, alias: str | None, keep: bool = False) -> None:
         with self.lock:

@@ -21,6 +21,7 @@ from rapscheduler._engine.job_core import utc_us
 from rapscheduler._engine.planning import Submission
 from rapscheduler._quoting import one_line
 from rapscheduler._runs import Run
+from rapscheduler._states import CANCELLED
 from rapscheduler.errors import RunCancelledError, RunTimeoutError
 from rapscheduler.events import EVENT_JOB_EXECUTED, JobExecutionEvent
 from rapscheduler.executors._remote import Parcel, close_runs, lose_runs, passport, unpacked
@@ -169,7 +170,7 @@ class RemoteRun(Task):
         )
         if run is not None:
             error = RunCancelledError(f"run {run.id} of job {job_id!r} was cancelled before it began")
-            self._tracker.close(run, "cancelled", exc=error)
+            self._tracker.close(run, CANCELLED, exc=error)
         self._ended(())
 
     def _failed(self, exc: BaseException) -> None:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from rapscheduler._engine.planning import Submission
 from rapscheduler._quoting import one_line, said
 from rapscheduler._runs import Run
+from rapscheduler._states import DONE, LOST, MISSED
 from rapscheduler.errors import LostValueError
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
 from rapscheduler.executors._home import Watched
@@ -181,9 +182,9 @@ def close_runs(
         run.started_us = started_us
         if event.code == EVENT_JOB_MISSED:
             run.reason = f"{event.lateness_s:g} s late ({event.cause})"
-            tracker.close(run, "missed")
+            tracker.close(run, MISSED)
         elif event.exception is None:
-            tracker.close(run, "done", event.retval)
+            tracker.close(run, DONE, event.retval)
         else:
             tracker.close(run, state_after(run, event.exception), exc=event.exception)
         event.run, event.job_id = run, run.job_id
@@ -197,4 +198,4 @@ def lose_runs(tracker: Any, runs: Sequence[Run], exc: BaseException) -> None:
     """Their process or their pool is gone."""
     for run in runs:
         run.reason = said(exc)
-        tracker.close(run, "lost", exc=exc)
+        tracker.close(run, LOST, exc=exc)

@@ -24,6 +24,7 @@ from rapscheduler._clock import SYSTEM
 from rapscheduler._engine.job_core import utc_us
 from rapscheduler._engine.planning import Submission, is_late
 from rapscheduler._instants import SECOND_US
+from rapscheduler._states import CANCELLED, DONE, MISSED
 from rapscheduler.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -127,7 +128,7 @@ def run_loop(
             if _is_cancellation(exc):
                 logger.warning('Job "%s" was cancelled', job)
                 if run is not None and tracker is not None:
-                    tracker.close(run, "cancelled", exc=exc)
+                    tracker.close(run, CANCELLED, exc=exc)
                 last = i + 1 if backlog is not None and backlog.closed else None  # the others stay due
                 return events + lost_events(submission, exc, wants, i, last)
             if run is None and watched is not None:
@@ -137,7 +138,7 @@ def run_loop(
             else:
                 _run_failed(submission, i, run, exc, logger, wants, events, tracker)
         else:
-            told = run is None or tracker is None or tracker.close(run, "done", retval)
+            told = run is None or tracker is None or tracker.close(run, DONE, retval)
             if told and wants(EVENT_JOB_EXECUTED):
                 run_time = submission.run_time(i, run_us if run is None else run.scheduled_us)
                 event = JobExecutionEvent(
@@ -187,7 +188,7 @@ def _missed(
     )
     if run is not None:
         run.reason = f"{lateness_us / SECOND_US:g} s late ({cause})"
-        tracker.close(run, "missed")
+        tracker.close(run, MISSED)
     if wants(EVENT_JOB_MISSED):
         event = JobExecutionEvent(
             EVENT_JOB_MISSED,

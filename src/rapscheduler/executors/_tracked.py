@@ -20,7 +20,8 @@ from typing import Any
 from rapscheduler._clock import SYSTEM
 from rapscheduler._engine.planning import Submission
 from rapscheduler._quoting import one_line
-from rapscheduler._runs import FAILED, RUNNING, Run, current
+from rapscheduler._runs import Run, current
+from rapscheduler._states import FAILED, RUNNING
 from rapscheduler.errors import RunCancelledError, RunTimeoutError
 from rapscheduler.events import EVENT_JOB_GAVE_UP, EVENT_JOB_RETRYING, JobExecutionEvent
 from rapscheduler.util import iscoroutinefunction_partial
@@ -75,7 +76,7 @@ class Tracker:
 
 def state_after(run: Run, exc: BaseException) -> str:
     """The state of a run that raised this."""
-    from rapscheduler._runs import CANCELLED, TIMED_OUT
+    from rapscheduler._states import CANCELLED, TIMED_OUT
 
     if isinstance(exc, RunTimeoutError):
         return TIMED_OUT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -64,10 +65,7 @@ class RedisPlace:
         return around(self._found(job_id, None, None), run_id, count)
 
     def count(self, job_id: str | None, since_us: int | None) -> dict[str, int]:
-        counts: dict[str, int] = {}
-        for record in self._found(job_id, None, since_us):
-            counts[record.state] = counts.get(record.state, 0) + 1
-        return counts
+        return dict(Counter(record.state for record in self._found(job_id, None, since_us)))
 
     def sweep(self, before_us: int) -> None:
         """Entries have the server's time in their ids."""

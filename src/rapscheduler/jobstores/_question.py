@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from heapq import nsmallest
 from typing import Any, NamedTuple
 
-STATES = ("scheduled", "paused", "parked")
+from rapscheduler._states import JOB_STATES, PARKED, PAUSED, SCHEDULED
+
 FILTERS = ("prefix", "tag", "owner", "state", "after", "limit")
 
 
@@ -36,10 +37,10 @@ class Question(NamedTuple):
         if self.state is None:
             return True
         if job.id in parked:
-            return self.state == "parked"
+            return self.state == PARKED
         # a pending job has no next run time at all yet
         paused = job.run_at_us is None and getattr(job, "next_run_time", job) is None
-        return self.state == ("paused" if paused else "scheduled")
+        return self.state == (PAUSED if paused else SCHEDULED)
 
     def answer(self, jobs: Iterable[Any], parked: Collection[str] = ()) -> list[Any]:
         """The answer from all jobs there are."""
@@ -78,8 +79,8 @@ def question(
     tags = tuple(several) if isinstance(several, Iterable) else (several,)
     if not all(isinstance(one, str) for one in tags):
         raise TypeError(f"tag={tag!r} must be a text, or several of them")
-    if state is not None and state not in STATES:
-        raise ValueError(f"state={state!r} is not known; give one of {', '.join(map(repr, STATES))}")
+    if state is not None and state not in JOB_STATES:
+        raise ValueError(f"state={state!r} is not known; give one of {', '.join(map(repr, JOB_STATES))}")
     if limit is not None and (type(limit) is not int or limit < 0):
         raise ValueError(f"limit={limit!r} makes no sense; give how many jobs you want at most")
     return Question(prefix, tags, owner, state, after, limit)

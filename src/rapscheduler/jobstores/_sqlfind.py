@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from .._quoting import said
+from .._states import PARKED, PAUSED
 from . import _sqlbatch
 from ._question import Question
 from ._rowstore import RowStore
@@ -111,12 +112,12 @@ class SQLFinder(RowStore):
                 select = select.where(key < beyond)
         if after is not None:
             select = select.where(key > after)
-        if question.state == "parked":
+        if question.state == PARKED:
             select = select.where(columns.parked.is_not(None))
         elif question.state is not None:
             time = columns.next_run_time
             select = select.where(columns.parked.is_(None))
-            select = select.where(time.is_(None) if question.state == "paused" else time.is_not(None))
+            select = select.where(time.is_(None) if question.state == PAUSED else time.is_not(None))
         wanted = [*question.tags, *(() if question.owner is None else (question.owner,))]
         for text in wanted:
             condition = _contains(self.engine.dialect.name, columns.job_state, orjson.dumps(text))

@@ -29,6 +29,7 @@ from rapscheduler._engine.job_table import (
 from rapscheduler._engine.planning import Change
 from rapscheduler._hints import Any
 from rapscheduler._instants import us_of
+from rapscheduler._states import PARKED, PAUSED
 from rapscheduler.errors import ConflictingIdError, JobLookupError
 from rapscheduler.jobstores.base import BaseJobStore, Times
 from rapscheduler.util import datetime_to_utc_timestamp
@@ -204,7 +205,7 @@ class MemoryJobStore(BaseJobStore):
         if len(found) < limit and len(found) < len(self._jobs):
             from rapscheduler.jobstores._question import Question
 
-            for state in ("paused", "parked"):
+            for state in (PAUSED, PARKED):
                 found += self._find_jobs(Question(state=state, limit=max(0, limit - len(found))))
         return found[:limit]
 
@@ -212,9 +213,9 @@ class MemoryJobStore(BaseJobStore):
         if not question.tags:
             if question.limit is None:
                 return question.answer(list(self._jobs.values()), self._parked or ())
-            if question.state == "parked":
+            if question.state == PARKED:
                 return question.answer(self._parked_jobs(), self._parked or ())
-            if question.state == "paused" and 2 * len(self._index) > len(self._jobs):  # then they are few
+            if question.state == PAUSED and 2 * len(self._index) > len(self._jobs):  # then they are few
                 none_us = [job for job in list(self._jobs.values()) if job.run_at_us is None]
                 return question.answer(none_us, self._parked or ())
         found: list[Job] = []

@@ -17,7 +17,7 @@ except (ImportError, TypeError) as exc:  # pragma: no cover
         "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python): pip install rapscheduler[etcd]"
     ) from exc
 
-from rapscheduler.leader._lock import DEFAULT_NAME, LeaderLock
+from rapscheduler.leader._lock import DEFAULT_LEASE_S, DEFAULT_NAME, LeaderLock
 
 
 class EtcdLock(LeaderLock):
@@ -28,11 +28,11 @@ class EtcdLock(LeaderLock):
     :param lease_s: how long after the death of a leader another may take over (whole seconds)
     """
 
-    def __init__(self, where: str, name: str = DEFAULT_NAME, lease_s: float = 10.0) -> None:
+    def __init__(self, where: str, name: str = DEFAULT_NAME, lease_s: float = DEFAULT_LEASE_S) -> None:
         host, _, port = where.rpartition("://")[2].rstrip("/").partition(":")
         self._address = host or "localhost", int(port or 2379)
-        self.name, self.lease_s = name, float(max(2, round(lease_s)))
-        self.interval_s, self.lag_s = min(1.0, self.lease_s / 4), self.lease_s + 2.0
+        self.name = name
+        self._set_lease(float(max(2, round(lease_s))))
         self._key = f"/rapscheduler.leader/{name}"
         self._client: Any = None
         self._lease: Any = None

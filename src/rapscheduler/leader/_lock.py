@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 DEFAULT_NAME = "rapscheduler"
+DEFAULT_LEASE_S = 10.0
+_NOTICED_S = 2.0  # from the end of a lease until somebody else has the lock, at most
 
 
 class LeaderLock(ABC):
@@ -19,9 +21,15 @@ class LeaderLock(ABC):
     """
 
     interval_s: float = 1.0
-    lease_s: float | None = 10.0
+    lease_s: float | None = DEFAULT_LEASE_S
     lag_s: float = 0.0
     token: int | None = None
+
+    def _set_lease(self, lease_s: float) -> None:
+        """A lease of this length, kept by a server: it is renewed in time for three tries that fail."""
+        self.lease_s = lease_s
+        self.interval_s = min(LeaderLock.interval_s, lease_s / 4)
+        self.lag_s = lease_s + _NOTICED_S
 
     @abstractmethod
     def acquire(self) -> bool:

@@ -13,7 +13,7 @@ try:
 except ImportError as exc:  # pragma: no cover
     raise ImportError("a leader lock in Redis needs redis: pip install rapscheduler[redis]") from exc
 
-from rapscheduler.leader._lock import DEFAULT_NAME, LeaderLock
+from rapscheduler.leader._lock import DEFAULT_LEASE_S, DEFAULT_NAME, LeaderLock
 
 # KEYS: lock, token; ARGV: owner, milliseconds
 _ACQUIRE = """
@@ -43,9 +43,9 @@ class RedisLock(LeaderLock):
     :param lease_s: how long after the death of a leader another may take over
     """
 
-    def __init__(self, where: Any, name: str = DEFAULT_NAME, lease_s: float = 10.0) -> None:
-        self.name, self.lease_s = name, lease_s
-        self.interval_s, self.lag_s = min(1.0, lease_s / 4), lease_s + 2.0
+    def __init__(self, where: Any, name: str = DEFAULT_NAME, lease_s: float = DEFAULT_LEASE_S) -> None:
+        self.name = name
+        self._set_lease(lease_s)
         if isinstance(where, str):
             where = redis.Redis.from_url(
                 where, socket_timeout=lease_s / 3, socket_connect_timeout=lease_s / 3

@@ -26,8 +26,6 @@ _KEEP_ALIVE = (("tcp_keepalives_idle", 5), ("tcp_keepalives_interval", 2), ("tcp
 class _SessionLock(LeaderLock):
     """``where``: a URL or an engine; ``name``: of the lock, which all schedulers of one program share."""
 
-    interval_s = 1.0
-    lease_s = 10.0
     connect_args: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, where: Any, name: str = DEFAULT_NAME) -> None:

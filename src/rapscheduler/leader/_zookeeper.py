@@ -11,7 +11,7 @@ try:
 except ImportError as exc:  # pragma: no cover
     raise ImportError("a leader lock in ZooKeeper needs kazoo: pip install rapscheduler[zookeeper]") from exc
 
-from rapscheduler.leader._lock import DEFAULT_NAME, LeaderLock
+from rapscheduler.leader._lock import DEFAULT_LEASE_S, DEFAULT_NAME, LeaderLock
 
 _FOLDER = "/rapscheduler.leader"
 
@@ -24,10 +24,10 @@ class ZooKeeperLock(LeaderLock):
     :param lease_s: of the session: how long after the death of a leader another may take over
     """
 
-    def __init__(self, where: str, name: str = DEFAULT_NAME, lease_s: float = 10.0) -> None:
+    def __init__(self, where: str, name: str = DEFAULT_NAME, lease_s: float = DEFAULT_LEASE_S) -> None:
         self._hosts = where.rpartition("://")[2].rstrip("/")
-        self.name, self.lease_s = name, lease_s
-        self.interval_s, self.lag_s = min(1.0, lease_s / 4), lease_s + 2.0
+        self.name = name
+        self._set_lease(lease_s)
         self._path = f"{_FOLDER}/{quote(name, safe='')}"
         self._client: Any = None
 

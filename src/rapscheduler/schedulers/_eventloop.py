@@ -29,11 +29,8 @@ from rapscheduler._scheduling.dueloop import BATCH
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
 from rapscheduler.events import SchedulerEvent
 from rapscheduler.schedulers.base import BaseScheduler
-from rapscheduler.schedulers.blocking import SET_BACK_S
+from rapscheduler.schedulers.blocking import MAX_SLEEP_S, SET_BACK_S
 
-MAX_SLEEP_S = (
-    5.0  #: The longest timer: a clock that was set, or a suspend, is noticed after this many seconds.
-)
 SLICE_S = 0.00025  # a pass in the loop ends after this time and goes on in the loop's next turn
 SLICE_BATCH = 64  # jobs between two looks at the clock in such a pass
 LOOK_S = 0.1  # how often a thread that waits for the loop looks whether the loop still runs

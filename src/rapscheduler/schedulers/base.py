@@ -34,6 +34,7 @@ from rapscheduler._scheduling.dispatcher import Dispatcher
 from rapscheduler._scheduling.dueloop import DueLoop
 from rapscheduler._scheduling.forks import look_for_fork
 from rapscheduler._scheduling.lifecycle import (
+    STATE_NAMES,
     STATE_PAUSED,
     STATE_RUNNING,
     STATE_STOPPED,
@@ -223,7 +224,6 @@ class BaseScheduler(Asking, ABC):
     _leadership: Leadership | None = None  # with `leader=`
     _groups: Mapping[str, int] = {}
     _limits: Mapping[str, str] = {}
-    _watches_events: ClassVar[bool] = False  # a subclass looks at every event by itself
     _watches_wakeups: ClassVar[bool] = False  # a subclass of somebody else's has a `wakeup` of its own
 
     # Public API
@@ -357,9 +357,8 @@ class BaseScheduler(Asking, ABC):
         from rapscheduler._scheduling.health import health_of
 
         look_for_fork(self)
-        states = {STATE_STOPPED: "stopped", STATE_RUNNING: "running", STATE_PAUSED: "paused"}
         reason = self._why_not_alive()
-        report: dict[str, Any] = {"state": states[self.state], "alive": reason is None, "reason": reason}
+        report: dict[str, Any] = {"state": STATE_NAMES[self.state], "alive": reason is None, "reason": reason}
         wake_at_us = None if self._wake_at_us == NEVER_US else self._wake_at_us
         report.update(health_of(self, self._loop.figures, wake_at_us))
         return cast("Health", report)
@@ -1027,10 +1026,7 @@ class BaseScheduler(Asking, ABC):
 
     def _tells_otherwise(self) -> bool:
         """Whether somebody replaced the methods that tell events: of this object, in a subclass or in this class."""
-        own, cls = self.__dict__, type(self)
-        if "_dispatch_event" in own or "_wants" in own:
-            return True
-        return cls._dispatch_event is not _DISPATCH_EVENT or cls._wants is not _WANTS
+        return self._is_hooked("_dispatch_event", "_wants")
 
     def _run_context(self) -> Context | None:
         """A copy of the context variables that a new run sees; `None`: those of whoever begins it."""
@@ -1042,23 +1038,26 @@ class BaseScheduler(Asking, ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls._watches_events = cls._dispatch_event is not BaseScheduler._dispatch_event
         cls._watches_wakeups = not cls.wakeup.__module__.startswith("rapscheduler.")
 
     def _wants(self, code: int) -> bool:
         """Whether a listener wants events of this code, or somebody looks at every event by a hook."""
-        if self._watches_events or "_dispatch_event" in self.__dict__:
+        if self._dispatcher.mask & code:
             return True
-        return self._dispatcher.mask & code != 0
+        return type(self)._dispatch_event is not _DISPATCH_EVENT or "_dispatch_event" in self.__dict__
 
     def _is_hooked(self, *names: str) -> bool:
-        """Whether somebody overrode one of these methods, in a subclass or on this very object."""
-        return any(is_hooked(self, BaseScheduler, name) for name in names)
+        """Whether somebody replaced one of these methods: in a subclass, in this class or on this very object."""
+        return any(is_hooked(self, _AS_WRITTEN, name) for name in names)
 
     @property
     def _listeners(self) -> list[tuple[Callable[[Any], Any], int]]:
-        """The listeners with their masks; other packages read this list."""
+        """The listeners with their masks; other packages read, change and replace this list."""
         return self._dispatcher.listeners
+
+    @_listeners.setter
+    def _listeners(self, listeners: list[tuple[Callable[[Any], Any], int]]) -> None:
+        self._dispatcher.listeners[:] = listeners
 
     def _check_uwsgi(self) -> None:
         start_stop.check_uwsgi()
@@ -1212,4 +1211,6 @@ class BaseScheduler(Asking, ABC):
         return start_stop.why_main_ended(self)
 
 
-_DISPATCH_EVENT, _WANTS = BaseScheduler._dispatch_event, BaseScheduler._wants
+#: its methods as they are written here, whatever somebody puts in their place
+_AS_WRITTEN = {**vars(Asking), **vars(BaseScheduler)}
+_DISPATCH_EVENT = BaseScheduler._dispatch_event

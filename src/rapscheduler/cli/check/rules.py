@@ -41,7 +41,6 @@ OWN_TYPES = Row("Job stores", "what a job in a store may hold")
 OLD_ROWS = Row("Job stores", "rows of APScheduler in the table")
 WEEKDAYS = Row("Triggers", "cron: numeric weekdays in `from_crontab`")
 EXPORTS = Row("Adding and changing jobs", "`export_jobs` / `import_jobs`")
-MASK_OF_ALL = Row("Names", "`EVENT_ALL`")
 
 _GONE = "does not exist here; the step is another one"
 _COUNTED = "runs under way are counted by executor._running.count(job_id)"
