@@ -183,9 +183,8 @@ class Door:
     def __exit__(self, *exc: Any) -> None:
         self._lock.__exit__(*exc)
         watch = self._watch
-        if (
-            watch is not None and watch.ident == get_ident()
-        ):  # else another pass than ours, or none, is inside
+        # Else another pass than ours, or none, is inside.
+        if watch is not None and watch.ident == get_ident():
             self._watch = None
             watch.call_ended()
 

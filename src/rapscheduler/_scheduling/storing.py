@@ -51,9 +51,8 @@ def replace_and_keep(shelf: Shelf, job: Job) -> None:
         if old is None:  # it can't be read, so there is no time to keep
             store.update_job(job)
             return
-        due_us = (
-            old.run_at_us
-        )  # first: a store in memory gives the job itself, which may move on at any moment
+        # first: a store in memory gives the job itself, which may move on at any moment
+        due_us = old.run_at_us
         _keep_time(job, old)
         if shelf.calls._update_if(job, due_us):
             return

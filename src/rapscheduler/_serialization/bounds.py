@@ -17,9 +17,8 @@ from typing import Any
 MAX_CONTAINERS = 100_000  # lists, objects and tagged values of one job
 MAX_PARTS = 2_000_000  # items of all of them
 FEW_KEYS = 64  # so many may all collide
-MAX_NUMBER_KEYS = (
-    20_000  # keys of one set or dict that are no texts: their order in the table can be chosen too
-)
+# keys of one set or dict that are no texts: their order in the table can be chosen too
+MAX_NUMBER_KEYS = 20_000
 MAX_COLLISIONS = 10_000  # comparisons of keys of the same hash
 MAX_VISITS = 400_000  # parts of a pickle, counted once for each place that they are in
 MAX_VISIT_DEPTH = 100

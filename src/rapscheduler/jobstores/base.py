@@ -111,13 +111,11 @@ class BaseJobStore(ABC):
     #: how many jobs are changed in one write, by `_lookup_jobs`, `_update_jobs_if` and `_remove_jobs`, which a store
     #: that says so has; None: one by one
     _bulk: int | None = None
-    _shared: Any = (
-        None  # `_shared.SharedRows`: runs are claimed before they are submitted; None: they are not
-    )
+    # `_shared.SharedRows`: runs are claimed before they are submitted; None: they are not
+    _shared: Any = None
     _claims: Any = None  # of the scheduler that has opened it, which keeps them here
-    _notes: Any = (
-        None  # a method that makes `_presence.Notes`: who uses the store is noted in it; None: it is not
-    )
+    # a method that makes `_presence.Notes`: who uses the store is noted in it; None: it is not
+    _notes: Any = None
     _present: Any = None  # the scheduler that uses it, in such notes, which it keeps here
 
     #: Whether several threads may be in methods of this store at once. A class that overrides a public method of one

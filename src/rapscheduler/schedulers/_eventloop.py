@@ -52,9 +52,8 @@ class EventLoopScheduler(BaseScheduler):
     """Base class of the schedulers that are driven by an event loop."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._context: Context | None = (
-            None  # context variables as they were at the start; all our callbacks see them
-        )
+        # context variables as they were at the start; all our callbacks see them
+        self._context: Context | None = None
         self._wake_posted = False
         self._timer_handle: Any = None
         self._due_us: int | None = None  # when the timer is to make a pass, by the wall clock

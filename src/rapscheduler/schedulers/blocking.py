@@ -106,9 +106,8 @@ class BlockingScheduler(BaseScheduler):
     def _main_loop(self) -> None:
         self._loop_ident = get_ident()
         wait_s: float | None = TIMEOUT_MAX
-        event = (
-            self._event
-        )  # of this start: a loop that outlived its shutdown must not go on after the next one
+        # of this start: a loop that outlived its shutdown must not go on after the next one
+        event = self._event
         try:
             while self.state != STATE_STOPPED and self._event is event:
                 self._sleep(wait_s)

@@ -39,9 +39,8 @@ class ManualScheduler(BaseScheduler):
         **options: Any,
     ) -> None:
         self._errors: list[BaseException] = []
-        self._runs: list[Coroutine[Any, Any, None]] | None = (
-            None  # coroutine jobs of a pass of `advance_async`
-        )
+        # coroutine jobs of a pass of `advance_async`
+        self._runs: list[Coroutine[Any, Any, None]] | None = None
         options.setdefault("timezone", timezone.utc)
         self.clock = VirtualClock(start)
         super().__init__(gconfig, clock=self.clock, **options)

@@ -40,9 +40,8 @@ class KernelTrigger(_Face, LeavesOut):
 
     __slots__ = ()
 
-    _delays_always = (
-        False  # whether `_apply_jitter` of a subclass is called without a jitter too, as on APScheduler
-    )
+    # whether `_apply_jitter` of a subclass is called without a jitter too, as on APScheduler
+    _delays_always = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
