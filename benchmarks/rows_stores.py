@@ -66,6 +66,21 @@ def _adds(backend: str, threads: int, count: int, least: float | None) -> Measur
     return measure
 
 
+def _loads(apart: bool, least: float) -> Measure:
+    """Stored jobs read by ``get_jobs``: how many times the peer's."""
+
+    def measure(bench: Bench) -> Result:
+        size = _size(bench, 50_000)
+        params = {"backend": "sqlite", "count": size, "peer_count": min(size, 2000), "apart": apart}
+        timings = bench.run("store_loads", params, BOTH, rounds=7, once=True)
+        ours, theirs = timings["rapscheduler"], timings[APS]
+        ratio = theirs.ratio_to(ours)
+        rates = [f"{1 / one.median_s:,.0f}/s" for one in (ours, theirs)]
+        return Result(*rates, f"{ratio:.3g}×", ratio >= least, {"count": size})
+
+    return measure
+
+
 # (backend, jobs, how many times the peer's with eight threads at once, which share commits)
 _ADDS = (("sqlite", 2000, 9), ("postgresql", 1000, 3), ("mariadb", 1000, None), ("redis", 2000, 4))
 _FIRES = (("sqlite", 20_000, 15_000), ("postgresql", 20_000, 10_000), ("mariadb", 20_000, 8_000))
@@ -106,6 +121,8 @@ ROWS = [
         "≥ 150,000/s",
         _per_second("store_loads", "sqlite", 50_000, 150_000, 1000),
     ),
+    Row("loads", "load stored jobs, SQLite, triggers alike", "≥ 5×", _loads(False, 5)),
+    Row("loads", "load stored jobs, SQLite, each with a start of its own", "≥ 5×", _loads(True, 5)),
     Row("start", "start with 100k stored, SQLite: first due job runs", "≤ 0.5 s", _start("sqlite")),
     Row("start", "start with 100k stored, PostgreSQL: first due job runs", "≤ 0.5 s", _start("postgresql")),
 ]

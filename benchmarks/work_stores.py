@@ -71,15 +71,22 @@ class StoreWorkload(SchedulerWorkload):
                 connection.execute(sqlalchemy.text(f"drop table if exists {self.table}"))
             engine.dispose()
 
-    def fill(self, scheduler: Any, due: datetime, func: Any = nothing, first: int = 0) -> None:
-        """``count`` interval jobs with their next run at ``due``; in bulk where the library can."""
+    def fill(
+        self,
+        scheduler: Any,
+        due: datetime,
+        func: Any = nothing,
+        first: int = 0,
+        apart: timedelta = timedelta(0),
+    ) -> None:
+        """``count`` interval jobs with next runs at ``due``, or so much ``apart``; in bulk where the library can."""
         _, interval = self.triggers()
         specs = [
             {
                 "func": func,
-                "trigger": interval(hours=1, start_date=due, timezone=timezone.utc),
+                "trigger": interval(hours=1, start_date=due + i * apart, timezone=timezone.utc),
                 "id": str(first + i),
-                "next_run_time": due,
+                "next_run_time": due + i * apart,
                 "misfire_grace_time": None,
             }
             for i in range(self.count)
@@ -178,14 +185,15 @@ class StoreAddsOneByOne(StoreWorkload):
 
 
 class StoreLoads(StoreWorkload):
-    """Loading every stored job: ``get_jobs`` of a scheduler."""
+    """Loading every stored job: ``get_jobs`` of a scheduler. ``apart``: each trigger has a start of its own."""
 
     name = "store_loads"
 
-    def open(self, **params: Any) -> None:
+    def open(self, *, apart: bool = False, **params: Any) -> None:
         super().open(**params)
         self.stepping(jobstores={"default": self.store()})
-        self.fill(self.scheduler, datetime.now(timezone.utc) + timedelta(hours=1))
+        due = datetime.now(timezone.utc) + timedelta(hours=1)
+        self.fill(self.scheduler, due, apart=timedelta(microseconds=997 * apart))
 
     def run(self) -> int:
         return len(self.scheduler.get_jobs())

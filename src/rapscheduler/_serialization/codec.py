@@ -36,6 +36,7 @@ from .._zones import forgotten_with_rules
 from ..errors import DecodeError, EncodeError
 from .bounds import MAX_CONTAINERS, containers_in
 from .callables import ANY_CALLABLE, CallableRule
+from .families import Family, family_of, member, recipe_by_family, wall_time_in
 from .triggers import Recipe, recipe_of, trigger_json, unpack_trigger
 from .values import DUMPS_OPTION, MAX_NODE_DEPTH, Unwritable, pack_at, unpack
 from .zones import zone_to_text
@@ -321,8 +322,34 @@ def _cut(data: bytes) -> tuple[str, Recipe, dict[str, Any], bytes, dict[str, Any
     tail_piece = data[trigger_at:]
     tail = _alike.get(tail_piece) if len(tail_piece) <= _PIECE_BYTES else None
     if tail is None:
-        tail = _cut_tail(tail_piece)
+        tail = _tail_by_family(tail_piece)
     return None if reference is None or tail is None else (reference, *tail)
+
+
+def _tail_by_family(piece: bytes) -> _Tail | None:
+    """`_cut_tail`; at once for one without arguments that differs from others in the wall time of its trigger only."""
+    place = wall_time_in(piece)
+    if (
+        place is None or len(piece) > _PIECE_BYTES or piece == _last_kin[0]
+    ):  # a third one will be known as a whole
+        return _cut_tail(piece)
+    start, end = place
+    key = (piece[:start], piece[end:])
+    kin = _kin.get(key)
+    if kin is not None:
+        recipe = member(kin[0], piece[start:end])
+        if recipe is not None:
+            _last_kin[0] = piece
+            return recipe, kin[1], _NO_CALL, None
+    tail = _cut_tail(piece)
+    if tail is not None and tail[3] is None:
+        args_at = piece.find(_CUTS[1])
+        family = family_of(piece[:args_at]) if end < args_at else None
+        if family is not None:
+            if len(_kin) >= _PIECES_KEPT:
+                _kin.clear()
+            _kin[key] = (family, tail[1])
+    return tail
 
 
 def _cut_tail(data: bytes) -> _Tail | None:
@@ -343,11 +370,8 @@ def _cut_tail(data: bytes) -> _Tail | None:
         call = _object(b"{" + call_piece[1:] + b"}")
         if call is None or not _CALL_KEYS <= call.keys() <= _MOST_CALL_KEYS:
             return None
-    try:
-        name = orjson.loads(data[name_at + len(name_cut) : options_at])
-    except orjson.JSONDecodeError:
-        return None
-    if type(name) is not str:
+    name = _names[data[name_at + len(name_cut) : options_at]]
+    if name is None:
         return None
     tail = (recipe, {**options, "name": name}, call_piece, call)
     if seen and call is None and len(data) <= _PIECE_BYTES:
@@ -378,6 +402,10 @@ def _reference_of(piece: bytes) -> str | None:
 
 
 def _recipe_of(piece: bytes) -> Recipe | None:
+    return recipe_by_family(piece, _recipe_alone)
+
+
+def _recipe_alone(piece: bytes) -> Recipe | None:
     document = _object(b"{" + piece[1:] + b"}")
     if document is None or document.keys() != {"trigger"}:
         return None
@@ -385,6 +413,14 @@ def _recipe_of(piece: bytes) -> Recipe | None:
         return recipe_of(document["trigger"])
     except DecodeError:
         return None
+
+
+def _name_of(piece: bytes) -> str | None:
+    try:
+        name = orjson.loads(piece)
+    except orjson.JSONDecodeError:
+        return None
+    return name if type(name) is str else None
 
 
 def _options_of(piece: bytes) -> dict[str, Any] | None:
@@ -401,6 +437,10 @@ def _options_of(piece: bytes) -> dict[str, Any] | None:
 _references = _Known(_reference_of)
 _triggers = _Known(_recipe_of)
 _options = _Known(_options_of)
+_names = _Known(_name_of)
 _alike: dict[bytes, _Tail] = {}  # tails without arguments
 forgotten_with_rules(_triggers.clear)
 forgotten_with_rules(_alike.clear)
+_kin: dict[tuple[bytes, bytes], tuple[Family, dict[str, Any]]] = {}  # what such tails have in common
+_last_kin = [b""]
+forgotten_with_rules(_kin.clear)

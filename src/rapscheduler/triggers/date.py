@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, tzinfo
 from datetime import datetime as _datetime
 from typing import Any
@@ -53,6 +54,17 @@ class DateTrigger(DateCore, KernelTrigger):
             raise ValueError(f"run_date={run_date!r} has no time zone")
         zone = zone_table(run_date.tzinfo)
         DateCore.__init__(self, to_us(run_date, zone), zone)
+
+    def _maker(self) -> Callable[..., DateTrigger]:
+        """A function that makes triggers like this one, or of another instant (µs) in its zone."""
+        run_us, zone = self.run_us, self.zone
+
+        def make(instant_us: int = run_us) -> DateTrigger:
+            made = DateTrigger.__new__(DateTrigger)
+            DateCore.__init__(made, instant_us, zone)
+            return made
+
+        return make
 
     @property
     def run_date(self) -> datetime:

@@ -152,15 +152,22 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         as_given = (start is None or start.tzinfo is tz) and (end is None or end.tzinfo is tz)
         self._dates = None if as_given else (start, end)
 
-    def _maker(self) -> Callable[[], IntervalTrigger]:
-        """A function that makes triggers like this one as it is now, without looking at the numbers again."""
-        numbers = (self.interval_us, self.zone, self.anchor_us, self.end_us, self.jitter_us)
+    def _maker(self) -> Callable[..., IntervalTrigger]:
+        """A function that makes triggers like this one as it is now, without looking at the numbers again; of another
+        start (µs), if one is given."""
+        interval_us, zone, start_us, end_us, jitter_us = (
+            self.interval_us,
+            self.zone,
+            self.anchor_us,
+            self.end_us,
+            self.jitter_us,
+        )
         dates, new, begin = self._dates, IntervalTrigger.__new__, IntervalCore.__init__
         skips = self.skips
 
-        def make() -> IntervalTrigger:
+        def make(anchor_us: int = start_us) -> IntervalTrigger:
             made = new(IntervalTrigger)
-            begin(made, *numbers)
+            begin(made, interval_us, zone, anchor_us, end_us, jitter_us)
             made._dates = dates
             made.skips = skips
             return made
