@@ -5,7 +5,7 @@ years ahead at most. Not here: the grammar and its arithmetic, which are dateuti
 reads otherwise than RFC 5545 (`_any_weekday`, `_whole_weeks`).
 
 A wall time that the clocks skip fires as RFC 5545 has it: with the offset from before the gap, so an hour later by the
-clock. One that comes twice fires the first time.
+clock. One that comes twice fires the first time, unless an RDATE that ends with Z is the second.
 """
 
 from __future__ import annotations
@@ -74,13 +74,14 @@ class RRuleTrigger(BaseTrigger):
         self._zone: ZoneTable = zone
         self.start_date: datetime = from_us(to_us(start, zone), zone)
         self.rule, self.jitter = rule, jitter
-        walls = _walls_only(rule, zone)
+        walls, late = _walls_only(rule, zone)
         try:
             self._set = _rrule.rrulestr(
                 walls, dtstart=self.start_date.replace(tzinfo=None, fold=0), forceset=True
             )
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
             raise ValueError(f"rule={rule!r} can't be read: {exc}") from None
+        self._set._rdate[:] = [wall.replace(fold=int(wall in late)) for wall in self._set._rdate]
         for rules in (self._set._rrule, self._set._exrule):
             rules[:] = [_whole_weeks(_any_weekday(one)) for one in rules]
         for one in (*self._set._rrule, *self._set._exrule):
@@ -117,8 +118,8 @@ class RRuleTrigger(BaseTrigger):
         return None if best is None else from_us(best, self._zone)
 
     def _instant(self, wall: datetime) -> int:
-        """A gap: the offset from before it; a fold: the first."""
-        return to_us(wall.replace(tzinfo=self._zone.tzinfo, fold=0), self._zone)
+        """A gap: the offset from before it; a fold: as the wall time says, which for a rule is the first."""
+        return to_us(wall.replace(tzinfo=self._zone.tzinfo), self._zone)
 
     def _walls_from(self, begin: datetime) -> Iterator[datetime]:
         """The wall times of the rule from one on, in order."""
@@ -226,13 +227,20 @@ def _bounded(rule: Any, begin: datetime, last: datetime) -> Any:
     return made
 
 
-def _walls_only(rule: str, zone: ZoneTable) -> str:
-    """The rule with its instants (`20260301T120000Z`) as wall times of the zone, as its start is one."""
+def _walls_only(rule: str, zone: ZoneTable) -> tuple[str, set[datetime]]:
+    """The rule with its instants (`20260301T120000Z`) as wall times of the zone, as its start is one.
+
+    Also those walls of an RDATE that stand for the second of two instants.
+    """
     if "DTSTART" in rule.upper():
         raise ValueError(f"rule={rule!r} has a DTSTART; give it as start_date")
+    late: set[datetime] = set()
 
     def wall(found: re.Match[str]) -> str:
         at = datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
-        return f"{from_us(to_us(at, zone), zone):%Y%m%dT%H%M%S}"
+        local = from_us(to_us(at, zone), zone)
+        if local.fold and re.search(r"RDATE[^\n]*\Z", rule[: found.start()], re.IGNORECASE):
+            late.add(local.replace(tzinfo=None, fold=0))
+        return f"{local:%Y%m%dT%H%M%S}"
 
-    return re.sub(r"(\d{8}T\d{6})Z", wall, rule)
+    return re.sub(r"(\d{8}T\d{6})Z", wall, rule), late

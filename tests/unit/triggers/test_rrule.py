@@ -115,6 +115,19 @@ def test_a_weekly_position_from_the_first_week_of_all() -> None:
     assert shown(trigger, 1, datetime(1, 1, 1, tzinfo=timezone.utc)) == ["0001-01-02T00:00:00+00:00"]
 
 
+def test_an_instant_beside_the_rule_is_that_instant_when_the_clocks_go_back() -> None:
+    rule = "RRULE:FREQ=DAILY;COUNT=1\nRDATE:20261025T003000Z,20261025T014500Z\nRDATE:20261025T021500"
+    trigger = RRuleTrigger(rule, datetime(2026, 10, 25, 2, 50), timezone=BERLIN)
+    assert shown(trigger, 9) == [
+        "2026-10-25T02:15:00+02:00",  # a wall time: the first
+        "2026-10-25T02:30:00+02:00",
+        "2026-10-25T02:50:00+02:00",
+        "2026-10-25T02:45:00+01:00",  # the second, as it says
+    ]
+    assert shown(pickle.loads(pickle.dumps(trigger)), 9) == shown(trigger, 9)
+    assert shown(trigger, 1, datetime(2026, 10, 25, 1, tzinfo=timezone.utc)) == ["2026-10-25T02:45:00+01:00"]
+
+
 def test_an_old_start_is_not_walked_from() -> None:
     trigger = RRuleTrigger("FREQ=SECONDLY;INTERVAL=7", datetime(1990, 1, 1), timezone="UTC")
     now = datetime(2026, 6, 1, tzinfo=timezone.utc)
