@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from rapscheduler.triggers.cron._bounds import MAX_VALUES, MIN_VALUES
 from rapscheduler.triggers.cron._crontab import split_zone
-from rapscheduler.triggers.cron._items import number, refused
+from rapscheduler.triggers.cron._items import number, open_value, refused
 
 OPEN_DIALECTS = ("jenkins", "cronie")
 JENKINS_MACROS = {
@@ -111,6 +111,8 @@ def _field(dialect: str, name: str, text: str, draw: Callable[[int], int]) -> st
 def _hashed(name: str, item: str, draw: Callable[[int], int]) -> str:
     match = _HASH.match(item)
     if match is None:
+        if "~" not in item and open_value(item):
+            raise refused(name, item, "write 'H', 'H(0-7)', 'H/3' or 'H(0-7)/3'")
         return item
     first, last, step = match.groups()
     if first is None:  # 29 to 31 are not in every month, and Sunday is 0 and 7
@@ -123,6 +125,8 @@ def _hashed(name: str, item: str, draw: Callable[[int], int]) -> str:
 def _tilde(name: str, item: str, draw: Callable[[int], int]) -> str:
     match = _TILDE.match(item)
     if match is None:
+        if "~" in item:
+            raise refused(name, item, "write '~', '0~7', '3~' or '~/3'")
         return item
     first, last, step = match.groups()
     low = number("cronie", name, first.lower(), item) if first else MIN_VALUES[name]
