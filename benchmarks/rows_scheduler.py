@@ -148,6 +148,23 @@ def _told(told: str, least: float) -> Measure:
     return measure
 
 
+def _kept(count: int, what: str) -> Measure:
+    """What a run costs with a history in memory, or with a middleware, beside what it costs without."""
+
+    def measure(bench: Bench) -> Result:
+        size = _size(bench, count)
+        params = {"count": size, "rounds": 3 if bench.quick else 15}
+        timings = bench.run("due_kept", params, ("rapscheduler",), rounds=1, fresh=True)
+        facts = timings["rapscheduler"].facts
+        shown = f"{show_s(facts[what] / 1e9)}/job, CPU; without {show_s(facts['nothing'] / 1e9)}"
+        if what == "history":
+            return Result(shown, "–", f"{facts['history_ratio']:.3g}×", facts["history_ratio"] <= 1.5, facts)
+        more_s = facts["middleware_ns"] / 1e9
+        return Result(shown, "–", f"+{show_s(more_s)}", more_s <= 0.4e-6, facts)
+
+    return measure
+
+
 def _loop(count: int, limit_s: float, peer: bool) -> Measure:
     def measure(bench: Bench) -> Result:
         size = _size(bench, count)
@@ -225,6 +242,9 @@ ROWS = [
     Row("told", "20k due, ten threads, INFO into a file", "≥ 8 ×", _told("file", 8)),
     Row("told", "20k due, ten threads, INFO into a handler that drops", "≥ 12 ×", _told("drop", 12)),
     Row("told", "20k due, ten threads, INFO into a QueueHandler", "≥ 12 ×", _told("queue", 12)),
+    Row("kept", "20k due, ten threads, history=memory", "≤ 1.5 × without", _kept(20_000, "history")),
+    Row("kept", "100k due, ten threads, history=memory", "≤ 1.5 × without", _kept(100_000, "history")),
+    Row("kept", "20k due, ten threads, an empty middleware", "≤ 0.4 µs more", _kept(20_000, "middleware")),
     Row("nothing", "a pass with nothing due among 1M", "≤ 5 µs, ≥ 2 ×", _nothing),
     Row("steady", "1M jobs, each every 60 s", "0 skipped, p99 ≤ 5 ms, ≤ 25 % core", _steady),
     Row("import", "import of the background scheduler", "≤ 40 ms", _import),

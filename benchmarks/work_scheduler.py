@@ -246,7 +246,7 @@ class ListJobs(SchedulerWorkload):
         return {"count": self.count}
 
 
-class _AllDue(SchedulerWorkload):
+class AllDue(SchedulerWorkload):
     """``count`` jobs that are due at one instant."""
 
     def add_due(self, scheduler: Any, count: int, kind: str) -> None:
@@ -260,7 +260,7 @@ class _AllDue(SchedulerWorkload):
             scheduler.add_job(tick, trigger, next_run_time=due, misfire_grace_time=None)
 
 
-class DueAtOnce(_AllDue):
+class DueAtOnce(AllDue):
     """All due at one instant, ten threads, an empty function, interval triggers: from resume to the last run."""
 
     name = "due_at_once"
@@ -328,7 +328,7 @@ class Dropping(logging.Handler):
         pass
 
 
-class LoopAlone(_AllDue):
+class LoopAlone(AllDue):
     """One pass over ``count`` due cron jobs: due, next, re-heap, run time as a datetime, hand-off to nobody."""
 
     name = "loop_alone"

@@ -169,6 +169,7 @@ def registry() -> dict[str, type[Workload]]:
             "work_processes",
             "work_curves",
             "work_dashboard",
+            "work_runs",
         )
     ]
     return {

@@ -8,35 +8,24 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from collections.abc import Callable, Generator, Iterable
 from contextvars import ContextVar
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rapscheduler._engine.ledger import Kept
+from rapscheduler._engine.ledger import new_run_id as new_run_id
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._locks import KeptLock
-from rapscheduler._states import DONE, QUEUED
+from rapscheduler._states import DONE, QUEUED, RUNNING
 from rapscheduler.errors import NoResultError, RunCancelledError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _lock = KeptLock()
-_last_ticks = 0
 _who, _who_pid = "", 0
-
-
-def new_run_id() -> str:
-    """A UUIDv7 as text: ids that one process makes sort by time, also within a millisecond (RFC 9562, method 3)."""
-    global _last_ticks
-    ticks = time.time_ns() * 4096 // 1_000_000  # 1/4096 ms
-    with _lock:
-        _last_ticks = ticks = max(ticks, _last_ticks + 1)
-    digits = (
-        f"{ticks >> 12:012x}7{ticks & 0xFFF:03x}{0x8 | os.urandom(1)[0] & 0x3:x}{os.urandom(8).hex()[1:]}"
-    )
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def this_process() -> str:
@@ -67,6 +56,15 @@ class Record(NamedTuple):
     who: str
     error: str | None
     reason: str | None
+
+
+def record_of(one: Record | Kept) -> Record:
+    """The record of what a ledger has."""
+    if isinstance(one, Record):
+        return one
+    assert one.ended_us is not None
+    where = (one.id, one.job_id, one.jobstore, 1, DONE, one.scheduled_us)
+    return Record(*where, one.started_us, one.ended_us, None, one.who, None, None)
 
 
 def around(runs: Iterable[Record], run_id: str, count: int) -> list[Record]:
@@ -314,6 +312,20 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.id} of {self.job_id!r} ({self.state})>"
+
+
+def followed(kept: Kept) -> Run:
+    """The run of what a ledger has: of one that is under way, or that ended."""
+    run = Run(kept.job_id, kept.jobstore, kept.scheduled_us, run_id=kept.id)
+    run.started_us, run.who = kept.started_us, kept.who
+    if kept.ended_us is None:
+        run.state = RUNNING
+        task = None if kept.task is None else kept.task()
+        if task is not None:
+            run.stop = partial(task.get_loop().call_soon_threadsafe, task.cancel)
+    else:
+        run.end(DONE, kept.ended_us)
+    return run
 
 
 #: the run that the present code belongs to

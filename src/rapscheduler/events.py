@@ -130,8 +130,22 @@ class JobExecutionEvent(JobEvent):
     ``run``: the `Run`, where somebody asked for runs beforehand, else None; ``attempt``: 1, or more for a retry.
     """
 
-    run: Any = None
+    kept: Any = None  # what a ledger has of the run, where nobody followed it
+    _run: Any = None
     _run_id: str | None = None
+
+    @property
+    def run(self) -> Any:
+        if self._run is None and self.kept is not None:
+            from rapscheduler._runs import followed
+
+            self._run = followed(self.kept)
+            self._run.retval = self.retval
+        return self._run
+
+    @run.setter
+    def run(self, run: Any) -> None:
+        self._run = run
 
     @property
     def run_id(self) -> str:
@@ -139,20 +153,23 @@ class JobExecutionEvent(JobEvent):
         if self._run_id is None:
             from rapscheduler._runs import new_run_id
 
-            self._run_id = new_run_id() if self.run is None else self.run.id
+            known = self.kept or self._run
+            self._run_id = new_run_id() if known is None else known.id
         return self._run_id
 
     @property
     def attempt(self) -> int:
-        return 1 if self.run is None else int(self.run.attempt)
+        return 1 if self._run is None else int(self._run.attempt)
 
     @property
     def retry_at(self) -> datetime | None:
         """When it is tried again (UTC); None: it is not."""
-        return None if self.run is None else self.run.retry_at
+        return None if self._run is None else self._run.retry_at
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "run": None, "_run_id": self._run_id if self.run is None else self.run.id}
+        known = self.kept or self._run
+        name = self._run_id if known is None else known.id
+        return {**self.__dict__, "_run": None, "kept": None, "_run_id": name}
 
     def __init__(
         self,

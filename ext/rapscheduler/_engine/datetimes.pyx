@@ -228,6 +228,10 @@ if "time_machine" not in _sys.modules:  # it may have changed the method already
 
 def now_us():
     """Microseconds since the epoch, as `datetime.datetime.now` says; who replaces that class or method, is asked."""
+    return now_us_c()
+
+
+cdef int64_t now_us_c() except? -1:
     cdef object asked = _datetime.datetime
     cdef int64_t us
     if asked is _own_datetime:
@@ -235,3 +239,16 @@ def now_us():
         if us >= 0:
             return us
     return to_us_c(asked.now(UTC), UTC_TABLE)
+
+
+cdef object _own_now_us = now_us
+
+
+cdef bint is_machines(object clock):
+    """Whether this is `now_us`."""
+    return clock is _own_now_us
+
+
+cdef int64_t told_us(object clock) except? -1:
+    """What a clock says, called without arguments."""
+    return now_us_c() if clock is _own_now_us else clock()

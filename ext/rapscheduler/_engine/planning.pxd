@@ -40,6 +40,7 @@ cdef class Submission:
     cdef tuple many
     cdef object times
     cdef public bint counted
+    cdef public object kept
 
 
 @cython.final

@@ -2,6 +2,7 @@
 # group to the ids of its jobs that run, or have run. Who listens: `Ears`. What the quick runs of an executor are judged
 # by: `QuickRuns`, with the methods that were put on objects, and version tags of classes, which change with them.
 from rapscheduler._engine.job_core cimport JobCore
+from rapscheduler._engine.ledger cimport Kept, Ledger, Watching
 from rapscheduler._engine.planning cimport Submission
 
 cdef class RunningCounts:
@@ -24,6 +25,10 @@ cdef class Ears:
     cdef int call_all(self, object code, object event) except -1
 
 
+cdef class Closable:
+    cdef public bint claims
+
+
 cdef class QuickRuns:
     cdef object executor
     cdef object scheduler
@@ -34,8 +39,8 @@ cdef class QuickRuns:
     cdef object now_us
     cdef object line_begun
     cdef object line_ended
-    cdef object watched
-    cdef object backlogs
+    cdef Watching watched
+    cdef Closable backlogs
     cdef dict names              # of a module: its `datetime` is looked at
     cdef object datetime
     cdef dict own                # the executor's attributes
@@ -58,5 +63,5 @@ cdef class QuickRuns:
     cdef int hooks(self) except -1
     cdef bint is_informed(self) except -1
     cdef int look_at_logger(self, object logger) except -1
-    cdef object outcome(self, Submission submission, object value)
+    cdef object outcome(self, Submission submission, object value, Kept kept)
     cdef int tell(self, object event) except -1

@@ -14,8 +14,11 @@ from libc.stdint cimport int64_t
 
 import sys
 
+from rapscheduler._engine._instants cimport never_us
 from rapscheduler._engine._versions cimport rap_version
+from rapscheduler._engine.datetimes cimport told_us
 from rapscheduler._engine.job_core cimport WATCHED, JobCore, plain_id
+from rapscheduler._engine.ledger cimport Kept, Ledger, Watching
 from rapscheduler._engine.planning cimport Submission, late
 
 cdef enum:
@@ -37,29 +40,35 @@ class NotBegun:
     """What `run_at_once` returns when it did not make the call."""
 
 
-def run_at_once(Submission submission not None, now_us, RunningCounts counts not None):
+def run_at_once(Submission submission not None, now_us, RunningCounts counts not None, Ledger ledger=None):
     """Make the call of a submission that has one run time and is not late; see the reference twin."""
-    return called(submission.job, counts) if begins(submission, now_us) else NotBegun
+    cdef int64_t began_us = never_us()
+    if not begins(submission, now_us, &began_us):
+        return NotBegun
+    if ledger is not None:
+        submission.kept = ledger.begun((<JobCore>submission.job).id_, submission.alias, submission.first_us, began_us)
+    value = value_of(submission.job)
+    if value is None and (ledger is None or ledger.ended(submission.kept)):
+        with cython.critical_section(counts):
+            counts.give_back((<JobCore>submission.job).id_)
+    return value
 
 
-cdef bint begins(Submission submission, object now_us) except -1:
-    """Whether the call may be made: one run time, in time, and nothing about the job that concerns its runs."""
+cdef bint begins(Submission submission, object now_us, int64_t *began_us) except -1:
+    """Whether the call may be made: one run time, in time, and nothing about the job that concerns its runs.
+
+    `began_us`: the time, if it had to be asked for.
+    """
     cdef JobCore job
     if submission.many is not None or submission.trigger is not None or not isinstance(submission.job, JobCore):
         return False
     job = submission.job
     if job.flags & WATCHED:
         return False
-    return job.misfire_grace_time_ is None or not late(submission.first_us, now_us(), job.misfire_grace_time)
-
-
-cdef object called(JobCore job, RunningCounts counts):
-    """What the call gives; nothing: the job's place is given back."""
-    value = value_of(job)
-    if value is None:
-        with cython.critical_section(counts):
-            counts.give_back(job.id_)
-    return value
+    if job.misfire_grace_time_ is None:
+        return True
+    began_us[0] = told_us(now_us)
+    return not late(submission.first_us, began_us[0], job.misfire_grace_time)
 
 
 cdef inline object value_of(JobCore job):
@@ -240,6 +249,10 @@ cdef class Ears:
         return 0
 
 
+cdef class Closable:
+    """Backlogs, as the engine has to know them; see the reference twin."""
+
+
 cdef class QuickRuns:
     """Runs that need no run loop, and the event of each; see the reference twin."""
 
@@ -266,25 +279,39 @@ cdef class QuickRuns:
     def make(self, Submission submission not None):
         """Run a submission; what is not plain goes the executor's long way."""
         cdef bint plain = False
+        cdef int64_t began_us = never_us()
+        cdef Ledger ledger = None
+        cdef Kept kept = None
         value = error = event = claim = None
         text = ""
         try:
             plain = self.may_begin()
             if plain and self.backlogs.claims:
                 claim = self.backlogs.of(submission)
-            if plain:
-                plain = begins(submission, self.now_us if claim is None else claim.now_us or self.now_us)
+            if plain and (claim is None or claim.now_us is None):
+                plain = begins(submission, self.now_us, &began_us)
+            elif plain:
+                plain = begins(submission, claim.now_us, &began_us)
+                began_us = never_us()  # by a clock that is not the ledger's
             if plain and claim is not None:
                 plain = claim.begin_at_once()
             if plain:
                 text = self.begin_line(submission)
+                ledger = self.watched.ledger
+                if ledger is not None:
+                    kept = ledger.begun(
+                        (<JobCore>submission.job).id_, submission.alias, submission.first_us, began_us
+                    )
+                    submission.kept = kept
                 try:
                     value = value_of(submission.job)
                 except BaseException as exc:
                     error = exc
                 plain = error is None and (value is None or not hasattr(value, "__await__"))
+                if plain and kept is not None:
+                    plain = ledger.ended(kept)
                 if plain:
-                    event = self.outcome(submission, value)
+                    event = self.outcome(submission, value, kept)
                     if text:
                         self.end_line(text)
                     if claim is not None:
@@ -392,13 +419,16 @@ cdef class QuickRuns:
         self.logger = logger
         return 0
 
-    cdef object outcome(self, Submission submission, object value):
+    cdef object outcome(self, Submission submission, object value, Kept kept):
         """The event of a run that ended well; None: nobody wants it."""
         cdef JobCore job = submission.job
         if not (self.ears.mask & EXECUTED if self.way == BY_EARS else self.executor._wants(_executed)):
             return None
         run_time = submission.run_time(0, submission.first_us)
-        return self.event(_executed, job.id_, submission.alias, run_time, value)
+        event = self.event(_executed, job.id_, submission.alias, run_time, value)
+        if kept is not None:
+            event.kept = kept
+        return event
 
     cdef int tell(self, object event) except -1:
         if self.way != BY_EARS:

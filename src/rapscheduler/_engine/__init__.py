@@ -32,6 +32,7 @@ ROOMS = (
     "job_table",
     "desk",
     "log_lines",
+    "ledger",
     "running",
     "job_drafts",
 )
@@ -111,6 +112,7 @@ def _seen_by_freezers() -> None:
         job_core,
         job_drafts,
         job_table,
+        ledger,
         log_lines,
         planning,
         running,

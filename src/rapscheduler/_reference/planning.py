@@ -81,6 +81,7 @@ class Submission:
     somebody asks; `times_us()` goes through the first and `run_time()` gives one of the second without building all.
     Data: `_times_us`, or the chain of `_trigger` from `_first_us` (nominal: `_chain_us`) to `_last_us`.
     `counted`: it holds a place in `RunningCounts`, given back once, by `RunningCounts.release_run`.
+    `kept`: what a ledger keeps of its run, once a quick run has begun it.
     """
 
     __slots__ = (
@@ -94,6 +95,7 @@ class Submission:
         "counted",
         "found_us",
         "job",
+        "kept",
     )
 
     def __init__(
@@ -107,6 +109,7 @@ class Submission:
         self.alias = getattr(job, "_jobstore_alias", None)
         self.found_us = found_us
         self.counted = False
+        self.kept: Any = None
         self._times_us = tuple(run_times_us)
         self._run_times = run_times
         self._trigger: TriggerCore | None = None

@@ -13,6 +13,7 @@ from typing import Any
 
 from rapscheduler._locks import KeptLock
 from rapscheduler._reference.job_core import _QUIET, JobCore
+from rapscheduler._reference.ledger import Kept, Ledger
 from rapscheduler._reference.planning import Submission, is_late
 
 _EXECUTED = 1 << 12  # the code of the event
@@ -24,14 +25,25 @@ class NotBegun:
     """What `run_at_once` returns when it did not make the call."""
 
 
-def run_at_once(submission: Submission, now_us: Callable[[], int], counts: RunningCounts) -> Any:
+def run_at_once(
+    submission: Submission, now_us: Callable[[], int], counts: RunningCounts, ledger: Ledger | None = None
+) -> Any:
     """Make the call of a submission that has one run time and is not late; what it returns or raises.
 
-    `None`: it ran, there is nothing to tell, and its place in `counts` was given back. `NotBegun`: the run loop has to
-    look at it, and at each job with options that concern its runs. This is the price of most
-    runs; everything else is the run loop's.
+    `None`: it ran, there is nothing to tell, its place in `counts` was given back, and `ledger` keeps it, if there is
+    one; unless somebody adopted the run (`submission.kept.run`): then it is to be told as any. `NotBegun`: the run loop
+    has to look at it, and at each job with options that concern its runs. This is the price of most runs; everything
+    else is the run loop's.
     """
-    return _called(submission.job, counts) if _begins(submission, now_us) else NotBegun
+    if not _begins(submission, now_us):
+        return NotBegun
+    job = submission.job
+    if ledger is not None:
+        submission.kept = ledger._begun(job.id, submission.alias, submission._times_us[0])
+    value = _value_of(job)
+    if value is None and (ledger is None or ledger.end(submission.kept)):
+        counts.release(job.id)
+    return value
 
 
 def _begins(submission: Submission, now_us: Callable[[], int]) -> bool:
@@ -42,13 +54,6 @@ def _begins(submission: Submission, now_us: Callable[[], int]) -> bool:
         return False
     grace_s = job.misfire_grace_time
     return grace_s is None or not is_late(submission._times_us[0], now_us(), grace_s)
-
-
-def _called(job: JobCore, counts: RunningCounts) -> Any:
-    value = _value_of(job)
-    if value is None:
-        counts.release(job.id)
-    return value
 
 
 def _value_of(job: JobCore) -> Any:
@@ -199,6 +204,15 @@ class Ears:
                 self.failed(error)
 
 
+class Closable:
+    """Backlogs, as the engine has to know them. `claims`: single runs are among them, for their store is shared."""
+
+    __slots__ = ("claims",)
+
+    def __init__(self) -> None:
+        self.claims = False
+
+
 class QuickRuns:
     """Runs that need no run loop, for they simply run, and have nothing to tell but one event and two log lines.
 
@@ -207,8 +221,11 @@ class QuickRuns:
         `_write_left()`, called before a run that logs nothing when `_left_lines` is true, which is set here when a last
         line may have been left for later, as it is where `_writes_later`;
         `_run_lost(submission, error)`; `_wants(code)`, `_logger`, `_running`, `_now_us`, `_scheduler`, and a `_home`
-        with `watched`, `backlogs` and `ears`. While `backlogs.claims`, `backlogs.of(submission)` is its claim or None:
-        a run is quick if the claim's `begin_at_once()` says so, by its clock `now_us`, and its `end()` is told last
+        with `watched` (`Watching`), `backlogs` (`Closable`) and `ears`. While `backlogs.claims`,
+        `backlogs.of(submission)` is its claim or None:
+        a run is quick if the claim's `begin_at_once()` says so, by its clock `now_us`, and its `end()` is told last.
+        A run is begun in the ledger, if there is one, and `submission.kept` is what that has of it; an event has it
+        too, as `kept`
     :param judge: called without arguments: 0, there are no quick runs, for somebody hooks in; 1, whether to tell an
         event is asked of the executor, and the scheduler is given it (`_dispatch_event`); 2, both is up to the ears.
         (Asked again when `_run_job_success` was put on the executor, `_dispatch_event` or `_wants` on the scheduler, or
@@ -245,6 +262,7 @@ class QuickRuns:
         error: Any = None
         event: Any = None
         plain = False
+        kept: Kept | None = None
         try:
             way = self._way()
             plain = way != _LONG
@@ -257,11 +275,17 @@ class QuickRuns:
             if plain:
                 if executor._left_lines or executor._logger.isEnabledFor(_INFO):
                     text = self._begin_line(submission)
+                ledger = self._home.watched.ledger
+                if ledger is not None:
+                    first_us = submission._times_us[0]
+                    kept = submission.kept = ledger._begun(submission.job.id, submission.alias, first_us)
                 try:
                     value = _value_of(submission.job)
                 except BaseException as exc:
                     error = exc
                 plain = error is None and (value is None or not hasattr(value, "__await__"))
+                if plain and kept is not None:
+                    plain = ledger.end(kept)
                 if plain:
                     event = self._outcome(submission, value, way)
                     if text:
@@ -320,4 +344,7 @@ class QuickRuns:
         if not wanted:
             return None
         run_time = submission.run_time(0, submission._times_us[0])
-        return self._event(_EXECUTED, job.id, submission.alias, run_time, value)
+        event = self._event(_EXECUTED, job.id, submission.alias, run_time, value)
+        if submission.kept is not None:
+            event.kept = submission.kept
+        return event

@@ -70,15 +70,16 @@ for _name in (
 class Dispatcher(Ears):
     """Listeners with their masks. Telling itself (`dispatch`, `tell`) is the engine's, as `Ears`.
 
-    Data: `listeners` as they were added; `mask` is the or of all masks; `by_code`, who wants which code: it is made
-    when such an event comes, and forgotten with every change of the list, so telling needs no lock. `held` maps
-    the id of a job that is being announced to the announcement that its events wait for.
+    Data: `listeners` as they were added; `mask` is the or of all masks, `asked` the codes of what is made all the same;
+    `by_code`, who wants which code: it is made when such an event comes, and forgotten with every change of the list,
+    so telling needs no lock. `held` maps the id of a job that is being announced to the announcement that its events
+    wait for.
     """
 
     def __init__(self, logger: Callable[[], logging.Logger]) -> None:
         super().__init__()
         self.listeners = Listeners()
-        self._asked = 0
+        self.asked = 0
         self._logger = logger
         self._lock = RLock()  # a signal handler may tell an event while this very thread holds it
         self.listeners.changed = self._changed
@@ -116,18 +117,17 @@ class Dispatcher(Ears):
     def ask(self, codes: int) -> None:
         """Let events of these codes be made whether a listener wants them or not."""
         with self._lock:
-            self._asked = codes
-            self._sum_masks()
+            self.asked = codes
 
     def _sum_masks(self) -> None:
-        mask = self._asked
+        mask = 0
         for wanted in {wanted for _, wanted in self.listeners}:
             mask |= wanted
         self.mask = mask & _CODES
 
     def wants(self, code: int) -> bool:
-        """Whether any listener wants events of this code; nobody builds one otherwise."""
-        return bool(self.mask & code)
+        """Whether any listener wants events of this code, or somebody asked; nobody builds one otherwise."""
+        return bool((self.mask | self.asked) & code)
 
     def hold_back(self, event: Any) -> bool:
         """Let an event wait for an announcement of its job, if there is one; whether it does."""

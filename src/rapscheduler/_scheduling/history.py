@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
+from itertools import islice
 from typing import Any, Protocol
 
+from rapscheduler._clock import SYSTEM
+from rapscheduler._engine.ledger import Ledger
 from rapscheduler._instants import MICROSECOND, SECOND_US
 from rapscheduler._quoting import said
-from rapscheduler._runs import Record, Run, around
+from rapscheduler._runs import Record, Run, around, record_of, this_process
 from rapscheduler._states import RUN_STATES
 from rapscheduler.events import EVENT_SCHEDULER_SHUTDOWN
 
@@ -56,41 +59,40 @@ class Place(Protocol):
 
 
 class MemoryPlace:
-    """The latest runs, newest last."""
+    """The latest runs: those that simply ran are put into `ledger` by the engine, the others by the run book; records
+    are made when somebody reads them."""
 
-    def __init__(self, keep: int) -> None:
-        self._records: deque[Record] = deque(maxlen=keep)
+    def __init__(self, keep: int, now_us: Callable[[], int] = SYSTEM.now_us) -> None:
+        self.ledger = Ledger(keep, this_process(), now_us)
 
     def write(self, records: list[Record]) -> None:
-        self._records.extend(records)
+        for record in records:
+            self.ledger.add(record)
 
     def leave_parent(self) -> None:
-        pass
+        self.ledger.leave_parent(this_process())
 
-    def _found(self, job_id: str | None, state: str | None, since_us: int | None) -> Iterable[Record]:
-        for record in reversed(tuple(self._records)):
+    def _found(self, job_id: str | None, state: str | None, since_us: int | None) -> Iterable[Any]:
+        for one in self.ledger.newest():
             if (
-                job_id in (None, record.job_id)
-                and state in (None, record.state)
-                and (since_us is None or record.ended_us >= since_us)
+                job_id in (None, one.job_id)
+                and state in (None, one.state)
+                and (since_us is None or one.ended_us >= since_us)
             ):
-                yield record
+                yield one
 
     def read(
         self, job_id: str | None, state: str | None, since_us: int | None, limit: int
     ) -> Iterable[Record]:
-        found = []
-        for record in self._found(job_id, state, since_us):
-            found.append(record)
-            if len(found) >= limit:
-                break
-        return found
+        found = islice(self._found(job_id, state, since_us), max(1, limit))
+        return [record_of(one) for one in found]
 
     def find(self, run_id: str) -> Record | None:
-        return next((record for record in tuple(self._records) if record.id == run_id), None)
+        named = (one for one in self.ledger.newest() if isinstance(one, Record) or one.has_id)
+        return next((record_of(one) for one in named if one.id == run_id), None)
 
     def near(self, job_id: str, run_id: str, count: int) -> Iterable[Record]:
-        return around(self._found(job_id, None, None), run_id, count)
+        return around(map(record_of, self._found(job_id, None, None)), run_id, count)
 
     def count(self, job_id: str | None, since_us: int | None) -> dict[str, int]:
         return dict(Counter(record.state for record in self._found(job_id, None, since_us)))
@@ -126,9 +128,6 @@ class History:
 
     def record(self, run: Run) -> None:
         """A run has ended."""
-        if self._direct and self._place is not None:
-            self._place.write([run.record()])
-            return
         self._waiting.append(run.record())
         if self._thread is None or not self._thread.is_alive():
             self._begin()
@@ -220,14 +219,20 @@ def set_up(scheduler: Any, setting: Any) -> None:
 
     old = scheduler._history
     if old is not None:
-        scheduler._watched.tracker.recorders.remove(old.record)
+        scheduler._watched.ledger = None
+        if not old._direct:
+            scheduler._watched.tracker.recorders.remove(old.record)
         scheduler._dispatcher.remove(old.told_end)
         scheduler._history = None
     if setting is not None:
         history = _made(scheduler, setting)
         history.told_end = lambda event: history.flush() if not history._direct else None
         scheduler._history = history
-        scheduler._watched.made().recorders.append(history.record)
+        book = scheduler._watched.made()  # here, so that no worker loads it for the first run that fails
+        if history._direct:
+            scheduler._watched.ledger = history.written().ledger
+        else:
+            book.recorders.append(history.record)
         scheduler._dispatcher.add(history.told_end, EVENT_SCHEDULER_SHUTDOWN)
     if setting is not None or old is not None:
         watch(scheduler)
@@ -247,7 +252,9 @@ def _made(scheduler: Any, setting: Any) -> Any:
     if type(keep_days) not in (int, float) or not keep_days > 0:
         raise TypeError(f"keep_days must be a positive number, got {keep_days!r}")
     if place == "memory":
-        return History(scheduler, lambda: MemoryPlace(keep), keep_days, True)
+        return History(
+            scheduler, lambda: MemoryPlace(keep, scheduler.home_of_executors().now_us), keep_days, True
+        )
     if place == "jobstore":
         return History(scheduler, lambda: _of_store(scheduler, table, keep), keep_days, False)
     if isinstance(place, str) and place.startswith(("redis://", "rediss://", "unix://")):

@@ -21,7 +21,7 @@ from rapscheduler._scheduling.dispatcher import Dispatcher
 from rapscheduler._scheduling.lifecycle import Lifecycle
 from rapscheduler._scheduling.shelf import Shelves
 from rapscheduler.events import SchedulerEvent
-from rapscheduler.executors._home import Backlogs
+from rapscheduler.executors._home import Backlogs, Watched
 from rapscheduler.job import Job
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Parts(Protocol):
     _listeners_lock: Any
     _leadership: Any  # `leadership.Leadership`, or None
     _backlogs: Backlogs
+    _watched: Watched  # who keeps runs
     _running_counts: RunningCounts
     _pending_jobs: list[tuple[Job, str, Any]]  # those that wait for the start, with their places
     _job_defaults: dict[str, Any]

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from rapscheduler._engine.ledger import Kept
 from rapscheduler._engine.planning import Submission
 from rapscheduler._instants import moment
+from rapscheduler._locks import KeptLock
 from rapscheduler._quoting import one_line, said
-from rapscheduler._runs import Run
+from rapscheduler._runs import Run, followed
 from rapscheduler._scheduling import retrying
 from rapscheduler._scheduling.dispatcher import OUTCOMES
 from rapscheduler._states import CANCELLED, FAILURES, RUNNING, TIMED_OUT
@@ -42,11 +44,12 @@ class RunBook(Tracker):
         self._expected: dict[tuple[str, int], Run] = {}
         self.retries: dict[str, set[str]] = {}  # ids of the rows of next attempts, by job
         self.recorders: list[Callable[[Run], Any]] = []
+        self._following = KeptLock()
         self.asked = False  # somebody imported `current_run`, or wants to see what is under way
 
     @property
     def wants_every(self) -> bool:
-        """Whether somebody wants all runs to be kept, not only some."""
+        """Whether somebody wants all runs to be kept while they are under way, not only some."""
         return bool(self.asked or self.middleware or self.recorders)
 
     # What the run loops tell
@@ -79,6 +82,29 @@ class RunBook(Tracker):
         run.job = job
         return run
 
+    def go_on(self, submission: Submission, kept: Kept) -> Run:
+        run = kept.run or self._follow(kept) or followed(kept)
+        run.job = submission.job
+        return run
+
+    def _follow(self, kept: Kept) -> Run | None:
+        """A run from here on, of which only a ledger knew; None: it has ended meanwhile."""
+        ledger = self._scheduler._watched.ledger
+        with self._following:
+            self.live[kept.id] = run = followed(kept)  # before it is known: it may end in this moment
+            if ledger is None or ledger.adopt(kept, run) is run:
+                return run
+            self.live.pop(run.id, None)
+        others: Run | None = kept.run
+        return others
+
+    def follow(self, run_id: str | None = None) -> None:
+        """All that are under way, or one of them, are kept as runs from here on."""
+        ledger = self._scheduler._watched.ledger
+        for kept in () if ledger is None else ledger.under_way():
+            if run_id is None or (kept.has_id and kept.id == run_id):
+                self._follow(kept)
+
     def begin(self, run: Run) -> bool:
         if run.is_over:
             return False
@@ -109,6 +135,9 @@ class RunBook(Tracker):
             return False
         for record in self.recorders:
             record(run)
+        ledger = self._scheduler._watched.ledger
+        if ledger is not None:
+            ledger.add(run.record())
         return True
 
     def overdue(self, run: Run) -> None:
@@ -139,6 +168,7 @@ class RunBook(Tracker):
 
     def cancel(self, run_id: str, reason: str = "cancelled by cancel_run()") -> bool:
         """Let a run end, as far as that is possible; False: it is not under way here."""
+        self.follow(run_id)
         run = self.live.get(run_id)
         if run is None or run.is_over:
             return False
@@ -167,6 +197,7 @@ class RunBook(Tracker):
 
     def under_way(self) -> list[Run]:
         """Those whose call was begun and has not ended, the longest first; one that timed out until its thread ends."""
+        self.follow()
         runs = [run for run in list(self.live.values()) if run.started_us is not None]
         return sorted(runs, key=lambda run: (run.started_us, run.id))
 
@@ -176,13 +207,13 @@ def when_of(run: Run, scheduler: Any) -> datetime:
 
 
 def watch(scheduler: Any) -> None:
-    """Keep every run, or only some, as listeners, middleware and recorders want it now."""
+    """Keep every run, or only some, as listeners, middleware, recorders and a ledger want it now."""
     watched, book = scheduler._watched, scheduler._watched.tracker
     every = bool(scheduler._dispatcher.mask & EVENT_JOB_STARTED) or (book is not None and book.wants_every)
     if every:
         watched.made()
     watched.every = every
-    scheduler._dispatcher.ask(OUTCOMES if every else 0)
+    scheduler._dispatcher.ask(OUTCOMES if every or watched.ledger is not None else 0)
 
 
 def ask(scheduler: Any) -> RunBook:

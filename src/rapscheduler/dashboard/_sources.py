@@ -312,8 +312,12 @@ class SchedulerSource:
         return {**view, "traceback": next(heard, None)}
 
     def _live(self) -> dict[str, Any]:
-        tracker = self.scheduler._watched.tracker  # None: nobody asked for runs yet, and this does not
-        return {} if tracker is None else dict(tracker.live)
+        watched = self.scheduler._watched
+        if watched.ledger is not None:
+            watched.made().follow()
+        return (
+            {} if watched.tracker is None else dict(watched.tracker.live)
+        )  # None: nobody asked for runs yet
 
     def under_way(self) -> list[dict[str, Any]]:
         runs = [run for run in self._live().values() if not run.is_over]

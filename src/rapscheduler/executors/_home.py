@@ -15,8 +15,9 @@ from threading import Lock, RLock
 from weakref import WeakSet
 
 from rapscheduler._clock import SYSTEM
+from rapscheduler._engine.ledger import Watching
 from rapscheduler._engine.planning import Change, Submission
-from rapscheduler._engine.running import Ears, RunningCounts
+from rapscheduler._engine.running import Closable, Ears, RunningCounts
 from rapscheduler._hints import TYPE_CHECKING, Any, ClassVar
 from rapscheduler._instants import us_of
 
@@ -91,16 +92,17 @@ class Backlog:
         return ((run_us, i) for i, run_us in islice(enumerate(self.submission.times_us()), self.begun, None))
 
 
-class Backlogs:
+class Backlogs(Closable):
     """Those of a scheduler that have not ended, by job id. `closed`: those whose rest is to become due again;
     `claims`: whether single runs are among them, for their store is shared; `waiting`: the runs that wait for others to
     end (`_scheduling.overlap`), which end as these do, if there ever were some; `counts`: whether there ever were runs
     from whose end the next one counts; `ends`: what of those has ended, for the next pass (`_scheduling.delays`)."""
 
-    claims = counts = False
+    counts = False
     waiting: Any = None
 
     def __init__(self) -> None:
+        super().__init__()
         self.lock = Lock()
         self.closed: list[Backlog] = []
         self.ends: deque[Any] = deque()
@@ -228,23 +230,24 @@ class Backlogs:
 _QUIET = frozenset(("group", "max_runs", "metadata", "on_lost", "owner", "runs_begun", "tags"))
 
 
-class Watched:
+class Watched(Watching):
     """Who keeps the runs of a scheduler (a `Tracker`), made when somebody asks for runs.
 
-    `every`: it wants every run; else only those of jobs with options that few have, and those that were asked for.
+    `every`: it wants every run; else only those of jobs with options that few have, and those that were asked for, and,
+    where there is a `ledger`, those that are more to tell of than that they simply ran.
     `asked`: somebody in this process imported `current_run`; `when_asked` is called when that happens.
     """
 
-    __slots__ = ("__weakref__", "_make", "_when_asked", "every", "tracker")
+    __slots__ = ("__weakref__", "_make", "_when_asked", "tracker")
     asked: ClassVar[bool] = False
     _all: ClassVar[WeakSet[Watched]] = WeakSet()
 
     def __init__(
         self, make: Callable[[], Any] | None = None, when_asked: Callable[[], None] | None = None
     ) -> None:
+        super().__init__()
         self._make, self._when_asked = make, when_asked
         self.tracker: Any = None
-        self.every = False
         if when_asked is not None:
             Watched._all.add(self)
 
@@ -265,7 +268,11 @@ class Watched:
 
     def tracker_for(self, submission: Submission) -> Any:
         """Who keeps the runs of a submission; None: nobody wants to."""
-        if self.every or not _QUIET.issuperset(getattr(submission.job, "_extras", None) or ()):
+        if (
+            self.every
+            or self.ledger is not None
+            or not _QUIET.issuperset(getattr(submission.job, "_extras", None) or ())
+        ):
             return self.made()
         tracker = self.tracker
         return tracker if tracker is not None and tracker.expects(submission) else None

@@ -22,10 +22,11 @@ from functools import partial
 from logging import INFO, WARNING
 from time import monotonic, perf_counter
 from typing import Any
+from weakref import ref
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler._engine.running import NotBegun, run_at_once
-from rapscheduler.errors import InterpreterEndingError, ends_program
+from rapscheduler.errors import InterpreterEndingError, RunCancelledError, ends_program
 from rapscheduler.executors._run import (
     Await,
     Events,
@@ -179,8 +180,8 @@ class LoopExecutor(BaseExecutor):
         """
         error = None
         try:
-            value = run_at_once(submission, self._now_us, self._running)
-            if value is None:
+            value = run_at_once(submission, self._now_us, self._running, self._home.watched.ledger)
+            if value is None and (submission.kept is None or submission.kept.run is None):
                 self._tell_success(submission, None)
                 return True
         except BaseException as exc:
@@ -189,6 +190,8 @@ class LoopExecutor(BaseExecutor):
             return False
         if error is None and hasattr(value, "__await__"):
             task = self._eventloop.create_task(self._outcome(value))
+            if submission.kept is not None:
+                submission.kept.task = ref(task)
             self._pending_futures.add(task)
             task.add_done_callback(partial(self._quick_ended, submission))
         else:
@@ -211,17 +214,27 @@ class LoopExecutor(BaseExecutor):
         error: BaseException | None
         if task.cancelled():
             error = asyncio.CancelledError()
+            run = None if submission.kept is None else submission.kept.run
+            if run is not None and run.cancelled:
+                error = RunCancelledError(f"run {run.id} of job {run.job_id!r} was cancelled")
         else:
             error = task.exception()
             if error is None:
                 value, error = task.result()
-        if error is None:
+        if error is None and self._is_kept(submission):
             self._running.release(submission.job.id)
             self._tell_success(submission, value)
         else:
-            self._finish_run(submission, None, error)
+            self._finish_run(submission, value, error)
         if self._waiters:
             self._tell_waiters()
+
+    def _is_kept(self, submission: Submission) -> bool:
+        """Whether nobody follows a run that ended well, and its ledger has its end."""
+        ledger = self._home.watched.ledger
+        if submission.kept is None or ledger is None:
+            return submission.kept is None or submission.kept.run is None
+        return ledger.end(submission.kept)
 
     async def _in_task(self, gen: RunLoop) -> Events:
         own = Own(self, asyncio.current_task())

@@ -106,14 +106,15 @@ def run_loop(
                 break
             if tell is not None:
                 _tell_all(events, tell)
+        kept = submission.kept if begun else None
         if tracker is not None:
-            run = tracker.open(submission, run_us)
+            run = tracker.open(submission, run_us) if kept is None else tracker.go_on(submission, kept)
         if grace_s is not None and not begun:
             began_us = now_us()
             if is_late(run_us, began_us, grace_s):
                 _missed(submission, i, run_us, began_us - run_us, logger, wants, events, tracker, run)
                 continue
-        if run is not None and tracker is not None and not tracker.begin(run):
+        if run is not None and tracker is not None and kept is None and not tracker.begin(run):
             continue  # cancelled, and told
         if not begun and logger.isEnabledFor(logging.INFO):
             logger.info('Running job "%s" (scheduled at %s)', job, submission.run_time(i, run_us))
@@ -121,6 +122,8 @@ def run_loop(
         try:
             retval = yield (job if run is None or tracker is None else tracker.call(run))
             if retval is not None and hasattr(retval, "__await__"):
+                if run is not None and tracker is not None and kept is not None:
+                    retval = tracker.awaited(run, retval)
                 retval = yield Await(retval)
         except BaseException as exc:
             if _lets_go(exc):

@@ -18,9 +18,10 @@ from functools import partial
 from typing import Any
 
 from rapscheduler._clock import SYSTEM
+from rapscheduler._engine.ledger import Kept
 from rapscheduler._engine.planning import Submission
 from rapscheduler._quoting import one_line
-from rapscheduler._runs import Run, current
+from rapscheduler._runs import Run, current, followed
 from rapscheduler._states import FAILED, RUNNING
 from rapscheduler.errors import RunCancelledError, RunTimeoutError
 from rapscheduler.events import EVENT_JOB_GAVE_UP, EVENT_JOB_RETRYING, JobExecutionEvent
@@ -53,6 +54,12 @@ class Tracker:
         run.job = job
         return run
 
+    def go_on(self, submission: Submission, kept: Kept) -> Run:
+        """The run of a submission whose call was begun already, and of which a ledger knows."""
+        run = followed(kept)
+        run.job = submission.job
+        return run
+
     def begin(self, run: Run) -> bool:
         """Its call is about to be made; False: it is not to be."""
         run.state, run.started_us = RUNNING, self.now_us()
@@ -64,6 +71,10 @@ class Tracker:
         extras = getattr(job, "_extras", None)
         timeout_s = None if extras is None else extras.get("timeout")
         return TrackedCall(partial(_make, run, job, self.middleware, timeout_s, self.overdue))
+
+    def awaited(self, run: Run, value: Any) -> Any:
+        """What a call left that was not made by `call`, to be awaited as this run."""
+        return _awaited(run, value, None)
 
     def overdue(self, run: Run) -> None:
         """It took longer than its timeout, and nobody can interrupt it."""

@@ -194,6 +194,7 @@ class BaseExecutor(ABC):
 
     def _run_lost(self, submission: Submission, exc: BaseException) -> None:
         """A run of ours was lost on the way: as `_run_job_error`, and every run time becomes an error event."""
+        self._let_go(submission)
         self._run_job_error(submission.job.id, exc, exc.__traceback__)
         self._tell_lost(submission, exc)
 
@@ -277,7 +278,14 @@ class BaseExecutor(ABC):
         else:
             self._run_job_success(submission.job.id, events)
         finally:
+            self._let_go(submission)
             error = None  # it holds this frame
+
+    def _let_go(self, submission: Submission) -> None:
+        """A run that a ledger has as under way will not be ended there."""
+        ledger = self._home.watched.ledger
+        if submission.kept is not None and ledger is not None:
+            ledger.drop(submission.kept)
 
     def _write_left(self) -> None:
         """Write the lines that this thread left for later."""
@@ -300,9 +308,10 @@ class BaseExecutor(ABC):
         if not self._wants(EVENT_JOB_EXECUTED):
             return
         run_time = submission.run_time(0, next(iter(submission.times_us())))
-        self._tell_now(
-            JobExecutionEvent(EVENT_JOB_EXECUTED, submission.job.id, submission.alias, run_time, value)
-        )
+        event = JobExecutionEvent(EVENT_JOB_EXECUTED, submission.job.id, submission.alias, run_time, value)
+        if submission.kept is not None:
+            event.kept = submission.kept
+        self._tell_now(event)
 
 
 _RUN_JOB_SUCCESS = BaseExecutor._run_job_success

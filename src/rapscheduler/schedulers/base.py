@@ -1042,7 +1042,7 @@ class BaseScheduler(Asking, ABC):
 
     def _wants(self, code: int) -> bool:
         """Whether a listener wants events of this code, or somebody looks at every event by a hook."""
-        if self._dispatcher.mask & code:
+        if (self._dispatcher.mask | self._dispatcher.asked) & code:
             return True
         return type(self)._dispatch_event is not _DISPATCH_EVENT or "_dispatch_event" in self.__dict__
 

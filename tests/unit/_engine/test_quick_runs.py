@@ -22,7 +22,7 @@ class Executing:
         self._now_us = lambda: 0
         self._logger = logging.getLogger("test.quick")
         self._home = SimpleNamespace(
-            ears=ears, watched=SimpleNamespace(every=False), backlogs=SimpleNamespace(claims=False)
+            ears=ears, watched=engine.ledger.Watching(), backlogs=backlogs_of(engine)
         )
         self._scheduler = SimpleNamespace(_dispatch_event=lambda event: self.done.append(("told", event)))
         self.names: dict[str, Any] = {"datetime": 1, "_DATETIME": 1}
@@ -59,12 +59,41 @@ class Executing:
 EXECUTED = 1 << 12
 
 
-class Told(NamedTuple):
+class Claim:
+    """What is asked of the claim of a run, and what it was told."""
+
+    now_us = None
+
+    def __init__(self, begins: bool) -> None:
+        self.begins, self.ended = begins, 0
+
+    def begin_at_once(self) -> bool:
+        return self.begins
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+def backlogs_of(engine: Any) -> Any:
+    class Backlogs(engine.running.Closable):  # type: ignore[misc, name-defined]
+        claim: Any = None
+
+        def of(self, submission: Any) -> Any:
+            return self.claim
+
+    return Backlogs()
+
+
+class Fields(NamedTuple):
     code: int
     job_id: str
     alias: str
     at_s: float
     value: Any
+
+
+class Told(Fields):
+    kept: Any = None
 
 
 def event(code: int, job_id: str, alias: str, run_time: datetime, value: Any) -> Told:
@@ -130,6 +159,46 @@ def test_an_event_that_can_not_be_made_is_a_lost_run(quick: Any) -> None:
     assert quick.run(Value)[0] == ("lost", "no")
 
 
+def test_a_claimed_run_is_begun_and_ended_by_its_claim(engine: Any, quick: Any) -> None:
+    told, backlogs = ("heard", (EXECUTED, "j", "store", 5.0, None)), quick.executor._home.backlogs
+    backlogs.claims = True
+    assert quick.run(lambda: None) == [told, 0]  # this one has no claim
+    backlogs.claim = claim = Claim(True)
+    ledger = quick.executor._home.watched.ledger = engine.ledger.Ledger(9, "me", lambda: 3)
+    claim.now_us = lambda: 5_000_001  # type: ignore[assignment]
+    assert quick.run(lambda: None, misfire_grace_time=1)[1] == 0 and claim.ended == 1
+    assert [kept.started_us for kept in ledger.newest()] == [3]  # by its own clock, not the claim's
+    claim.now_us = lambda: 9_000_000  # type: ignore[assignment]
+    assert quick.run(lambda: None, misfire_grace_time=1) == [("long", "j"), 1] and claim.ended == 1
+
+
+def test_a_ledger_keeps_a_quick_run(engine: Any, quick: Any) -> None:
+    ledger = quick.executor._home.watched.ledger = engine.ledger.Ledger(9, "me", lambda: 3)
+    assert quick.run(lambda: None) == [("heard", (EXECUTED, "j", "store", 5.0, None)), 0]
+    (kept,) = ledger.newest()
+    assert (kept.job_id, kept.scheduled_us, kept.started_us, kept.ended_us) == ("j", 5_000_000, 3, 3)
+    assert quick.executor.done[0][1].kept is kept and ledger.under_way() == []
+    quick.listening.ears.mask = 0
+    assert quick.run(lambda: 7) == [0] and len(ledger) == 2
+
+
+def test_a_ledger_hears_elsewhere_of_a_run_that_failed(engine: Any, quick: Any) -> None:
+    ledger = quick.executor._home.watched.ledger = engine.ledger.Ledger(9, "me", lambda: 3)
+    assert quick.run(len) == [("finish", None, TypeError), 1]
+    assert len(ledger) == 0 and [kept.job_id for kept in ledger.under_way()] == ["j"]
+
+
+def test_the_end_of_a_run_that_somebody_follows_is_told_elsewhere(engine: Any, quick: Any) -> None:
+    ledger = quick.executor._home.watched.ledger = engine.ledger.Ledger(9, "me", lambda: 3)
+
+    def work() -> int:
+        ledger.adopt(ledger.under_way()[0], "a follower")
+        return 7
+
+    assert quick.run(work) == [("finish", 7, type(None)), 1]
+    assert len(ledger) == 0
+
+
 @pytest.mark.parametrize("hook", ["attribute", "scheduler", "class", "clock", "every", "claims"])
 def test_there_are_no_quick_runs_while_somebody_hooks_in(quick: Any, hook: str) -> None:
     executor = quick.executor
@@ -145,8 +214,10 @@ def test_there_are_no_quick_runs_while_somebody_hooks_in(quick: Any, hook: str) 
         setattr(owner, name, 1)
     elif hook == "clock":
         executor.names["datetime"] = 2
+    elif hook == "every":
+        executor._home.watched.every = True
     else:
-        setattr(executor._home.watched if hook == "every" else executor._home.backlogs, hook, True)
+        executor._home.backlogs.claims, executor._home.backlogs.claim = True, Claim(False)
     try:
         assert quick.run(lambda: None) == [("long", "j"), 1]
     finally:

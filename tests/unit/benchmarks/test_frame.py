@@ -42,6 +42,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         for name in ("modify", "reschedule", "pause", "resume", "remove", "look up")
     ],
     "due_at_once": [{"count": 50, "told": told} for told in ("", "listener", "file", "drop", "queue")],
+    "due_kept": [{"count": 50, "rounds": 1}],
     "coroutines_due_at_once": [{"count": 50, "peer_count": 50}],
     "loop_alone": [{"count": 50}],
     "nothing_due": [{"count": 50}],

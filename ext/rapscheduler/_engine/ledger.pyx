@@ -1,0 +1,174 @@
+"""What became of runs, in memory: those that simply ran cost a few numbers each.
+
+Twin of `rapscheduler._reference.ledger`, which states the contract; the layout is in ledger.pxd.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t
+
+from os import urandom
+from time import time_ns
+
+from rapscheduler._engine._instants cimport never_us
+from rapscheduler._engine.datetimes cimport is_machines, told_us
+
+cdef int64_t _last_ticks = 0
+cdef object _turn = object()
+
+
+cdef int64_t next_ticks(int64_t ticks) except -1:
+    """The first that no other id of this process has, from these on."""
+    global _last_ticks
+    with cython.critical_section(_turn):
+        if ticks <= _last_ticks:
+            ticks = _last_ticks + 1
+        _last_ticks = ticks
+    return ticks
+
+
+cdef inline int64_t ticks_now() except -1:
+    cdef int64_t ns = time_ns()
+    return ns // 1_000_000 * 4096 + ns % 1_000_000 * 4096 // 1_000_000
+
+
+cdef str text_of(int64_t ticks):
+    cdef str chance = urandom(8).hex()
+    cdef str digits = f"{ticks >> 12:012x}7{ticks & 0xFFF:03x}{0x8 | int(chance[0], 16) & 0x3:x}{chance[1:]}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def new_run_id():
+    """A UUIDv7 as text; see the reference twin."""
+    return text_of(next_ticks(ticks_now()))
+
+
+@cython.freelist(4096)
+@cython.no_gc
+@cython.final
+cdef class Kept:
+    """A run that simply ran, or is under way; see the reference twin."""
+
+    state = "done"
+    attempt = 1
+    retry_us = None
+    error = None
+    reason = None
+
+    @property
+    def id(self):
+        if self.name is None:
+            self.name = text_of(self.ticks)
+        return self.name
+
+    @property
+    def has_id(self):
+        return self.name is not None
+
+    @property
+    def ended_us(self):
+        return None if self.end_us == never_us() else self.end_us
+
+    @property
+    def run(self):
+        return self.its_run
+
+
+@cython.final
+cdef class Ledger:
+    """The latest runs, and those under way of which nobody keeps more; see the reference twin."""
+
+    def __init__(self, Py_ssize_t keep, who, now_us):
+        self.keep = keep
+        self.who = who
+        self.now_us = now_us
+        self.ring = []
+        self.open_ones = set()
+        self.oldest = 0
+
+    cdef Kept begun(self, object job_id, object jobstore, int64_t scheduled_us, int64_t started_us):
+        """A run that begins; `started_us`: now, if that is known already, else never_us()."""
+        cdef Kept kept = Kept.__new__(Kept)
+        if started_us == never_us():
+            started_us = told_us(self.now_us)
+        kept.job_id = job_id
+        kept.jobstore = jobstore
+        kept.who = self.who
+        kept.scheduled_us = scheduled_us
+        kept.started_us = started_us
+        kept.end_us = never_us()
+        kept.ticks = next_ticks(
+            started_us // 1000 * 4096 + started_us % 1000 * 4096 // 1000
+            if is_machines(self.now_us) and started_us > 0
+            else ticks_now()
+        )
+        with cython.critical_section(self):
+            self.open_ones.add(kept)
+        return kept
+
+    cdef bint ended(self, Kept kept) except -1:
+        cdef int64_t ended_us = told_us(self.now_us)
+        with cython.critical_section(self):
+            if kept.its_run is not None:
+                return False
+            kept.end_us = ended_us
+            kept.task = None
+            self.open_ones.discard(kept)
+            self.put(kept)
+        return True
+
+    cdef int put(self, object one) except -1:
+        if len(self.ring) < self.keep:
+            self.ring.append(one)
+            return 0
+        cdef Py_ssize_t place = self.oldest
+        self.oldest = place + 1 if place + 1 < self.keep else 0
+        self.ring[place] = one
+        return 0
+
+    @cython.critical_section
+    def end(self, Kept kept not None):
+        """It simply ran; see the reference twin."""
+        return self.ended(kept)
+
+    @cython.critical_section
+    def adopt(self, Kept kept not None, run):
+        """Somebody keeps more of one that is under way; see the reference twin."""
+        if kept.its_run is None and kept.end_us == never_us():
+            kept.its_run = run
+            self.open_ones.discard(kept)
+        return kept.its_run
+
+    @cython.critical_section
+    def drop(self, Kept kept not None):
+        """Nobody will tell its end here."""
+        self.open_ones.discard(kept)
+
+    @cython.critical_section
+    def add(self, one):
+        """What became of a run that was kept elsewhere."""
+        self.put(one)
+
+    @cython.critical_section
+    def newest(self):
+        """What is kept, the latest first."""
+        cdef list found = self.ring[self.oldest:] + self.ring[:self.oldest]
+        found.reverse()
+        return found
+
+    @cython.critical_section
+    def under_way(self):
+        """Those that were begun and have not ended."""
+        return list(self.open_ones)
+
+    @cython.critical_section
+    def leave_parent(self, who):
+        """In a forked child; see the reference twin."""
+        self.open_ones = set()
+        self.who = who
+
+    def __len__(self):
+        return len(self.ring)
+
+
+cdef class Watching:
+    """Who keeps runs, as the engine has to know it; see the reference twin."""
