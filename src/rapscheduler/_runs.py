@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rapscheduler._engine.ledger import Kept
+from rapscheduler._engine.ledger import Kept, id_of, new_turn
 from rapscheduler._engine.ledger import new_run_id as new_run_id
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._locks import KeptLock
@@ -102,13 +102,14 @@ class Run:
         "_end",
         "_error",
         "_future",
+        "_id",
+        "_turn",
         "alias",
         "attempt",
         "cancelled",
         "ended_us",
         "exception",
         "gave_up",
-        "id",
         "job",
         "job_id",
         "reason",
@@ -124,7 +125,8 @@ class Run:
     def __init__(
         self, job_id: str, alias: str | None, scheduled_us: int, attempt: int = 1, run_id: str | None = None
     ) -> None:
-        self.id = run_id or new_run_id()
+        self._id = run_id
+        self._turn = 0 if run_id else new_turn()  # the text is made when somebody asks for it
         self.job_id = job_id
         self.alias = alias
         self.scheduled_us = scheduled_us
@@ -143,6 +145,25 @@ class Run:
         self._future: Future[Any] | None = None
         self._end = False
         self._error: str | None = None
+
+    @property
+    def id(self) -> str:
+        return self._id or self._named()
+
+    @id.setter
+    def id(self, run_id: str) -> None:
+        self._id = run_id
+
+    def _named(self) -> str:
+        with _lock:
+            if not self._id:
+                self._id = id_of(self._turn)
+            return self._id
+
+    @property
+    def has_id(self) -> bool:
+        """Whether somebody may know its id, as it was asked for."""
+        return bool(self._id)
 
     @property
     def jobstore(self) -> str | None:

@@ -42,6 +42,16 @@ def new_run_id():
     return text_of(next_ticks(ticks_now()))
 
 
+def new_turn():
+    """The turn of an id; see the reference twin."""
+    return next_ticks(ticks_now())
+
+
+def id_of(int64_t turn):
+    """An id that has this turn; see the reference twin."""
+    return text_of(turn)
+
+
 @cython.freelist(4096)
 @cython.no_gc
 @cython.final
@@ -56,8 +66,11 @@ cdef class Kept:
 
     @property
     def id(self):
+        cdef str made
         if self.name is None:
-            self.name = text_of(self.ticks)
+            made = text_of(self.ticks)  # which may let another thread in
+            if self.name is None:
+                self.name = made
         return self.name
 
     @property

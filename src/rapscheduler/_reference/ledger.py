@@ -18,8 +18,8 @@ _lock = KeptLock()
 _last_ticks = 0
 
 
-def _next_ticks() -> int:
-    """1/4096 ms since the epoch; the first that no other id of this process has."""
+def new_turn() -> int:
+    """The turn of an id among those of this process: 1/4096 ms since the epoch, the first that no other one has."""
     global _last_ticks
     ticks = time_ns() * 4096 // 1_000_000
     with _lock:
@@ -27,15 +27,16 @@ def _next_ticks() -> int:
     return ticks
 
 
-def _text_of(ticks: int) -> str:
+def id_of(turn: int) -> str:
+    """An id that has this turn, with another random part for each call."""
     chance = urandom(8).hex()
-    digits = f"{ticks >> 12:012x}7{ticks & 0xFFF:03x}{0x8 | int(chance[0], 16) & 0x3:x}{chance[1:]}"
+    digits = f"{turn >> 12:012x}7{turn & 0xFFF:03x}{0x8 | int(chance[0], 16) & 0x3:x}{chance[1:]}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def new_run_id() -> str:
     """A UUIDv7 as text: ids that one process makes sort by time, also within a millisecond (RFC 9562, method 3)."""
-    return _text_of(_next_ticks())
+    return id_of(new_turn())
 
 
 class Kept:
@@ -54,7 +55,7 @@ class Kept:
 
     __slots__ = (
         "_id",
-        "_ticks",
+        "_turn",
         "ended_us",
         "job_id",
         "jobstore",
@@ -76,14 +77,18 @@ class Kept:
         self.ended_us: int | None = None
         self.run: Any = None
         self.task: Any = None
-        self._ticks = _next_ticks()
+        self._turn = new_turn()
         self._id: str | None = None
 
     @property
     def id(self) -> str:
-        if self._id is None:
-            self._id = _text_of(self._ticks)
-        return self._id
+        return self._id or self._named()
+
+    def _named(self) -> str:
+        with _lock:
+            if self._id is None:
+                self._id = id_of(self._turn)
+            return self._id
 
     @property
     def has_id(self) -> bool:

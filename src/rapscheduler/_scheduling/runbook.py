@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 
 class RunBook(Tracker):
-    """Data: `live`, the runs that are queued by somebody's wish or under way, by id; `_expected`, those that were made
+    """Data: `live`, the runs that are queued by somebody's wish or under way; `_expected`, those that were made
     before they were submitted, by job id and run time; `recorders` are called with each run that ended."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self.now_us = scheduler._clock.now_us
-        self.live: dict[str, Run] = {}
+        self.live: set[Run] = set()
         self._expected: dict[tuple[str, int], Run] = {}
         self.retries: dict[str, set[str]] = {}  # ids of the rows of next attempts, by job
         self.recorders: list[Callable[[Run], Any]] = []
@@ -56,14 +56,15 @@ class RunBook(Tracker):
 
     def expect(self, run: Run) -> None:
         """This run is about to be submitted, for its scheduled time."""
-        self.live[run.id] = self._expected[run.job_id, run.scheduled_us] = run
+        self._expected[run.job_id, run.scheduled_us] = run
+        self.live.add(run)
 
     def expects(self, submission: Submission) -> bool:
         return bool(self._expected) and self._key(submission) in self._expected
 
     def forget(self, run: Run) -> None:
         """It will not be submitted."""
-        self.live.pop(run.id, None)
+        self.live.discard(run)
         self._expected.pop((run.job_id, run.scheduled_us), None)
 
     def _key(self, submission: Submission) -> tuple[str, int]:
@@ -78,7 +79,7 @@ class RunBook(Tracker):
                 run = Run(job.id, submission.alias, run_us)
             else:
                 run = Run(of["job"], submission.alias, of["scheduled_us"], of["attempt"])
-            self.live[run.id] = run
+            self.live.add(run)
         run.job = job
         return run
 
@@ -91,10 +92,11 @@ class RunBook(Tracker):
         """A run from here on, of which only a ledger knew; None: it has ended meanwhile."""
         ledger = self._scheduler._watched.ledger
         with self._following:
-            self.live[kept.id] = run = followed(kept)  # before it is known: it may end in this moment
+            run = followed(kept)
+            self.live.add(run)  # before it is known: it may end in this moment
             if ledger is None or ledger.adopt(kept, run) is run:
                 return run
-            self.live.pop(run.id, None)
+            self.live.discard(run)
         others: Run | None = kept.run
         return others
 
@@ -122,7 +124,7 @@ class RunBook(Tracker):
         return True
 
     def close(self, run: Run, state: str, retval: Any = None, exc: BaseException | None = None) -> bool:
-        self.live.pop(run.id, None)
+        self.live.discard(run)
         if run.is_over:  # told when its time was over; its thread has ended now
             self._scheduler._logger.info(
                 'The call of job "%s" ended after its run was %s', one_line(run.job_id), run.state
@@ -146,11 +148,11 @@ class RunBook(Tracker):
             f"run {run.id} of job {run.job_id!r}: {run.reason}; its thread still runs, for threads can't be ended: "
             "let the job call current_run().check()"
         )
-        job, live = run.job, run.id in self.live
+        job, live = run.job, run in self.live
         if not self.close(run, TIMED_OUT, exc=error):
             return
         if live:
-            self.live[run.id] = run  # its thread still runs
+            self.live.add(run)  # its thread still runs
         self._scheduler._logger.error('Job "%s": %s', one_line(str(job)), said(error))
         if self._scheduler._wants(EVENT_JOB_ERROR):
             when = when_of(run, self._scheduler)
@@ -169,7 +171,7 @@ class RunBook(Tracker):
     def cancel(self, run_id: str, reason: str = "cancelled by cancel_run()") -> bool:
         """Let a run end, as far as that is possible; False: it is not under way here."""
         self.follow(run_id)
-        run = self.live.get(run_id)
+        run = next((one for one in list(self.live) if one.has_id and one.id == run_id), None)
         if run is None or run.is_over:
             return False
         run.cancelled = True
@@ -198,7 +200,7 @@ class RunBook(Tracker):
     def under_way(self) -> list[Run]:
         """Those whose call was begun and has not ended, the longest first; one that timed out until its thread ends."""
         self.follow()
-        runs = [run for run in list(self.live.values()) if run.started_us is not None]
+        runs = [run for run in list(self.live) if run.started_us is not None]
         return sorted(runs, key=lambda run: (run.started_us, run.id))
 
 

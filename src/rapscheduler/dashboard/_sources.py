@@ -316,7 +316,7 @@ class SchedulerSource:
         if watched.ledger is not None:
             watched.made().follow()
         return (
-            {} if watched.tracker is None else dict(watched.tracker.live)
+            {} if watched.tracker is None else {run.id: run for run in list(watched.tracker.live)}
         )  # None: nobody asked for runs yet
 
     def under_way(self) -> list[dict[str, Any]]:

@@ -9,6 +9,13 @@ from typing import Any
 import pytest
 
 
+def test_an_id_may_be_made_later_than_its_turn(engine: Any) -> None:
+    turn, later = engine.ledger.new_turn(), engine.ledger.new_run_id()
+    early = engine.ledger.id_of(turn)
+    assert early < later and engine.ledger.id_of(turn) != early
+    assert engine.ledger.id_of(turn)[:18] == early[:18]
+
+
 @pytest.fixture
 def world(engine: Any, make: Any) -> Any:
     """`ran(func)`: a run by way of `run_at_once`, and what the ledger has of it."""

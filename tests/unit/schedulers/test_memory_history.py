@@ -170,7 +170,7 @@ def test_a_run_under_way_is_found_and_ends_in_the_history() -> None:
         until(lambda: told)
         assert told[0].run is run and scheduler.get_running() == []
         assert [one.id for one in scheduler.get_runs()] == [run.id]
-        assert scheduler._watched.ledger.under_way() == [] and scheduler._watched.tracker.live == {}
+        assert scheduler._watched.ledger.under_way() == [] and not scheduler._watched.tracker.live
         assert scheduler._running_counts.count("a") == 0
 
 
@@ -221,7 +221,7 @@ def test_coroutines_in_an_event_loop() -> None:
         once(scheduler, waiting, "followed")
         await begun.wait()
         assert scheduler._watched.tracker is None or "followed" not in {
-            run.job_id for run in scheduler._watched.tracker.live.values()
+            run.job_id for run in scheduler._watched.tracker.live
         }
         (run,) = [run for run in scheduler.get_running() if run.job_id == "followed"]
         end.set()

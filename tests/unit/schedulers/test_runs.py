@@ -390,7 +390,7 @@ def test_running_shows_what_is_under_way_since_when(scheduler: Any) -> None:
 def test_a_plain_scheduler_makes_no_runs(monkeypatch: Any, scheduler: Any) -> None:
     made: list[Any] = []
     monkeypatch.setattr(Tracker, "open", lambda *args: made.append(args))
-    monkeypatch.setattr(_runs, "new_run_id", lambda: made.append("id"))
+    monkeypatch.setattr(_runs, "new_turn", lambda: made.append("turn"))
     ran, told = [], []
     scheduler.add_job(ran.append, args=[1])
     wait_for(lambda: ran)
