@@ -287,6 +287,12 @@ def test_of_several_tags_the_rarest_is_gone_through(make):
         add(scheduler, f"job{number}", "all", *(["few"] if number > 6 else []))
     assert store._tags.rarest_first(("all", "nobody", "few")) == ("nobody", "few", "all")
     assert ids(scheduler, ["all", "few"], limit=5) == ["job7", "job8"]
+    asked: list[str] = []
+    sa.event.listen(store.engine, "before_cursor_execute", lambda *of: asked.append(of[2]))
+    assert ids(scheduler, ["few", "all"], limit=2) == ["job7", "job8"]
+    assert (
+        len([one for one in asked if one.startswith("SELECT")]) == 1
+    )  # which one is the rarest is remembered
     scheduler.shutdown()
 
 
