@@ -100,6 +100,7 @@ class Run:
 
     __slots__ = (
         "_end",
+        "_ending",
         "_error",
         "_future",
         "_id",
@@ -143,7 +144,7 @@ class Run:
         self.job: Any = None  # while it is under way
         self.stop: Callable[[], Any] | None = None  # interrupts it, where that can be done
         self._future: Future[Any] | None = None
-        self._end = False
+        self._end = self._ending = False
         self._error: str | None = None
 
     @property
@@ -230,13 +231,17 @@ class Run:
 
         return asyncio.wrap_future(self._waiting()).__await__()
 
-    def end(self, state: str, ended_us: int) -> bool:
-        """It has ended; False: it had already."""
+    def end(self, state: str, ended_us: int, record: Callable[[Run], Any] | None = None) -> bool:
+        """It has ended; False: it had already. Whoever waits for it goes on when `record` was called with it."""
         with _lock:
-            if self._end:
+            if self._ending:
                 return False
-            self._end = True
+            self._ending = True
             self.state, self.ended_us = state, ended_us
+        if record is not None:
+            record(self)
+        with _lock:
+            self._end = True
             future = self._future
         self.job = self.stop = None
         if future is not None:
@@ -312,7 +317,7 @@ class Run:
         run = cls(record.job_id, record.jobstore, record.scheduled_us, record.attempt, record.id)
         run.state, run.who, run._error, run.reason = record.state, record.who, record.error, record.reason
         run.started_us, run.ended_us, run.retry_us = record.started_us, record.ended_us, record.retry_us
-        run._end = True
+        run._end = run._ending = True
         return run
 
     def as_dict(self) -> dict[str, Any]:

@@ -133,14 +133,14 @@ class RunBook(Tracker):
         run.retval, run.exception = retval, exc
         if exc is not None and state in FAILURES:
             retrying.after_failure(self, run, exc)
-        if not run.end(state, self.now_us()):
-            return False
+        return run.end(state, self.now_us(), self._record)
+
+    def _record(self, run: Run) -> None:
         for record in self.recorders:
             record(run)
         ledger = self._scheduler._watched.ledger
         if ledger is not None:
             ledger.add(run.record())
-        return True
 
     def overdue(self, run: Run) -> None:
         """Its time is over and its thread can't be ended: tell that now."""

@@ -174,6 +174,16 @@ def test_a_run_under_way_is_found_and_ends_in_the_history() -> None:
         assert scheduler._running_counts.count("a") == 0
 
 
+@pytest.mark.parametrize("place", ["memory", "sqlite://"])
+def test_whoever_has_waited_for_a_run_finds_it(place: str) -> None:
+    with scheduler_of(history=place) as scheduler:
+        job = scheduler.add_job(int, "interval", hours=1, max_instances=100)
+        for number in range(1, 100):
+            run = job.run()
+            assert run.result(20) == 0 and scheduler.count_runs() == {"done": number}
+            assert job.last_run.id == run.id
+
+
 class Odd:
     @property
     def __await__(self) -> None:
