@@ -122,7 +122,7 @@ def test_what_ends_while_others_wait_for_it_needs_no_rows(store, me, keys):
 
 def test_a_run_that_is_handed_back_is_nobodys_and_the_others_stay(store, me, keys):
     rows = store._shared
-    assert rows.write(me, keys[:2], [(keys[5], DUE_US, True)]) == []
+    assert rows.write(me, keys[:2], [(keys[5], DUE_US, "")]) == []
     assert rows.has_news()
     assert sorted(rows.own(me)) == [key for key in keys[2:] if key != keys[5]]
     other = joined(store)
@@ -133,7 +133,7 @@ def test_all_are_handed_back_by_a_few_statements(store, me, keys):
     """At the end of a scheduler, which is not waited for very long."""
     rows = store._shared
     with shared_stores.asked(store) as seen:
-        rows.write(me, [], [(key, DUE_US + 1, True) for key in keys])
+        rows.write(me, [], [(key, DUE_US + 1, "") for key in keys])
     assert len([verb for verb in seen if verb != "COMMIT"]) == 3  # unpacked, handed back, and told
     over = rows.take_over(joined(store), NOBODY, 0)
     assert sorted(run[:3] for run in over) == [(*key, DUE_US + 1) for key in keys]

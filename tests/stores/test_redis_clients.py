@@ -209,7 +209,7 @@ def test_what_was_done_before_an_answer_was_lost_is_not_done_twice(url, name):
         keys = [(f"job{number}", DUE_US) for number in range(3)]
         assert sorted(rows.own(me)) == keys
         assert rows.peers()[1][0].running + rows.peers()[1][1].running == 3
-        rows.write(me, keys[:1], [(keys[1], DUE_US, True)])
+        rows.write(me, keys[:1], [(keys[1], DUE_US, "")])
         assert rows.own(me) == keys[2:]
         rows.leave(me)
         assert rows.take_over(other, me.id, me.epoch) == []

@@ -23,7 +23,7 @@ from tests.stores.test_shared import (  # noqa: F401 (fixtures)
 
 from rapscheduler._serialization.rows import RowChange
 from rapscheduler.events import EVENT_JOB_LOST, EVENT_JOB_MAX_INSTANCES
-from rapscheduler.jobstores._shared import ClaimRow, Refused, busy_among, group_key
+from rapscheduler.jobstores._shared import ClaimRow, Counts, Refused, group_key
 
 LONG = "a group of " + "many words, " * 30
 
@@ -102,9 +102,7 @@ class TestOfRows:
         taken = rows.take(two, self.DUE_US, 1)
         busy = Refused(busy=frozenset([taken[0].id]))
         assert rows.claim(two, self.rows(taken, "mail", 1), []) == busy
-        rows.write(
-            one, [], [((run.job_id, run.run_us), run.from_us, True)]
-        )  # handed back: somebody begins it
+        rows.write(one, [], [((run.job_id, run.run_us), run.from_us, "")])  # handed back: somebody begins it
         taken = rows.take(two, self.DUE_US, 1)
         assert rows.claim(two, self.rows(taken, "mail", 1), []).busy == {taken[0].id}
         rows.take_over(two, "", 0)
@@ -166,8 +164,12 @@ def test_one_row_after_another_gets_a_place():
         ClaimRow(change("c"), 0, 0, 1, "g", 2),
         ClaimRow(change("d"), 0, 0, 1),
     ]
-    assert busy_among(rows, {"a": 1}, {"g": 1}) == {"a", "c"}
-    assert busy_among(rows, {"d": 1}, {}) == {"c", "d"}
+    counts = Counts()
+    counts.add("a", "g", False)
+    assert counts.claimed(rows) == Refused(busy=frozenset(["a", "c"]))
+    counts = Counts()
+    counts.add("d", None, False)
+    assert counts.claimed(rows) == Refused(busy=frozenset(["c", "d"]))
 
 
 def test_groups_that_are_kept_short_stay_apart():

@@ -9,12 +9,16 @@ claimed is submitted then, and what an executor does not take is handed back.
 from __future__ import annotations
 
 from rapscheduler._engine.planning import Change, Submission, split_by_executor
-from rapscheduler._quoting import said
+from rapscheduler._instants import moment
+from rapscheduler._quoting import one_line, said
+from rapscheduler._scheduling import overlap
 from rapscheduler._scheduling.batch import Batch
 from rapscheduler._scheduling.claims import Claim, Claims
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
+from rapscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from rapscheduler.executors._home import counts_from_end
 from rapscheduler.executors._submitting import Failures
+from rapscheduler.jobstores._shared import Refused
 from rapscheduler.jobstores.base import park_reason
 
 Pairs = list[tuple[Submission, Change]]
@@ -79,8 +83,9 @@ class ClaimedBatch(Batch):
         self.events += max_runs.write_claimed(self._scheduler, self._shelf, taken)
 
     def _wait(self, one: Submission, change: Change) -> int:
-        """A run that is claimed is under way: none waits."""
-        self._skip(one)
+        """A run that was claimed and has no place here is in line already, if its rule says so; none waits here."""
+        if overlap.rule_of(one.job) is None:
+            self._skip(one)
         return 0
 
     def _is_claimed(self, pairs: Pairs, parks: list[Change]) -> bool:
@@ -110,13 +115,28 @@ class ClaimedBatch(Batch):
                 if not counts_from_end(one.job):  # its next run counts from the end of this one
                     self._skip(one)
                 self.changes.append(change)
-        if refused.gone or refused.busy:
-            pairs[:] = [
-                pair
-                for pair in pairs
-                if pair[1].job.id not in refused.gone and pair[1].job.id not in refused.busy
-            ]
+        if refused.waiting:
+            self._get_in_line(pairs, refused)
+        if refused.gone or refused.busy or refused.waiting:
+            out = refused.gone | refused.busy | refused.waiting
+            pairs[:] = [pair for pair in pairs if pair[1].job.id not in out]
         return True
+
+    def _get_in_line(self, pairs: Pairs, refused: Refused) -> None:
+        """Runs of these wait in the store; others that waited there are skipped for them."""
+        lined = {one.job.id: (one.job, change) for one, change in pairs if one.job.id in refused.waiting}
+        self.changes += [change for _, change in lined.values()]
+        for job_id, run_us in refused.replaced:
+            self._scheduler._logger.warning(
+                'Execution of job "%s" skipped: it waited for another run to end, and a later run takes its place',
+                one_line(str(lined[job_id][0])),
+            )
+            if self._scheduler._wants(EVENT_JOB_MAX_INSTANCES):
+                times = [moment(run_us, self._scheduler.timezone)]
+                self.events.append(
+                    JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job_id, self._shelf.alias, times)
+                )
+        self._claims.lined_up([job for job, _ in lined.values()])
 
     def _announce_backlogs(self, submissions: list[Submission], changes: list[Change]) -> None:
         counting = {id(one) for one in self._plan.backlogs if counts_from_end(one.job)}
@@ -130,7 +150,9 @@ class ClaimedBatch(Batch):
         """What was skipped or can't run ended with that; what was refused for another reason is handed back."""
         for one, error in failures:
             claim = self._held[id(one)]
-            if isinstance(error, (MaxInstancesReachedError, UnrunnableJobError)):
+            if isinstance(error, MaxInstancesReachedError) and overlap.rule_of(one.job) is not None:
+                self._claims.line_up(claim)
+            elif isinstance(error, (MaxInstancesReachedError, UnrunnableJobError)):
                 claim.end()
             else:
                 self._claims.again(claim)

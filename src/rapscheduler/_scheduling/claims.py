@@ -15,22 +15,27 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from typing import Any
 
 from rapscheduler._clock import steady_s
 from rapscheduler._collector import OF_A_CLAIM, collector_paused
-from rapscheduler._engine.planning import Change, Submission
-from rapscheduler._instants import SECOND_US
-from rapscheduler._scheduling import delays
+from rapscheduler._engine.job_core import is_native, utc_us
+from rapscheduler._engine.planning import Change, Submission, is_late
+from rapscheduler._instants import SECOND_US, moment
+from rapscheduler._scheduling import delays, overlap
 from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler._serialization.rows import RowChange, new_change
 from rapscheduler.executors._home import Backlog, Backlogs
 from rapscheduler.jobstores._shared import (
+    NOBODY,
+    WAITING,
     ClaimRow,
+    LeftRun,
     Me,
     Refused,
     RunKey,
+    RunRow,
     SharedRows,
     group_key,
     new_claim,
@@ -103,7 +108,7 @@ class Claims:
         self._own_clock = scheduler._clock.__class__.__module__.startswith("rapscheduler.testing")
         self._under_way: dict[RunKey, Claim | None] = {}
         self._ended: deque[RunKey] = deque()
-        self._left: deque[tuple[RunKey, int, bool]] = deque()
+        self._left: deque[LeftRun] = deque()
         self._progressed: dict[RunKey, Claim] = {}
         self._is_telling = False  # what ended is on its way to the store, and in none of them
         self._is_full = False
@@ -180,9 +185,10 @@ class Claims:
             if refused is None:
                 for key in keys:
                     under_way.pop(key, None)
-        if refused is not None and (refused.gone or refused.busy):
+        if refused is not None and (refused.gone or refused.busy or refused.waiting):
+            out = refused.gone | refused.busy | refused.waiting
             for key in keys:
-                if key[0] in refused.gone or key[0] in refused.busy:
+                if key[0] in out:
                     under_way.pop(key, None)
         return refused
 
@@ -191,7 +197,7 @@ class Claims:
     ) -> list[ClaimRow]:
         running, grouped = self.scheduler._running_counts, False
         count = running.count if len(running) else None
-        rows: list[ClaimRow] = []
+        rows, now_us = list[ClaimRow](), self.now_us()
         for one, change in pairs:
             job: Any = one.job
             times, extras = one.run_times_us, job._extras
@@ -202,13 +208,44 @@ class Claims:
                 places = 1
             if count is not None:
                 places -= count(job.id)
-            rows.append(new_claim((row_change(change), times[0], times[-1], places, None, 0)))
+            rows.append(new_claim((row_change(change), times[0], times[-1], places, None, 0, 0, False, 0)))
             if extras and "group" in extras:
                 most = _ANY if extras.get("overlap") == "allow" else job.max_instances
                 rows[-1], grouped = self._in_group(rows[-1], extras["group"], most), True
+            if extras and "overlap" in extras:
+                rows[-1] = self._in_line(rows[-1], one, id(one) in alone, now_us)
         if grouped:  # else the places of some would depend on what became of those before
             rows.sort(key=lambda row: -row.group_places)
         return rows
+
+    def _in_line(self, row: ClaimRow, one: Submission, alone: bool, now_us: int) -> ClaimRow:
+        """A run that gets in line when there is no place, if it may and is in time."""
+        job: Any = one.job
+        rule = overlap.rule_of(job)
+        if rule is None:
+            return row
+        if alone and (
+            self.scheduler._backlogs.counting(job.id, self.alias)
+            or not self.scheduler._running_counts.count(job.id)
+        ):
+            return row  # its next run counts from the end of the one that is under way
+        grace_s = job.misfire_grace_time
+        from_us = next((us for us in one.times_us() if not is_late(us, now_us, grace_s)), None)
+        if from_us is None:
+            return row
+        waits = overlap.MOST_WAITING if rule == "queue_all" else 1
+        return row._replace(waits=waits, replaces=rule == "cancel_other", from_us=from_us)
+
+    def lined_up(self, jobs: Sequence[Any]) -> None:
+        """Runs of these jobs are in line now."""
+
+    def line_up(self, claim: Claim) -> None:
+        """A claimed run that has no place here, for one of `run_job()` is under way, or a rate is over."""
+        self.scheduler._backlogs.discard(claim)
+        if self._under_way.get(claim.key) is claim and claim.epoch == self.me.epoch:
+            self._under_way[claim.key] = None
+            self._left.append((claim.key, next(iter(claim.submission.times_us())), WAITING))
+            self.lined_up([claim.submission.job])
 
     def _in_group(self, row: ClaimRow, group: str, most: int) -> ClaimRow:
         """A run of a job that shares its places with others."""
@@ -282,7 +319,7 @@ class Claims:
             self._ended_now += 1
             self._ended.append(key)
         elif claim.epoch == self.me.epoch:
-            self._left.append((key, left[0], True))
+            self._left.append((key, left[0], NOBODY))
         self.wake()
 
     def again(self, claim: Claim) -> None:
@@ -302,7 +339,7 @@ class Claims:
         ended = [self._ended.popleft() for _ in range(len(self._ended))]
         left = [self._left.popleft() for _ in range(len(self._left))]
         moving = [self._progressed.popitem() for _ in range(len(self._progressed))]
-        going = [(key, _current_us(claim), False) for key, claim in moving]
+        going: list[LeftRun] = [(key, _current_us(claim), None) for key, claim in moving]
         if not ended and not left and not going:
             return False
         try:
@@ -328,6 +365,24 @@ class Claims:
     def has_ended(self) -> bool:
         """Whether no run is under way, and the store knows it."""
         return not self._under_way
+
+
+def times_of(trigger: Any, run: RunRow) -> Iterator[int]:
+    """The run times from the first that did not end to the last."""
+    time_us: int | None = run.from_us
+    while time_us is not None and time_us <= run.last_us:
+        yield time_us
+        if time_us == run.last_us:
+            return
+        if is_native(trigger):
+            next_us = trigger.next_fire_us(time_us, time_us)
+        else:
+            at = moment(time_us)
+            found = trigger.get_next_fire_time(at, at)
+            next_us = None if found is None else utc_us(found)
+        if next_us is None or next_us <= time_us:
+            return
+        time_us = next_us
 
 
 def _current_us(claim: Claim) -> int:

@@ -11,25 +11,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
 from rapscheduler._clock import steady_s
-from rapscheduler._engine.job_core import is_native, utc_us
 from rapscheduler._engine.planning import Change, Submission
 from rapscheduler._instants import MAX_US, SECOND_US, moment
 from rapscheduler._quoting import one_line, said
-from rapscheduler._scheduling import cancelling
-from rapscheduler._scheduling.claims import Claims
+from rapscheduler._scheduling import cancelling, overlap
+from rapscheduler._scheduling.claims import Claim, Claims, times_of
 from rapscheduler._scheduling.lifecycle import STATE_RUNNING
+from rapscheduler._scheduling.line import Line
 from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler._serialization.rows import new_row
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
 from rapscheduler.events import EVENT_JOB_LOST, JobLostEvent
 from rapscheduler.executors._home import counts_from_end
-from rapscheduler.jobstores._shared import NOBODY, Look, Peer, RunKey, RunRow
+from rapscheduler.jobstores._shared import NOBODY, WAITING, Look, Peer, RunKey, RunRow
 from rapscheduler.jobstores.base import park_reason
 
 GATHER_S = 0.02  # in which runs that end are told together
@@ -55,12 +55,21 @@ class Kept(Claims):
         self._waiting: list[tuple[RunRow, Any]] = []  # runs of the dead, with their jobs, to be submitted
         # To those who cancel runs, by the number of the request, until they are written.
         self._answers: dict[str, str] = {}
+        self._line = Line(self)
         self._refused: set[RunKey] = set()  # of those, what an executor refused, and was told
         self._thread = Thread(target=self._run, name=f"rapscheduler-{alias}-lease", daemon=True)
 
     def wake(self) -> None:
         if not self._signal.is_set():
             self._signal.set()
+
+    def ended(self, claim: Claim) -> None:
+        super().ended(claim)
+        self._line.ended(claim.submission.job)
+
+    def lined_up(self, jobs: Sequence[Any]) -> None:
+        self._line.at_s = 0.0
+        self.wake()
 
     def _told(self) -> None:
         """Somebody has written."""
@@ -109,13 +118,16 @@ class Kept(Claims):
     def _sleep_s(self) -> float:
         if self._stopping:
             return GATHER_S
-        next_s = min(self._look_at_s, self._poll_at_s)
+        next_s = min(self._look_at_s, self._poll_at_s, self._line.at_s)
         return max(0.0, next_s - steady_s())
 
     def _work(self) -> None:
         if self._stopping and self._waiting:
             self._hand_back_waiting()
+        line_due, self._line.due = self._line.due, False
         self.flush()
+        if line_due:
+            self._line.at_s = 0.0
         now_s = steady_s()
         if now_s >= self._look_at_s:
             self._look()
@@ -125,6 +137,7 @@ class Kept(Claims):
                 self._poll()
             # Last: no run waits for it.
             cancelling.answer(self.scheduler, self.rows, self.me.id, self._answers)
+        self._line.look(self._stopping)
         if self._waiting and self.scheduler._lifecycle.state == STATE_RUNNING:
             self._submit_waiting()
         self._failing = False
@@ -189,6 +202,7 @@ class Kept(Claims):
             count,
         )
         self._waiting = []
+        self._line.begun.clear()
         self.rows.join(self.me)
         self._look()
 
@@ -196,7 +210,7 @@ class Kept(Claims):
         peers = {(one.id, one.epoch): one for one in look.peers}
         mine = (self.me.id, self.me.epoch)
         gone = [key for key, one in peers.items() if key != mine and one.is_over(look.now_us)]
-        gone += [key for key in look.owners if key not in peers and key != mine]
+        gone += [key for key in look.owners if key not in peers and key != mine and key[0] != WAITING]
         for owner, epoch in gone:
             died = self._peers.get((owner, epoch)) or peers.get((owner, epoch))
             if owner != NOBODY:
@@ -234,7 +248,10 @@ class Kept(Claims):
         if earliest_us is not None:
             ahead_us = earliest_us - self.now_us()
             scheduler._wake_for(max(0, min(MAX_US, scheduler._clock.now_us() + ahead_us)))
-        if self.rows.has_news():
+        news = self.rows.has_news()
+        if WAITING in news:
+            self._line.at_s = 0.0
+        if NOBODY in news:
             self._look_at_s = 0.0
             self._signal.set()
 
@@ -318,11 +335,11 @@ class Kept(Claims):
     def _hand_back_waiting(self) -> None:
         """Of a scheduler that ends: others begin the runs that it took over and has not begun."""
         waiting, self._waiting = self._waiting, []
-        self._left.extend(((run.job_id, run.run_us), run.from_us, True) for run, _ in waiting)
+        self._left.extend(((run.job_id, run.run_us), run.from_us, NOBODY) for run, _ in waiting)
 
     def _is_submitted(self, run: RunRow, job: Any) -> bool:
         scheduler = self.scheduler
-        submission = Submission(job, list(_times(job.trigger, run)), self.now_us())
+        submission = Submission(job, list(times_of(job.trigger, run)), self.now_us())
         submission.alias = self.alias
         claim = self.hold(
             submission, Change(job, run.from_us), run.last_us > run.from_us, counts_from_end(job)
@@ -339,6 +356,7 @@ class Kept(Claims):
             failures = [(submission, exc)]
         if not failures:
             self._refused.discard(claim.key)
+            self._line.submitted(claim.key, submission)
             return True
         self.scheduler._backlogs.discard(claim)
         self._under_way[claim.key] = None
@@ -346,6 +364,10 @@ class Kept(Claims):
         if isinstance(error, UnrunnableJobError):  # the next due time of the job parks it
             self._tell_lost(run, job, None, park_reason(error))
             self._ended.append(claim.key)
+            return True
+        if isinstance(error, MaxInstancesReachedError) and overlap.rule_of(job) is not None:
+            self._line.begun.discard(claim.key)
+            self._left.append((claim.key, run.from_us, WAITING))
             return True
         if not isinstance(error, MaxInstancesReachedError) and claim.key not in self._refused:
             self._refused.add(claim.key)
@@ -357,24 +379,6 @@ class Kept(Claims):
                 exc_info=error,
             )
         return False
-
-
-def _times(trigger: Any, run: RunRow) -> Iterator[int]:
-    """The run times from the first that did not end to the last."""
-    time_us: int | None = run.from_us
-    while time_us is not None and time_us <= run.last_us:
-        yield time_us
-        if time_us == run.last_us:
-            return
-        if is_native(trigger):
-            next_us = trigger.next_fire_us(time_us, time_us)
-        else:
-            at = moment(time_us)
-            found = trigger.get_next_fire_time(at, at)
-            next_us = None if found is None else utc_us(found)
-        if next_us is None or next_us <= time_us:
-            return
-        time_us = next_us
 
 
 def open_claims(scheduler: Scheduler, alias: str, store: Any) -> None:

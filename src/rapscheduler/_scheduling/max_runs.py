@@ -156,6 +156,14 @@ def write_claimed(
     return events
 
 
+def write_begun(scheduler: Scheduler, shelf: Shelf, one: Submission) -> list[SchedulerEvent]:
+    """Count a run that was in line on a shared store, and has begun."""
+    job: Any = one.job
+    many = sum(1 for _ in one.times_us())
+    counted = Counted(job.runs_begun + many, many, Change(job, job.run_at_us))
+    return write_claimed(scheduler, shelf, [(one, counted)])
+
+
 def given_back(shelf: Shelf, job: Any, left: int) -> None:
     """So many runs of a job that were counted will not be begun now, for they are due again."""
     begun = _extras_of(job).get("runs_begun", 0)

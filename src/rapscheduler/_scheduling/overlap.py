@@ -5,7 +5,8 @@ way (`_engine.running`), handing over (`batch`), cancelling (`runbook`).
 
 A run waits in memory, after its job has moved on in its store; the passes of the loop begin it, before what comes due
 then. It has no grace time any more: it was in time when it was found. What is late already, or beyond what may wait, is
-skipped and told as ever; what still waits at a shutdown, or when its job is removed or paused, is told as missed.
+skipped and told as ever; what still waits at a shutdown, or when its job is removed or paused, is told as missed. Runs
+of the schedule of a shared store wait there (`line`), and only those of `run_job()` here.
 
 Data: `_queues` maps a group, or the id of a job without one, to what waits, first come first served; `_counts` says how
 many of a job do. Any thread may put runs in or cancel them (`_lock`); only a pass takes them out to begin them.
@@ -156,14 +157,7 @@ class Waiting:
         for entry in self._taken_out(lambda entry: entry.submission.job.id == job.id):
             self._end_delay(entry)
             self._tell_skipped(entry.submission.job, entry.submission, None, entry.run)
-        self._cancel_running(job)
-
-    def _cancel_running(self, job: Any) -> None:
-        book = self._scheduler._watched.made()
-        runs = [run for run in book.under_way() if run.job_id == job.id and run.state == RUNNING]
-        if runs and not any(run.cancelled for run in runs):
-            runs[0].reason = 'overlap="cancel_other": another run of its job is due'
-            book.cancel(runs[0].id)
+        cancel_running(self._scheduler, job.id)
 
     def _tell_skipped(
         self, job: Any, one: Submission, left: list[tuple[int, int]] | None, run: Run | None = None
@@ -232,7 +226,7 @@ class Waiting:
         if isinstance(error, MaxInstancesReachedError):
             self._note_rate(one.job)
             if rule_of(one.job) == "cancel_other":
-                self._cancel_running(one.job)
+                cancel_running(self._scheduler, one.job.id)
             return False
         self._remove(key, entry)
         if error is not None:
@@ -306,27 +300,44 @@ class Waiting:
         for entry, cause in ended:
             one, run = entry.submission, entry.run
             run_us = next(iter(one.times_us()))
-            scheduler._logger.warning(
-                'The run of job "%s" of %s waited for another one to end, and is not made: %s',
-                one_line(one.job.id),
-                moment(run_us, scheduler.timezone),
-                "the scheduler stopped" if cause == SHUTDOWN else "the job was removed or paused",
-            )
-            if run is not None and not run.is_over:
-                run.reason = cause
-                scheduler._watched.made().tell_cancelled(run)
-            if scheduler._wants(EVENT_JOB_MISSED):
-                late_s = (scheduler._clock.now_us() - run_us) / SECOND_US
-                event = JobExecutionEvent(
-                    EVENT_JOB_MISSED,
-                    one.job.id,
-                    one.alias,
-                    one.run_time(0, run_us),
-                    lateness_s=late_s,
-                    cause=cause,
-                )
-                event.run = run
-                scheduler._dispatch_event(event)
+            tell_not_made(scheduler, one.job.id, one.alias, run_us, cause, run)
+
+
+def tell_not_made(
+    scheduler: Any, job_id: str, alias: str | None, run_us: int, cause: str, run: Run | None = None
+) -> None:
+    """A run that waited will not be begun."""
+    run_time = moment(run_us, scheduler.timezone)
+    scheduler._logger.warning(
+        'The run of job "%s" of %s waited for another one to end, and is not made: %s',
+        one_line(job_id),
+        run_time,
+        "the scheduler stopped" if cause == SHUTDOWN else "the job was removed or paused",
+    )
+    if run is not None and not run.is_over:
+        run.reason = cause
+        scheduler._watched.made().tell_cancelled(run)
+    if scheduler._wants(EVENT_JOB_MISSED):
+        late_s = (scheduler._clock.now_us() - run_us) / SECOND_US
+        event = JobExecutionEvent(EVENT_JOB_MISSED, job_id, alias, run_time, lateness_s=late_s, cause=cause)
+        event.run = run
+        scheduler._dispatch_event(event)
+
+
+def cancel_running(scheduler: Any, job_id: str, before_us: int | None = None) -> None:
+    """Tell the longest run of a job that is under way here to end, unless one is about to; `before_us`: of those that
+    were due before."""
+    book = scheduler._watched.made()
+    runs = [
+        run
+        for run in book.under_way()
+        if run.job_id == job_id
+        and run.state == RUNNING
+        and (before_us is None or run.scheduled_us < before_us)
+    ]
+    if runs and not any(run.cancelled for run in runs):
+        runs[0].reason = 'overlap="cancel_other": another run of its job is due'
+        book.cancel(runs[0].id)
 
 
 def _key(job: Any) -> str:

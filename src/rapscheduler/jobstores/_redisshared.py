@@ -12,15 +12,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from .._instants import SECOND_US
 from .._serialization.rows import JobRow, RowChange, raw_id, seconds_around
 from ._listening import LOOK_S, Listener
-from ._redisclaims import CLAIM, CLAIM_SCRIPTS, JOIN, LEAVE, LET_GO, LOOK, TAKE, TAKE_OVER, WRITE
+from ._redisclaims import BEGIN, CLAIM, CLAIM_SCRIPTS, JOIN, LEAVE, LET_GO, LOOK, TAKE, TAKE_OVER, WRITE
 from ._redisrequests import RedisRequests
 from ._redisscripts import change_args, id_of, row_from, text_of
-from ._shared import NOBODY, ClaimRow, Look, Me, Peer, Refused, RunKey, RunRow, SharedRows
+from ._shared import (
+    NOBODY,
+    WAITING,
+    ClaimRow,
+    InLine,
+    LeftRun,
+    Look,
+    Me,
+    Peer,
+    Refused,
+    RunKey,
+    RunRow,
+    SharedRows,
+)
 
 HOLD_US = 5 * SECOND_US  # for which others leave alone what was taken
 _OLDEST = 5  # scripts that ask for the time and write; older servers refuse them
@@ -101,14 +114,22 @@ class RedisShared(SharedRows):
         return bool(alive), int(now_us), peers, counts
 
     def under_way(self, limit: int) -> list[tuple[str, int, str, int]]:
-        found = [(owner, epoch, job_id, run.run_us) for job_id, (owner, epoch), run in self._all_runs()]
+        found = [
+            (owner, epoch, job_id, run.run_us)
+            for job_id, (owner, epoch), run in self._all_runs()
+            if owner != WAITING
+        ]
         return sorted(found, key=lambda one: (one[3], one[2]))[:limit]
 
     def leave(self, me: Me) -> None:
         self._call(LEAVE, me.id, me.epoch)
 
-    def has_news(self) -> bool:
-        return bool(self._store._retried(lambda: self._redis.hexists(self._owners, f"{_NOBODY} 0")))
+    def has_news(self) -> frozenset[str]:
+        names = [f"{_NOBODY} 0", f"{WAITING} 0"]
+        found = self._store._retried(lambda: self._redis.hmget(self._owners, names))
+        return frozenset(
+            owner for owner, number in zip((NOBODY, WAITING), found, strict=True) if number is not None
+        )
 
     # Taking and claiming
 
@@ -135,23 +156,25 @@ class RedisShared(SharedRows):
             arguments += changes[6 * i : 6 * i + 6]
             group = "" if one.group is None else quote(one.group, "")
             arguments += (one.run_us, one.last_us, one.places, group, one.group_places)
+            arguments += (one.waits, "1" if one.replaces else "", one.from_us)
         alive, *refused = self._call(CLAIM, *arguments, *change_args(others))
         self._took = None
         if not alive:
             return None
-        gone, busy = (frozenset(map(id_of, ids)) for ids in refused)
-        return Refused(gone, busy)
+        gone, busy, waiting = (frozenset(map(id_of, ids)) for ids in refused[:3])
+        return Refused(
+            gone, busy, waiting, tuple((id_of(job_id), int(run_us)) for job_id, run_us in _pairs(refused[3]))
+        )
 
     # Runs under way
 
-    def write(
-        self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]
-    ) -> Sequence[RunKey]:
+    def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[LeftRun]) -> Sequence[RunKey]:
         arguments: list[Any] = [me.id, me.epoch, len(ended)]
         for job_id, run_us in ended:
             arguments += (job_id, run_us)
-        for (job_id, run_us), from_us, nobody in left:
-            arguments += (job_id, run_us, from_us, "1" if nobody else "")
+        for (job_id, run_us), from_us, owner in left:
+            whose = "" if owner is None else f"{_NOBODY if owner == NOBODY else owner} 0"
+            arguments += (job_id, run_us, from_us, whose)
         self._call(WRITE, *arguments)
         return ()
 
@@ -160,6 +183,24 @@ class RedisShared(SharedRows):
         return [
             RunRow(id_of(job_id), int(run_us), int(from_us), int(last_us), data)
             for job_id, run_us, from_us, last_us, data in zip(*[iter(found)] * 5, strict=True)
+        ]
+
+    def in_line(self) -> list[RunRow]:
+        first: dict[str, int] = {}
+        for job_id, (owner, _), run in self._all_runs():
+            if owner == WAITING:
+                first[job_id] = min(run.run_us, first.get(job_id, run.run_us))
+        return sorted(self.read(list(first.items())), key=lambda run: (run.run_us, run.job_id))
+
+    def begin(self, me: Me, rows: Sequence[InLine]) -> list[RunRow]:
+        arguments: list[Any] = [me.id, me.epoch]
+        for one in rows:
+            group = "" if one.group is None else quote(one.group, "")
+            arguments += (one.job_id, one.run_us, one.places, group, one.group_places)
+        found = self._call(BEGIN, *arguments)
+        return [
+            RunRow(id_of(job_id), int(run_us), int(from_us), int(last_us), data, _group(text_of(group)))
+            for job_id, run_us, from_us, last_us, data, group in zip(*[iter(found)] * 6, strict=True)
         ]
 
     def own(self, me: Me) -> list[RunKey]:
@@ -215,7 +256,12 @@ def _runs(lines: Any) -> Iterator[tuple[tuple[str, int], RunRow]]:
     for line in text_of(lines).splitlines():
         run_us, name, epoch, from_us, last_us, flag = line.split(" ")
         data = b"" if flag[0] == "d" else None
-        yield _owner(f"{name} {epoch}"), RunRow("", int(run_us), int(from_us), int(last_us), data)
+        run = RunRow("", int(run_us), int(from_us), int(last_us), data, _group(flag[2:]))
+        yield _owner(f"{name} {epoch}"), run
+
+
+def _group(quoted: str) -> str | None:
+    return unquote(quoted) if quoted else None
 
 
 class RedisListener(Listener):

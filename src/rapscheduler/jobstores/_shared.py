@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -31,9 +32,12 @@ LEASE_S = 30.0
 POLL_S = 1.0
 LEAST_LEASE_S = 1.0
 NOBODY = ""  # the owner of runs that were handed back
+WAITING = "~"  # the owner of runs in line: each waits until as many of its job, or group, have ended
 _MOST_OF_GROUP = 150  # characters of its name, in a key
 
 RunKey = tuple[str, int]  # job id, first run time (µs)
+# the first run time that did not end; whose it is: `None`, who writes it, else `NOBODY` or `WAITING`
+LeftRun = tuple[RunKey, int, str | None]
 
 
 class Me:
@@ -77,12 +81,28 @@ class ClaimRow(NamedTuple):
     """A run to be claimed and what becomes of its job.
 
     `places`: it is claimed while other schedulers have fewer runs of this job under way; and, if its job has a group,
-    while they and the rows before this one have fewer of that than `group_places`.
+    while they and the rows before this one have fewer of that than `group_places`. Nothing is claimed of a job or group
+    of which runs are in line. What is not claimed gets in line while fewer than `waits` runs of its job are, or in the
+    place of those (`replaces`), with its run times since `from_us`.
     """
 
     change: RowChange
     run_us: int
     last_us: int
+    places: int
+    group: str | None = None
+    group_places: int = 0
+    waits: int = 0
+    replaces: bool = False
+    from_us: int = 0
+
+
+class InLine(NamedTuple):
+    """A run in line that may begin while its job has fewer than `places` runs under way, of everybody, and its group
+    fewer than `group_places`."""
+
+    job_id: str
+    run_us: int
     places: int
     group: str | None = None
     group_places: int = 0
@@ -101,30 +121,65 @@ class RunRow(NamedTuple):
     from_us: int
     last_us: int
     data: bytes | None
+    group: str | None = None
 
 
 class Refused(NamedTuple):
     """Ids of what was not claimed: `gone`, due at another time, paused or taken by another; `busy`, run elsewhere as
-    often as allowed (these were moved on)."""
+    often as allowed; `waiting`, in line now (the jobs of both were moved on). `replaced`: runs that were in line, and
+    are not any more, for these took their place."""
 
     gone: frozenset[str] = frozenset()
     busy: frozenset[str] = frozenset()
+    waiting: frozenset[str] = frozenset()
+    replaced: tuple[RunKey, ...] = ()
 
 
-def busy_among(
-    rows: Sequence[ClaimRow], of_jobs: Mapping[str, int], of_groups: Mapping[str, int]
-) -> frozenset[str]:
-    """The ids of those that have no place, one row after another, by what the others have under way of their jobs and
-    groups."""
-    busy: set[str] = set()
-    in_groups = dict(of_groups)
-    for one in rows:
-        count = 0 if one.group is None else in_groups.get(one.group, 0)
-        if of_jobs.get(one.change.id, 0) >= one.places or (one.group and count >= one.group_places):
-            busy.add(one.change.id)
-        elif one.group is not None:
-            in_groups[one.group] = count + 1
-    return frozenset(busy)
+class Counts:
+    """How many runs are under way or in line, by job and by group, where that is counted in Python."""
+
+    def __init__(self) -> None:
+        self.of_jobs, self.of_groups = Counter[str](), Counter[str]()
+        self.in_line, self.in_line_of_groups = Counter[str](), Counter[str]()
+
+    def add(self, job_id: str, group: str | None, is_waiting: bool, number: int = 1) -> None:
+        jobs, groups = (
+            (self.in_line, self.in_line_of_groups) if is_waiting else (self.of_jobs, self.of_groups)
+        )
+        jobs[job_id] += number
+        if group is not None:
+            groups[group] += number
+
+    def has_place(self, job_id: str, places: int, group: str | None, group_places: int) -> bool:
+        return self.of_jobs[job_id] < places and (group is None or self.of_groups[group] < group_places)
+
+    def claimed(self, rows: Sequence[ClaimRow]) -> Refused:
+        """Give places to one row after another, as `SharedRows.claim` says."""
+        busy, waiting = set[str](), set[str]()
+        for one in rows:
+            job_id, group = one.change.id, one.group
+            if group is None and self.of_jobs.get(job_id, 0) < one.places and job_id not in self.in_line:
+                continue  # the most
+            is_behind = self.in_line[job_id] or (group is not None and self.in_line_of_groups[group])
+            if not is_behind and self.has_place(job_id, one.places, group, one.group_places):
+                if group is not None:
+                    self.of_groups[group] += 1
+            elif one.waits and (one.replaces or self.in_line[job_id] < one.waits):
+                waiting.add(job_id)
+                if group is not None:
+                    self.in_line_of_groups[group] += 1
+            else:
+                busy.add(job_id)
+        return Refused(frozenset(), frozenset(busy), frozenset(waiting))
+
+    def begun(self, rows: Sequence[InLine]) -> list[InLine]:
+        """Those of a line that have a place, one after another."""
+        found = []
+        for one in rows:
+            if self.has_place(one.job_id, one.places, one.group, one.group_places):
+                self.add(one.job_id, one.group, False)
+                found.append(one)
+        return found
 
 
 def group_key(group: str) -> str:
@@ -174,11 +229,17 @@ class SharedRows(ABC):
         """What was taken and not claimed is free again. Called by the thread that took it."""
 
     @abstractmethod
-    def write(
-        self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]
-    ) -> Sequence[RunKey]:
-        """Runs that ended; and runs with the first of their run times that did not, and whether nobody is at it. What
-        it returns was not written: it is to be told once more, soon, with what ends till then."""
+    def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[LeftRun]) -> Sequence[RunKey]:
+        """Runs that ended; and runs with the first of their run times that did not, and whose they are from now on.
+        What it returns was not written: it is to be told once more, soon, with what ends till then."""
+
+    @abstractmethod
+    def in_line(self) -> list[RunRow]:
+        """The first run in line of each job, the earliest first."""
+
+    @abstractmethod
+    def begin(self, me: Me, rows: Sequence[InLine]) -> list[RunRow]:
+        """Of these runs in line, those that have a place, which are `me`'s from now on."""
 
     @abstractmethod
     def take_over(self, me: Me, owner: str, epoch: int) -> list[RunRow]:
@@ -202,8 +263,8 @@ class SharedRows(ABC):
         return []
 
     @abstractmethod
-    def has_news(self) -> bool:
-        """Whether somebody handed runs back."""
+    def has_news(self) -> frozenset[str]:
+        """`NOBODY`, if runs were handed back; `WAITING`, if runs are in line."""
 
     def telling(self, work: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """The work of a transaction that others want to hear of; here they look now and then."""

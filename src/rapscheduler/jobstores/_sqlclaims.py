@@ -11,13 +11,14 @@ another scheduler was at it meanwhile: nothing is written, and the statement is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from .._serialization.rows import RowChange
-from ._shared import ClaimRow, Me, Refused, RunKey
+from ._shared import NOBODY, ClaimRow, LeftRun, Me, Refused, RunKey
 from ._sqlarrays import AROUND, SECONDS, int_array, text_array
 from ._sqlbatch import name_in_text
 from ._sqlmembers import DATABASES
@@ -30,9 +31,9 @@ from ._sqlshared import SQLShared
 _CLAIM = """
     WITH me AS MATERIALIZED (SELECT pid FROM {schedulers} WHERE id = :me AND epoch = :epoch FOR SHARE),
     under_way AS MATERIALIZED (
-        SELECT job_id, run_us, job_group, owner = :me AND epoch = :epoch AS mine FROM {runs}
+        SELECT job_id, run_us, job_group, owner = :me AND epoch = :epoch AS mine, owner = '~' AS waits FROM {runs}
         UNION ALL
-        SELECT u.job_id, u.run_us, NULL, p.owner = :me AND p.epoch = :epoch
+        SELECT u.job_id, u.run_us, NULL, p.owner = :me AND p.epoch = :epoch, false
         FROM {packs} AS p, unnest(p.job_ids, p.run_us) AS u (job_id, run_us)),
     {counts},
     v AS MATERIALIZED (
@@ -73,6 +74,7 @@ _PLAIN = {
         SELECT job_id, count(*) AS runs FROM under_way WHERE NOT mine GROUP BY job_id)""",
     "seen": "true",
 } | dict.fromkeys(("arrays", "names", "turns", "fresh", "column", "join", "free"), "")
+# A job or group with runs in line (of "~") counts as one that has no place at all.
 _GROUPED = {
     "counts": """seen AS MATERIALIZED (SELECT name, version FROM {groups} WHERE name = ANY(CAST(:groups AS text[]))),
     locked AS (
@@ -83,7 +85,8 @@ _GROUPED = {
         SELECT COALESCE(bool_and(locked.version = COALESCE(seen.version, 0) + 1), false) AS all_seen
         FROM locked LEFT JOIN seen ON seen.name = locked.name),
     runs AS MATERIALIZED (
-        SELECT job_id, job_group, count(*) AS runs FROM under_way WHERE NOT mine GROUP BY job_id, job_group),
+        SELECT job_id, job_group, CASE WHEN bool_or(waits) THEN 2000000000 ELSE count(*) END AS runs
+        FROM under_way WHERE NOT mine GROUP BY job_id, job_group),
     elsewhere AS MATERIALIZED (SELECT job_id, sum(runs) AS runs FROM runs GROUP BY job_id),
     in_groups AS MATERIALIZED (SELECT job_group, sum(runs) AS runs FROM runs GROUP BY job_group)""",
     "arrays": ", CAST(:job_group AS text[]), CAST(:group_places AS int8[])",
@@ -110,6 +113,13 @@ def _claim(names: dict[str, str], parts: dict[str, str]) -> str:
         "run_at": SECONDS.format("v.run_at"),
     }
     return _CLAIM.format(**names, **{word: part.format(**names) for word, part in parts.items()})
+
+
+def _after(queued: Sequence[ClaimRow], answer: Refused, rows: Sequence[ClaimRow]) -> list[ClaimRow]:
+    """The other rows of a batch, when places of their groups were given to some."""
+    refused = answer.gone | answer.busy | answer.waiting
+    begun = Counter(one.group for one in queued if one.change.id not in refused)
+    return [one._replace(group_places=one.group_places - begun[one.group]) for one in rows]
 
 
 def shared_for(store: Any, metadata: Any, schema: str | None, options: dict[str, Any]) -> SQLShared:
@@ -158,10 +168,10 @@ class PostgresShared(SQLShared):
             "WHERE t.job_id = v.id AND t.run_us = v.us AND t.owner = :me AND t.epoch = :epoch"
         )
         self._leave_many = sa.text(
-            f"UPDATE {runs} AS t SET from_us = v.from_us, owner = CASE WHEN v.nobody = 1 THEN '' ELSE t.owner END, "
-            "epoch = CASE WHEN v.nobody = 1 THEN 0 ELSE t.epoch END FROM unnest(CAST(:ids AS text[]), "
-            "CAST(:times AS int8[]), CAST(:from_us AS int8[]), CAST(:nobody AS int8[])) "
-            "AS v (id, us, from_us, nobody) "
+            f"UPDATE {runs} AS t SET from_us = v.from_us, owner = COALESCE(v.owner, t.owner), "
+            "epoch = CASE WHEN v.owner IS NULL THEN t.epoch ELSE 0 END FROM unnest(CAST(:ids AS text[]), "
+            "CAST(:times AS int8[]), CAST(:from_us AS int8[]), CAST(:owners AS text[])) "
+            "AS v (id, us, from_us, owner) "
             "WHERE t.job_id = v.id AND t.run_us = v.us AND t.owner = :me AND t.epoch = :epoch"
         )
 
@@ -174,11 +184,16 @@ class PostgresShared(SQLShared):
         data: dict[str, bytes],
         locked: bool,
     ) -> Refused | None:
-        if others or not rows:
-            refused = super()._write_claims(connection, me, (), others, data, locked=True)
-            if refused is None or not rows:
-                return refused
-        changes, numbers = [one.change for one in rows], self._book.number(rows)
+        # Runs that may get in line are not so many that it pays to have them in the statement.
+        queued, rows = [one for one in rows if one.waits], [one for one in rows if not one.waits]
+        before = Refused()
+        if others or queued or not rows:
+            answer = super()._write_claims(connection, me, queued, others, data, locked)
+            if answer is None or not rows:
+                return answer
+            before, rows = answer, _after(queued, answer, rows)
+        changes = [one.change for one in rows]
+        numbers = self._book.number(rows)
         self._written = rows, numbers
         values = {
             "me": me.id,
@@ -204,21 +219,19 @@ class PostgresShared(SQLShared):
             found = connection.execute(self._claim_many, values).all()
         if found and not found[0][2]:
             return None
-        return Refused(
-            frozenset(job_id for job_id, busy, *_ in found if not busy),
-            frozenset(job_id for job_id, busy, *_ in found if busy),
+        return before._replace(
+            gone=before.gone | {job_id for job_id, busy, *_ in found if not busy},
+            busy=before.busy | {job_id for job_id, busy, *_ in found if busy},
         )
 
     def claim(self, me: Me, rows: Sequence[ClaimRow], others: Sequence[RowChange]) -> Refused | None:
         self._written = (), ()
         refused = super().claim(me, rows, others)
         if refused is not None:
-            self._book.claimed(me, *self._written, refused.gone | refused.busy)
+            self._book.claimed(me, *self._written, refused.gone | refused.busy | refused.waiting)
         return refused
 
-    def write(
-        self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]
-    ) -> Sequence[RunKey]:
+    def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[LeftRun]) -> Sequence[RunKey]:
         def work(connection: Any) -> Ending:
             ending = self._book.end(connection, me, sorted(ended), [key for key, _, _ in left])
             if ending.single:
@@ -242,19 +255,22 @@ class PostgresShared(SQLShared):
             self._book.unpack_unknown(connection, me)
             connection.execute(self._delete_many, values)
 
-    def _leave_runs(self, connection: Any, me: Me, left: Sequence[tuple[RunKey, int, bool]]) -> None:
-        ordered = sorted(left)
+    def _leave_runs(self, connection: Any, me: Me, left: Sequence[LeftRun]) -> None:
+        ordered = sorted(left, key=lambda one: one[0])
         values = {
             "me": me.id,
             "epoch": me.epoch,
             "ids": text_array([job_id for (job_id, _), _, _ in ordered]),
             "times": int_array([run_us for (_, run_us), _, _ in ordered]),
             "from_us": int_array([from_us for _, from_us, _ in ordered]),
-            "nobody": int_array([1 if nobody else None for _, _, nobody in ordered]),
+            "owners": text_array([owner for _, _, owner in ordered]),
         }
         connection.execute(self._leave_many, values)
-        if any(nobody for _, _, nobody in left):
-            connection.execute(self._notify)
+        if any(owner == NOBODY for _, _, owner in left):
+            self._tell(connection)
+
+    def _tell(self, connection: Any) -> None:
+        connection.execute(self._notify)
 
     def telling(self, work: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def both(connection: Any) -> Any:

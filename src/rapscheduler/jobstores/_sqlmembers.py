@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from .._instants import SECOND_US
-from ._shared import NOBODY, Look, Me, Peer, RunKey, RunRow, SharedRows
+from ._shared import NOBODY, WAITING, LeftRun, Look, Me, Peer, RunKey, RunRow, SharedRows
 from ._sqlbatch import index_part
 from ._sqlpacks import Packs
 from ._sqlrequests import SQLRequests
@@ -162,6 +162,7 @@ class SQLMembers(SharedRows):
         columns = self.all_runs.c
         statement = (
             sa.select(columns.owner, columns.epoch, columns.job_id, columns.run_us)
+            .where(columns.owner != WAITING)
             .order_by(columns.run_us, columns.job_id)
             .limit(limit)
         )
@@ -192,9 +193,11 @@ class SQLMembers(SharedRows):
         delete = self.schedulers_t.delete().where(self._is(self.schedulers_t, me))
         self._transact(lambda connection: connection.execute(delete))
 
-    def has_news(self) -> bool:
-        statement = sa.select(self.runs_t.c.run_us).where(self.runs_t.c.owner == NOBODY).limit(1)
-        return self._transact(lambda connection: connection.execute(statement).first()) is not None
+    def has_news(self) -> frozenset[str]:
+        owner = self.runs_t.c.owner
+        statement = sa.select(owner).where(owner.in_([NOBODY, WAITING])).distinct()
+        found = self._transact(lambda connection: connection.execute(statement).scalars().all())
+        return frozenset(map(str, found))
 
     @staticmethod
     def _is(table: Any, me: Me) -> Any:
@@ -203,9 +206,7 @@ class SQLMembers(SharedRows):
 
     # Runs under way
 
-    def write(
-        self, me: Me, ended: Sequence[RunKey], left: Sequence[tuple[RunKey, int, bool]]
-    ) -> Sequence[RunKey]:
+    def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[LeftRun]) -> Sequence[RunKey]:
         def work(connection: Any) -> None:
             if ended:
                 self._delete_runs(connection, me, sorted(ended))
@@ -224,10 +225,12 @@ class SQLMembers(SharedRows):
         )
         connection.execute(statement, [{"key_id": job_id, "key_us": run_us} for job_id, run_us in keys])
 
-    def _leave_runs(self, connection: Any, me: Me, left: Sequence[tuple[RunKey, int, bool]]) -> None:
+    def _leave_runs(self, connection: Any, me: Me, left: Sequence[LeftRun]) -> None:
         table = self.runs_t
-        for (job_id, run_us), from_us, nobody in sorted(left):
-            values: dict[str, Any] = {"from_us": from_us} | ({"owner": NOBODY, "epoch": 0} if nobody else {})
+        for (job_id, run_us), from_us, owner in sorted(left, key=lambda one: one[0]):
+            values: dict[str, Any] = {"from_us": from_us}
+            if owner is not None:
+                values |= {"owner": owner, "epoch": 0}
             mine = sa.and_(table.c.job_id == job_id, table.c.run_us == run_us, self._is(table, me))
             connection.execute(table.update().where(mine).values(**values))
 
@@ -246,7 +249,7 @@ class SQLMembers(SharedRows):
             find = self._run_select(runs).where(theirs)
             if self._locks:
                 find = find.with_for_update()
-            found = [_run_row(*columns) for columns in connection.execute(find)]
+            found = [run_row(*columns) for columns in connection.execute(find)]
             if found:
                 connection.execute(runs.update().where(theirs).values(owner=me.id, epoch=me.epoch))
             return found
@@ -268,13 +271,20 @@ class SQLMembers(SharedRows):
                 columns.job_id == job_id, columns.run_us == run_us
             )
             rows = self._transact(lambda connection: connection.execute(statement).all())  # noqa: B023
-            found += [_run_row(*row) for row in rows]
+            found += [run_row(*row) for row in rows]
         return found
 
     @staticmethod
     def _run_select(runs: Any) -> Any:
         columns = runs.c
-        return sa.select(columns.job_id, columns.run_us, columns.from_us, columns.last_us, columns.job_state)
+        return sa.select(
+            columns.job_id,
+            columns.run_us,
+            columns.from_us,
+            columns.last_us,
+            columns.job_state,
+            columns.job_group,
+        )
 
     def _transact(self, work: Callable[[Any], Any], alone: bool = False) -> Any:
         """One transaction; `alone`: with SQLite's lock from its beginning."""
@@ -292,5 +302,7 @@ def _us(seconds: Any) -> int:
     return round(float(seconds) * SECOND_US)
 
 
-def _run_row(job_id: Any, run_us: Any, from_us: Any, last_us: Any, data: Any) -> RunRow:
-    return RunRow(str(job_id), int(run_us), int(from_us), int(last_us), None if data is None else bytes(data))
+def run_row(job_id: Any, run_us: Any, from_us: Any, last_us: Any, data: Any, group: Any) -> RunRow:
+    """A run as its columns say."""
+    data = None if data is None else bytes(data)
+    return RunRow(str(job_id), int(run_us), int(from_us), int(last_us), data, group)

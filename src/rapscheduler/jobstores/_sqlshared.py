@@ -11,7 +11,6 @@ it is planned: there a claim compares.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,9 +20,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from .._collector import OF_A_CLAIM, collector_paused
 from .._serialization.rows import JobRow, RowChange, row_of, seconds_around, us_from_seconds
-from ._shared import ClaimRow, Me, Refused, busy_among
+from ._shared import WAITING, ClaimRow, Counts, InLine, Me, Refused, RunKey, RunRow
 from ._sqlerrors import is_transient
-from ._sqlmembers import SQLMembers
+from ._sqlmembers import SQLMembers, run_row
 
 _AT_ONCE = 500
 
@@ -130,7 +129,7 @@ class SQLShared(SQLMembers):
             others = [*others, *(one.change for one in twice)]
             refused = self._claim(self._begin(), me, rows, others, data, False)
             ids = {one.change.id for one in twice}
-            return refused and Refused(refused.gone, refused.busy | ids)
+            return refused and refused._replace(busy=refused.busy | ids)
         except DBAPIError as exc:
             self._store._advise(exc)
             if exc.connection_invalidated or not is_transient(exc):
@@ -175,7 +174,9 @@ class SQLShared(SQLMembers):
             self._lock_groups(connection, groups)
         gone = frozenset() if locked else self._not_due(connection, [one.change for one in rows])
         rows = [one for one in rows if one.change.id not in gone]
-        busy = self._busy(connection, me, rows, bool(groups)) if rows else frozenset()
+        answer = self._count(connection, me, bool(groups or any(one.waits for one in rows))).claimed(rows)
+        busy, waiting = answer.busy, answer.waiting
+        replaced = self._leave_line(connection, [one for one in rows if one.change.id in waiting])
         changes = sorted([*(one.change for one in rows), *others], key=lambda change: change.id)
         batch = self._store._batch
         for write, part in (
@@ -189,10 +190,10 @@ class SQLShared(SQLMembers):
             {
                 "job_id": one.change.id,
                 "run_us": one.run_us,
-                "from_us": one.run_us,
+                "from_us": one.from_us if one.change.id in waiting else one.run_us,
                 "last_us": one.last_us,
-                "owner": me.id,
-                "epoch": me.epoch,
+                "owner": WAITING if one.change.id in waiting else me.id,
+                "epoch": 0 if one.change.id in waiting else me.epoch,
                 "job_group": one.group,
                 "job_state": data.get(one.change.id) if one.change.remove else None,
             }
@@ -201,7 +202,7 @@ class SQLShared(SQLMembers):
         ]
         if values:
             connection.execute(self.runs_t.insert(), values)
-        return Refused(gone, busy)
+        return Refused(gone, busy, waiting, replaced)
 
     def _not_due(self, connection: Any, changes: Sequence[RowChange]) -> frozenset[str]:
         """Jobs that are no more as they were taken."""
@@ -236,18 +237,68 @@ class SQLShared(SQLMembers):
             statement = insert.values(values).on_duplicate_key_update(version=more)
         connection.execute(statement)
 
-    def _busy(self, connection: Any, me: Me, rows: Sequence[ClaimRow], groups: bool) -> frozenset[str]:
-        """Jobs that others run as often as allowed, or whose groups: one look at the runs of all."""
-        columns = self.all_runs.c
-        by = (columns.job_id, columns.job_group) if groups else (columns.job_id,)
+    def _count(self, connection: Any, me: Me | None, in_full: bool) -> Counts:
+        """The runs of all, but for `me`'s: one look. `in_full`: with their groups, and those in line by themselves."""
+        columns, counts = self.all_runs.c, Counts()
+        by = (columns.job_id, columns.job_group, columns.owner) if in_full else (columns.job_id,)
+        statement = sa.select(sa.func.count(), *by).group_by(*by)
+        if me is not None:
+            statement = statement.where(sa.or_(columns.owner != me.id, columns.epoch != me.epoch))
+        for number, job_id, *more in connection.execute(statement):
+            group, owner = more or (None, None)
+            counts.add(job_id, group, owner == WAITING, number)
+        return counts
+
+    # Runs in line
+
+    def _leave_line(self, connection: Any, rows: Sequence[ClaimRow]) -> tuple[RunKey, ...]:
+        """Remove the runs from the line whose places others take; they get news of a run that cancels theirs."""
+        ids = [one.change.id for one in rows if one.replaces]
+        if not ids:
+            return ()
+        columns = self.runs_t.c
+        theirs = sa.and_(columns.owner == WAITING, columns.job_id.in_(ids))
+        found = connection.execute(sa.select(columns.job_id, columns.run_us).where(theirs)).all()
+        if found:
+            connection.execute(self.runs_t.delete().where(theirs))
+        self._tell(connection)
+        return tuple((str(job_id), int(run_us)) for job_id, run_us in found)
+
+    def _tell(self, connection: Any) -> None:
+        """The others want to hear of this transaction; here they look now and then."""
+
+    def in_line(self) -> list[RunRow]:
+        columns = self.runs_t.c
+        waiting = columns.owner == WAITING
+        first = sa.select(columns.job_id, sa.func.min(columns.run_us).label("run_us"))
+        part = first.where(waiting).group_by(columns.job_id).subquery()
         statement = (
-            sa.select(sa.func.count(), *by)
-            .where(sa.or_(columns.owner != me.id, columns.epoch != me.epoch))
-            .group_by(*by)
+            self._run_select(self.runs_t)
+            .join(part, sa.and_(part.c.job_id == columns.job_id, part.c.run_us == columns.run_us))
+            .where(waiting)
+            .order_by(columns.run_us, columns.job_id)
         )
-        of_jobs, of_groups = Counter[str](), Counter[str]()
-        for number, job_id, *group in connection.execute(statement):
-            of_jobs[job_id] += number
-            if group and group[0] is not None:
-                of_groups[group[0]] += number
-        return busy_among(rows, of_jobs, of_groups)
+        found = self._transact(lambda connection: connection.execute(statement).all())
+        return [run_row(*row) for row in found]
+
+    def begin(self, me: Me, rows: Sequence[InLine]) -> list[RunRow]:
+        table, columns = self.runs_t, self.runs_t.c
+        schedulers = self.schedulers_t
+
+        def work(connection: Any) -> list[RunRow]:
+            self._lock_groups(connection, sorted({one.group or "" for one in rows}))
+            mine = sa.select(schedulers.c.pid).where(self._is(schedulers, me))
+            if connection.execute(mine).first() is None:
+                return []
+            found = []
+            for one in self._count(connection, None, True).begun(rows):
+                key = sa.and_(columns.job_id == one.job_id, columns.run_us == one.run_us)
+                take = table.update().where(key, columns.owner == WAITING)
+                if connection.execute(take.values(owner=me.id, epoch=me.epoch)).rowcount:
+                    found += [
+                        run_row(*row) for row in connection.execute(self._run_select(self.runs_t).where(key))
+                    ]
+            return found
+
+        begun: list[RunRow] = self._transact(work, alone=True)
+        return begun
