@@ -25,6 +25,7 @@ from rapscheduler._scheduling.claims import Claim, Claims, times_of
 from rapscheduler._scheduling.lifecycle import STATE_RUNNING
 from rapscheduler._scheduling.line import Line
 from rapscheduler._scheduling.ports import Scheduler
+from rapscheduler._scheduling.rates import warn_if_shared
 from rapscheduler._serialization.rows import new_row
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
 from rapscheduler.events import EVENT_JOB_LOST, JobLostEvent
@@ -384,6 +385,8 @@ class Kept(Claims):
 def open_claims(scheduler: Scheduler, alias: str, store: Any) -> None:
     """A store whose runs are claimed was opened."""
     claims = Kept(scheduler, alias, store)
+    if claims.rows.shared:
+        warn_if_shared(scheduler, alias)
     claims.open()
     store._claims = claims
 

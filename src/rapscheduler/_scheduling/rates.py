@@ -3,6 +3,10 @@
 Here: reading ``"10/minute"``, counting what was begun, and what to say of a run that was not. Not here: places
 (`_engine.running`, which asks `Rates.take` when it gives one), runs that wait (`overlap`).
 
+Each scheduler counts for itself, also those that share a store, which says so when it is opened (`warn_if_shared`): a
+rate over all of them would be the times of up to 100,000 runs, read and written by each batch. What is begun by all is
+at most the rate times the number of schedulers.
+
 A rate holds for every window of its length: a run may begin when the tenth before it began a minute ago or longer. Time
 is that of the scheduler's steady clock, in whole microseconds.
 """
@@ -16,6 +20,7 @@ from typing import Any
 
 from rapscheduler._clock import Clock
 from rapscheduler._instants import SECOND_US
+from rapscheduler._quoting import one_line
 
 MOST = 100_000  # times that are kept for one group
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -62,6 +67,18 @@ class Rates:
         if group in self._begun:
             self._begun[group].append(self._now_us())
         return True
+
+
+def warn_if_shared(scheduler: Any, alias: str) -> None:
+    """A store was opened that other schedulers may work on."""
+    rates = scheduler._running_counts.rates
+    if rates is not None:
+        scheduler._logger.warning(
+            "limits= holds for each scheduler by itself, and job store %r is shared: several of them may begin several "
+            "times as many runs of %s; divide the rates among them, or give each group's jobs to one scheduler",
+            alias,
+            one_line(", ".join(f"{group} ({text})" for group, text in rates.texts.items())),
+        )
 
 
 def why_refused(counts: Any, job: Any) -> str:

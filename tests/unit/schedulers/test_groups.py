@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rapscheduler.events import EVENT_JOB_MAX_INSTANCES
+from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.testing import ManualScheduler
 
@@ -141,3 +142,19 @@ def test_settings_that_are_no_mappings_and_groups_that_are_no_texts_are_named() 
         BackgroundScheduler(limits="10/minute")
     with BackgroundScheduler() as scheduler, pytest.raises(TypeError, match="group must be a nonempty text"):
         scheduler.add_job(int, "interval", hours=1, group=3)
+
+
+@pytest.mark.parametrize(
+    ("limits", "options", "warns"),
+    [
+        ({"mail": "10/minute"}, {"shared": True}, 1),
+        ({}, {"shared": True}, 0),
+        ({"mail": "10/minute"}, {"acknowledge": "end"}, 0),
+    ],
+)
+def test_a_rate_on_a_shared_store_is_told_to_be_one_of_each_scheduler(
+    tmp_path: Any, caplog: Any, limits: Any, options: Any, warns: int
+) -> None:
+    store = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db", **options)
+    with BackgroundScheduler(timezone="UTC", limits=limits, jobstores={"default": store}):
+        assert caplog.text.count("begin several times as many runs of mail (10/minute)") == warns
