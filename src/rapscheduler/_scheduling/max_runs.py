@@ -133,8 +133,10 @@ def write_claimed(
                 stored = shelf.calls.lookup_job(job_id)
                 if stored is None or "max_runs" not in _extras_of(stored):
                     continue
-                if counted.begun < stored.max_runs:
-                    _set(stored, counted.begun)
+                # others may have begun some since
+                begun = max(counted.begun, stored.runs_begun + counted.many)
+                if begun < stored.max_runs:
+                    _set(stored, begun)
                     shelf.calls._update_if(stored, stored.run_at_us)
                     continue
                 shelf.calls.remove_job(job_id)
