@@ -54,6 +54,9 @@ cdef class CronCore(TriggerCore):
     cdef public object _text  # what the spec was written as; None: nobody said
 
 
+# A trigger of the class and with all that this one holds, of which nobody knows but jobs, and which nobody changes: this
+# very one, when there is none yet. The caller holds the only reference to the trigger, which its table does not count.
+cdef CronCore shared_cron(CronCore trigger)
 # The one spec of these masks: the first part of the struct is set, all the rest of it is zero.
 cdef CronSpec spec_of(const CronMasks *asked, tuple years)
 # ValueError: one of them has a bit that means nothing; the kernels rely on that none has

@@ -10,6 +10,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.object cimport PyObject
+from cpython.ref cimport Py_TYPE
 from libc.stdint cimport INT32_MAX, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -795,12 +796,47 @@ cdef class CronSpec:
 cdef CronSpec _NOTHING = CronSpec.__new__(CronSpec)
 
 
+# Triggers that jobs share, by a hash of what they hold; no references. Two of one place: the later is found.
+cdef enum:
+    SHARED_PLACES = 1 << 13
+
+cdef PyObject *_shared[SHARED_PLACES]
+
+
+cdef inline size_t shared_place(CronCore trigger) noexcept:
+    cdef uint64_t hash = <size_t><PyObject *>trigger.spec >> 4
+    hash = (hash ^ <size_t><PyObject *>trigger.zone >> 4) * <uint64_t>0x9E3779B97F4A7C15
+    hash = (hash ^ <uint64_t>trigger.first_us ^ <size_t><PyObject *>trigger._text >> 4) * <uint64_t>0x9E3779B97F4A7C15
+    return <size_t>(hash >> 40) & (SHARED_PLACES - 1)
+
+
+cdef CronCore shared_cron(CronCore trigger):
+    cdef size_t place = shared_place(trigger)
+    cdef PyObject *known = _shared[place]
+    cdef CronCore found
+    if known != NULL and Py_TYPE(<object>known) == Py_TYPE(trigger):
+        found = <CronCore>known
+        if (
+            found.spec is trigger.spec and found.zone is trigger.zone and found._text is trigger._text
+            and found.first_us == trigger.first_us and found.last_us == trigger.last_us
+            and found.jitter_us == trigger.jitter_us and found.skips is trigger.skips
+        ):
+            return found
+    _shared[place] = <PyObject *>trigger
+    return trigger
+
+
 @cython.no_gc  # as in the .pxd
 cdef class CronCore(TriggerCore):
     """A cron schedule in a zone. Fires on whole seconds."""
 
     def __cinit__(self):
         self.spec = _NOTHING
+
+    def __dealloc__(self):
+        cdef size_t place = shared_place(self)
+        if _shared[place] == <PyObject *>self:
+            _shared[place] = NULL
 
     def __init__(self, spec, zone, start_us=None, end_us=None, jitter_us=0):
         if not isinstance(spec, CronSpec):

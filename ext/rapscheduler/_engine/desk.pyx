@@ -13,8 +13,12 @@ from libc.stdint cimport int64_t
 from rapscheduler._engine._instants cimport max_us, min_us, never_us
 from rapscheduler._engine._versions cimport rap_version
 from rapscheduler._engine.due_index cimport DueIndex
-from rapscheduler._engine.job_core cimport JobCore, hide, native, show
+from rapscheduler._engine.job_core cimport JobCore, advance, hide, native, set_trigger, show
 from rapscheduler._engine.trigger cimport TriggerCore, ask_next
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *)
+
 
 class _Elsewhere:
     """What a desk answers when the long way has to be taken."""
@@ -136,7 +140,7 @@ cdef class Desk:
             return _elsewhere
         shown = job.run_dt  # freed when all is done
         self.index.discard_c(job)
-        job.advance(never_us(), never_us(), None)
+        advance(job, never_us(), never_us(), None)
         return job
 
     def resume(self, job_id, alias, int64_t now_us):
@@ -168,7 +172,7 @@ cdef class Desk:
         if job is None or fire_us == never_us():
             return _elsewhere
         old = job.trigger_  # freed when all is done
-        job.trigger_ = trigger
+        set_trigger(job, trigger, False)
         show(job)
         self.move(job, fire_us)
         hide(job)
@@ -184,7 +188,8 @@ cdef class Desk:
             return _elsewhere
         PyDict_DelItem(self.jobs, job_id)
         self.index.discard_c(job)
-        show(job)
+        if Py_REFCNT(<PyObject *>job) > 1:  # somebody has it; else it is freed now
+            show(job)
         return self.alias
 
     cdef int64_t first_us(self, object trigger, int64_t now_us) except? -1:
@@ -195,5 +200,5 @@ cdef class Desk:
     cdef int move(self, JobCore job, int64_t run_us) except -1:
         shown = job.run_dt
         self.index.update_c(job, run_us)
-        job.advance(run_us, run_us, None)
+        advance(job, run_us, run_us, None)
         return 0

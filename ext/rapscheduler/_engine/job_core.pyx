@@ -1,3 +1,5 @@
+# cython: nonecheck=True
+# A job whose cycle the collector is breaking has no kind.
 """The values of a job as the loop reads them.
 
 Twin of `rapscheduler._reference.job_core`, which states the contract; the layout is in job_core.pxd.
@@ -11,6 +13,8 @@ from cpython.weakref cimport PyWeakref_NewRef
 from libc.stdint cimport int64_t, uint32_t
 
 from rapscheduler._engine._instants cimport max_us, min_us, never_us
+from rapscheduler._engine.cron cimport CronCore, shared_cron
+from rapscheduler._engine.cron_text cimport alike_c
 from rapscheduler._engine.datetimes cimport from_us_c, to_us_c
 from rapscheduler._engine.due_index cimport DueEntry, key_us, see, unsee, unset_us
 from rapscheduler._engine.timezone cimport ZoneTable
@@ -54,6 +58,7 @@ cdef extern from "Python.h":
     bint PyWeakref_CheckRefExact(object)
     bint PyTuple_CheckExact(PyObject *)
     Py_ssize_t PyDict_Size(PyObject *)
+    Py_ssize_t Py_REFCNT(PyObject *)
 
 
 cdef class _Unset:
@@ -114,25 +119,105 @@ cdef class _Rare:
     """What few jobs have."""
 
 
+# Kinds by a hash of their values, so that jobs of a kind find it; no references. Two of one place: the later is found.
+cdef enum:
+    PLACES = 1 << 13
+
+cdef PyObject *_kinds[PLACES]
+
+
+@cython.final
+@cython.freelist(16)
+@cython.no_gc_clear
+cdef class _Kind:
+    """What jobs of a kind have in common. It never changes."""
+
+    def __dealloc__(self):
+        if _kinds[self.place] == <PyObject *>self:
+            _kinds[self.place] = NULL
+
+
+cdef inline size_t mixed(size_t hash, object value) noexcept:
+    return (hash ^ <size_t><PyObject *>value >> 4) * <size_t>0x9E3779B97F4A7C15
+
+
+@cython.nonecheck(False)
+cdef _Kind known_kind(
+    object scheduler, object alias, object func, object func_ref, object executor, object grace, object max_instances
+):
+    cdef size_t hash = mixed(mixed(mixed(mixed(mixed(mixed(0, scheduler), alias), func), executor), grace), max_instances)
+    cdef size_t place = hash >> 40 & (PLACES - 1)
+    cdef PyObject *known = _kinds[place]
+    cdef _Kind kind
+    if known != NULL:
+        kind = <_Kind>known
+        if (
+            kind.scheduler is scheduler and kind.alias is alias and kind.func is func and kind.func_ref is func_ref
+            and kind.executor is executor and kind.grace is grace and kind.max_instances is max_instances
+        ):
+            return kind
+    kind = _Kind.__new__(_Kind)
+    kind.scheduler, kind.alias, kind.func, kind.func_ref = scheduler, alias, func, func_ref
+    kind.executor, kind.grace, kind.max_instances = executor, grace, max_instances
+    kind.place = place
+    _kinds[place] = <PyObject *>kind
+    return kind
+
+
+cdef inline _Kind with_scheduler(_Kind kind, object scheduler):
+    return known_kind(
+        scheduler, kind.alias, kind.func, kind.func_ref, kind.executor, kind.grace, kind.max_instances
+    )
+
+
+cdef inline _Kind with_call(_Kind kind, object func, object func_ref):
+    return known_kind(
+        kind.scheduler, kind.alias, func, func_ref, kind.executor, kind.grace, kind.max_instances
+    )
+
+
+cdef inline _Kind with_options(_Kind kind, object executor, object grace, object max_instances):
+    return known_kind(kind.scheduler, kind.alias, kind.func, kind.func_ref, executor, grace, max_instances)
+
+
+cdef _Kind _nothing_set = known_kind(None, None, UNSET, UNSET, UNSET, UNSET, UNSET)
+
+
+cdef int set_alias(JobCore job, object alias) except -1:
+    cdef _Kind kind = job.kind
+    if kind.alias is not alias:
+        job.kind = known_kind(
+            kind.scheduler, alias, kind.func, kind.func_ref, kind.executor, kind.grace, kind.max_instances
+        )
+    return 0
+
+
 cdef class JobCore(DueEntry):
     """The values of a job. A value that was never set raises AttributeError when read."""
 
     def __cinit__(self, *args, **kwargs):
         self.due_nominal_us = never_us()
-        self.id_ = self.func_ = self.func_ref_ = self.name_ = self.args_ = self.kwargs_ = self.trigger_ = UNSET
-        self.executor_ = self.misfire_grace_time_ = self.max_instances_ = UNSET
+        self.id_ = self.name_ = self.args_ = self.trigger_ = UNSET
+        self.kind = _nothing_set
 
     @property
     def _scheduler(self):
         """The scheduler; None: a hidden job holds it weakly, and it is gone."""
-        if PyWeakref_CheckRefExact(self.scheduler_):
-            return self.scheduler_()
-        return self.scheduler_
+        scheduler = self.kind.scheduler
+        return scheduler() if PyWeakref_CheckRefExact(scheduler) else scheduler
 
     @_scheduler.setter
     def _scheduler(self, value):
-        self.scheduler_ = value
+        self.kind = with_scheduler(self.kind, value)
         track(self)
+
+    @property
+    def _jobstore_alias(self):
+        return self.kind.alias
+
+    @_jobstore_alias.setter
+    def _jobstore_alias(self, value):
+        set_alias(self, value)
 
     @property
     def id(self):
@@ -144,20 +229,20 @@ cdef class JobCore(DueEntry):
 
     @property
     def func(self):
-        return given(self.func_, "func")
+        return given(self.kind.func, "func")
 
     @func.setter
     def func(self, value):
-        self.func_ = value
+        self.kind = with_call(self.kind, value, self.kind.func_ref)
         track(self)
 
     @property
     def func_ref(self):
-        return given(self.func_ref_, "func_ref")
+        return given(self.kind.func_ref, "func_ref")
 
     @func_ref.setter
     def func_ref(self, value):
-        self.func_ref_ = value
+        self.kind = with_call(self.kind, self.kind.func, value)
 
     @property
     def name(self):
@@ -179,40 +264,44 @@ cdef class JobCore(DueEntry):
     @property
     def kwargs(self):
         """Keyword arguments of the callable."""
-        if self.kwargs_ is None:
-            self.kwargs_ = {}
+        cdef object kwargs = kwargs_of(self)
+        if kwargs is None:
+            kwargs = {} if self.flags & HAS_KWARGS else given(UNSET, "kwargs")
+            set_rare(self, (<_Rare>self.run_dt).extras if self.flags & HAS_RARE else None, kwargs)
             track(self)
-        return given(self.kwargs_, "kwargs")
+        return kwargs
 
     @kwargs.setter
     def kwargs(self, value):
-        self.kwargs_ = None if type(value) is dict and not value else value
+        set_kwargs(self, None if type(value) is dict and not value else value)
         track(self)
 
     @property
     def trigger(self):
+        if self.flags & SHARED:
+            own_trigger(self)
         return given(self.trigger_, "trigger")
 
     @trigger.setter
     def trigger(self, value):
-        self.trigger_ = value
+        set_trigger(self, value, False)
         track(self)
 
     @property
     def executor(self):
-        return given(self.executor_, "executor")
+        return given(self.kind.executor, "executor")
 
     @executor.setter
     def executor(self, value):
-        self.executor_ = value
+        self.kind = with_options(self.kind, value, self.kind.grace, self.kind.max_instances)
 
     @property
     def misfire_grace_time(self):
-        return given(self.misfire_grace_time_, "misfire_grace_time")
+        return given(self.kind.grace, "misfire_grace_time")
 
     @misfire_grace_time.setter
     def misfire_grace_time(self, value):
-        self.misfire_grace_time_ = value
+        self.kind = with_options(self.kind, self.kind.executor, value, self.kind.max_instances)
 
     @property
     def coalesce(self):
@@ -222,15 +311,15 @@ cdef class JobCore(DueEntry):
 
     @coalesce.setter
     def coalesce(self, bint value):
-        self.flags = (self.flags & ~<uint32_t>COALESCE) | HAS_COALESCE | (COALESCE if value else 0)
+        set_coalesce(self, value)
 
     @property
     def max_instances(self):
-        return given(self.max_instances_, "max_instances")
+        return given(self.kind.max_instances, "max_instances")
 
     @max_instances.setter
     def max_instances(self, value):
-        self.max_instances_ = value
+        self.kind = with_options(self.kind, self.kind.executor, self.kind.grace, value)
 
     @property
     def run_at_us(self):
@@ -240,7 +329,7 @@ cdef class JobCore(DueEntry):
     @run_at_us.setter
     def run_at_us(self, run_at_us):
         self.run_us = never_us() if run_at_us is None else key_us(run_at_us)
-        self.set_shown_dt(None)
+        set_shown_dt(self, None)
 
     @property
     def nominal_us(self):
@@ -258,119 +347,154 @@ cdef class JobCore(DueEntry):
             raise AttributeError(not_set("next_run_time"))
         if self.run_us == never_us():
             return None
-        run_time = self.shown_dt()
+        run_time = shown_dt(self)
         if run_time is not None:
             return run_time
-        return from_us_c(self.run_us, self.zone())
+        return from_us_c(self.run_us, zone_of(self))
 
     @next_run_time.setter
     def next_run_time(self, run_time):
         cdef ZoneTable zone
         cdef int64_t run_us
         if run_time is None:
-            self.advance(never_us(), never_us(), None)
+            advance(self, never_us(), never_us(), None)
             return
-        zone = self.zone()
+        zone = zone_of(self)
         run_us = to_us_c(run_time, zone)
-        self.advance(run_us, run_us, None if datetime_tzinfo(run_time) is zone.tzinfo else run_time)
-
-    cdef int advance(self, int64_t run_us, int64_t nominal_us, object run_time) except -1:
-        """Set the times. It can't fail."""
-        self.run_us = run_us
-        self.due_nominal_us = nominal_us
-        return self.set_shown_dt(run_time)
-
-    cdef object shown_dt(self):
-        """The datetime to show when the trigger's zone would not give it; None: it does."""
-        return (<_Rare>self.run_dt).run_dt if self.flags & HAS_EXTRAS else self.run_dt
-
-    cdef int set_shown_dt(self, object run_time) except -1:
-        if self.flags & HAS_EXTRAS:
-            (<_Rare>self.run_dt).run_dt = run_time
-        else:
-            self.run_dt = run_time
-        return 0
+        advance(self, run_us, run_us, None if datetime_tzinfo(run_time) is zone.tzinfo else run_time)
 
     @property
     def _extras(self):
         """Options that few jobs have, by name, or `None`. Replaced, never changed."""
-        return (<_Rare>self.run_dt).extras if self.flags & HAS_EXTRAS else None
+        return (<_Rare>self.run_dt).extras if self.flags & HAS_RARE else None
 
     @_extras.setter
     def _extras(self, extras):
-        cdef _Rare rare
-        cdef object run_time = self.shown_dt()
-        if extras:
-            quiet = _quiet.issuperset(extras)  # it may run anything, so it comes first
-            rare = _Rare.__new__(_Rare)
-            rare.run_dt, rare.extras = self.shown_dt(), extras
-            self.run_dt = rare
-            self.flags = (self.flags & ~<uint32_t>WATCHED) | HAS_EXTRAS | (0 if quiet else WATCHED)
-        else:
-            self.flags &= ~<uint32_t>(HAS_EXTRAS | WATCHED)
-            self.run_dt = run_time
+        cdef bint quiet = not extras or _quiet.issuperset(extras)  # it may run anything, so it comes first
+        set_rare(self, extras or None, kwargs_of(self))
+        self.flags = (self.flags & ~<uint32_t>WATCHED) | (0 if quiet else WATCHED)
         track(self)
 
     def _advance(self, run_at_us, nominal_us, run_time=None):
         """Set both times, and the datetime to show when the trigger's zone would not give it."""
         cdef int64_t run_us = never_us() if run_at_us is None else key_us(run_at_us)
-        self.advance(run_us, never_us() if nominal_us is None else nominal_us, run_time)
-
-    cdef ZoneTable zone(self):
-        if isinstance(self.trigger_, TriggerCore):
-            return (<TriggerCore>self.trigger_).zone
-        zone = self._foreign_zone()
-        if not isinstance(zone, ZoneTable):  # a subclass may say anything; None would be asked like a zone
-            raise TypeError(f"_foreign_zone() must give a ZoneTable, not {type(zone).__name__}")
-        return <ZoneTable>zone
+        advance(self, run_us, never_us() if nominal_us is None else nominal_us, run_time)
 
     def _fill(
         self, scheduler, id, func, func_ref, name, args, kwargs, trigger, executor, grace=..., coalesce=...,
         max_instances=...,
     ):
         """Set the values of a new job, checked by the caller; the last three may be left unset (`...`)."""
-        self.scheduler_ = scheduler
+        self.kind = known_kind(
+            scheduler, self.kind.alias, func, func_ref, executor, UNSET if grace is ... else grace,
+            UNSET if max_instances is ... else max_instances,
+        )
         self.id_ = id
-        self.func_ = func
-        self.func_ref_ = func_ref
         self.name_ = name
         self.args_ = args
-        self.kwargs_ = None if not kwargs else kwargs
-        self.trigger_ = trigger
-        self.executor_ = executor
-        self.fill_options(grace, coalesce, max_instances)
-
-    cdef int fill_options(self, object grace, object coalesce, object max_instances) except -1:
-        if grace is not ...:
-            self.misfire_grace_time_ = grace
+        set_kwargs(self, None if not kwargs else kwargs)
+        set_trigger(self, trigger, False)
         if coalesce is not ...:
-            self.flags |= HAS_COALESCE | (COALESCE if coalesce else 0)
-        if max_instances is not ...:
-            self.max_instances_ = max_instances
-        return 0
+            set_coalesce(self, coalesce)
 
     def _complete(self, grace, coalesce, max_instances):
         """Set the options that nobody set; whether the job still waits for its first run time."""
-        return self.complete(grace, coalesce, max_instances)
-
-    cdef bint complete(self, object grace, bint coalesce, object max_instances) except -1:
-        if self.misfire_grace_time_ is UNSET:
-            self.misfire_grace_time_ = grace
-        if not self.flags & HAS_COALESCE:
-            self.flags |= HAS_COALESCE | (COALESCE if coalesce else 0)
-        if self.max_instances_ is UNSET:
-            self.max_instances_ = max_instances
-        return self.run_us == unset_us()
+        return complete(self, grace, coalesce, max_instances)
 
     def _zone(self):
-        return self.zone()
+        return zone_of(self)
 
     def _foreign_zone(self):
         """The zone of run times whose trigger has none that the engine knows."""
         return UTC_ZONE
 
 
-@cython.nonecheck(True)
+cdef int own_trigger(JobCore job) except -1:
+    """Programs assign to the attributes of triggers, which is nothing to other jobs."""
+    cdef CronCore made = alike_c(<CronCore?>job.trigger_)
+    if PyObject_GC_IsTracked(<PyObject *>made):
+        PyObject_GC_UnTrack(<PyObject *>made)
+    if job.flags & SHARED:  # it still is: making one may have run the collector
+        set_trigger(job, made, False)
+    return 0
+
+
+cdef int set_trigger(JobCore job, object trigger, bint shared) except -1:
+    job.flags = (job.flags & ~<uint32_t>SHARED) | (SHARED if shared else 0)
+    job.trigger_ = trigger
+    return 0
+
+
+cdef int set_rare(JobCore job, object extras, object kwargs) except -1:
+    """Keep what few jobs have, None for none."""
+    cdef _Rare rare
+    if extras is None and kwargs is None:
+        if job.flags & HAS_RARE:
+            run_time = shown_dt(job)
+            job.flags &= ~<uint32_t>HAS_RARE
+            job.run_dt = run_time
+        return 0
+    rare = _Rare.__new__(_Rare)  # it may run anything, so it comes first
+    rare.run_dt, rare.extras, rare.kwargs = shown_dt(job), extras, kwargs
+    old = job.run_dt  # freed when all is done
+    job.run_dt = rare
+    job.flags |= HAS_RARE
+    return 0
+
+
+cdef int set_kwargs(JobCore job, object kwargs) except -1:
+    job.flags |= HAS_KWARGS
+    if kwargs is None and not job.flags & HAS_RARE:
+        return 0
+    return set_rare(job, (<_Rare>job.run_dt).extras if job.flags & HAS_RARE else None, kwargs)
+
+
+cdef int set_coalesce(JobCore job, bint coalesce) except -1:
+    job.flags = (job.flags & ~<uint32_t>COALESCE) | HAS_COALESCE | (COALESCE if coalesce else 0)
+    return 0
+
+
+cdef bint complete(JobCore job, object grace, bint coalesce, object max_instances) except -1:
+    cdef _Kind kind = job.kind
+    if not job.flags & HAS_COALESCE:
+        set_coalesce(job, coalesce)
+    if kind.grace is UNSET or kind.max_instances is UNSET:
+        job.kind = with_options(
+            kind, kind.executor, grace if kind.grace is UNSET else kind.grace,
+            max_instances if kind.max_instances is UNSET else kind.max_instances,
+        )
+    return job.run_us == unset_us()
+
+
+cdef int advance(JobCore job, int64_t run_us, int64_t nominal_us, object run_time) except -1:
+    """Set the times. It can't fail."""
+    job.run_us = run_us
+    job.due_nominal_us = nominal_us
+    return set_shown_dt(job, run_time)
+
+
+cdef object shown_dt(JobCore job):
+    """The datetime to show when the trigger's zone would not give it; None: it does."""
+    return (<_Rare>job.run_dt).run_dt if job.flags & HAS_RARE else job.run_dt
+
+
+cdef int set_shown_dt(JobCore job, object run_time) except -1:
+    if job.flags & HAS_RARE:
+        (<_Rare>job.run_dt).run_dt = run_time
+    else:
+        job.run_dt = run_time
+    return 0
+
+
+cdef ZoneTable zone_of(JobCore job):
+    if isinstance(job.trigger_, TriggerCore):
+        return (<TriggerCore>job.trigger_).zone
+    zone = job._foreign_zone()
+    if not isinstance(zone, ZoneTable):  # a subclass may say anything; None would be asked like a zone
+        raise TypeError(f"_foreign_zone() must give a ZoneTable, not {type(zone).__name__}")
+    return <ZoneTable>zone
+
+
 def set_first_times(jobs, int64_t now_us):
     """Set when jobs run first, as far as the engine may ask their triggers; see the reference twin."""
     cdef list left = []
@@ -392,7 +516,7 @@ def set_first_times(jobs, int64_t now_us):
         if fire_us == never_us():
             left.append(job)
         else:
-            job.advance(fire_us, fire_us, None)
+            advance(job, fire_us, fire_us, None)
     return left
 
 
@@ -456,15 +580,18 @@ cdef bint plain_function(object func):
 
 cdef bint leads_nowhere(JobCore job):
     """Whether the collector may skip this job: a plain function, atomic arguments, a trigger of the engine."""
-    if job.flags & HAS_EXTRAS or job.kwargs_ is not None or not plain_trigger(job.trigger_) or not plain_function(job.func_):
+    if job.flags & HAS_RARE or not plain_trigger(job.trigger_):
+        return False
+    if not plain_function(job.kind.func):
         return False
     return type(job.args_) is tuple and all_atomic(<tuple>job.args_)
 
 
 cdef int hide(JobCore job) except -1:
-    if job.scheduler_ is not None and not PyWeakref_CheckRefExact(job.scheduler_):
+    cdef object scheduler = job.kind.scheduler
+    if scheduler is not None and not PyWeakref_CheckRefExact(scheduler):
         try:
-            job.scheduler_ = PyWeakref_NewRef(job.scheduler_, None)
+            job.kind = with_scheduler(job.kind, PyWeakref_NewRef(scheduler, None))
         except TypeError:  # something else than a scheduler, which can only be held
             track(job)
             return see(job)
@@ -476,15 +603,17 @@ cdef int hide(JobCore job) except -1:
         PyObject_GC_UnTrack(<PyObject *>job)
         if PyObject_GC_IsTracked(<PyObject *>job.trigger_):
             PyObject_GC_UnTrack(<PyObject *>job.trigger_)
+        if Py_REFCNT(<PyObject *>job.trigger_) == 1 and isinstance(job.trigger_, CronCore):
+            set_trigger(job, shared_cron(<CronCore>job.trigger_), True)  # nobody else knows it
     return 0
 
 
 cdef int show(JobCore job) except -1:
-    cdef object scheduler
-    if PyWeakref_CheckRefExact(job.scheduler_):
-        scheduler = job.scheduler_()
+    cdef object scheduler = job.kind.scheduler
+    if PyWeakref_CheckRefExact(scheduler):
+        scheduler = scheduler()
         if scheduler is not None:
-            job.scheduler_ = scheduler
+            job.kind = with_scheduler(job.kind, scheduler)
     track(job)
     return 0
 

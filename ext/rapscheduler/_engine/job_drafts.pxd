@@ -2,7 +2,7 @@
 # many positional arguments: a spec with more goes the long way.
 from libc.stdint cimport uint64_t
 
-from rapscheduler._engine.job_core cimport JobCore
+from rapscheduler._engine.job_core cimport JobCore, _Kind
 
 cdef enum:
     MOST_ITEMS = 16
@@ -12,13 +12,9 @@ cdef enum:
 
 cdef class _Callee:
     cdef object given         # the callable as the specs have it
-    cdef object func
-    cdef object func_ref
+    cdef _Kind kind
     cdef object name
-    cdef object executor
-    cdef object grace         # ... : left to the scheduler's defaults, also the next two
-    cdef object coalesce
-    cdef object max_instances
+    cdef object coalesce      # ... : left to the scheduler's defaults
     cdef uint64_t fitting     # bit n: n positional arguments were found to fit
 
 

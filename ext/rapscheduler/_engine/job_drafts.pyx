@@ -13,10 +13,20 @@ from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport int64_t, uint64_t
 
 from rapscheduler._engine._instants cimport never_us
-from rapscheduler._engine.cron cimport CronCore
+from rapscheduler._engine.cron cimport CronCore, shared_cron
 from rapscheduler._engine.cron_text cimport alike_c
 from rapscheduler._engine.due_index cimport unset_us
-from rapscheduler._engine.job_core cimport JobCore, hide
+from rapscheduler._engine.job_core cimport (
+    UNSET,
+    JobCore,
+    complete,
+    hide,
+    known_kind,
+    set_alias,
+    set_coalesce,
+    set_kwargs,
+    set_trigger,
+)
 
 cdef extern from *:
     """
@@ -115,8 +125,11 @@ cdef class KnownDrafts:
         if known is None:
             known = _Callee.__new__(_Callee)
             known.given = given
-            known.func, known.func_ref, known.name, known.executor = facts[:4]
-            known.grace, known.coalesce, known.max_instances = facts[4:]
+            func, func_ref, known.name, executor, grace, known.coalesce, max_instances = facts
+            known.kind = known_kind(
+                self.scheduler, None, func, func_ref, executor, UNSET if grace is ... else grace,
+                UNSET if max_instances is ... else max_instances,
+            )
             self.callees[id(given)] = known
         if 0 <= arg_count < MOST_ARGS:
             known.fitting |= <uint64_t>1 << <int>arg_count
@@ -126,7 +139,7 @@ cdef class KnownDrafts:
             raise TypeError(f"only cron triggers can be made again, not {type(trigger).__name__}")
         key = trigger_key(spec)
         if key is not None:
-            self.triggers[key] = alike_c(trigger)
+            self.triggers[key] = shared_cron(alike_c(trigger))
 
     cdef _Callee callee(self, object func):
         cdef PyObject *found
@@ -156,6 +169,7 @@ cdef class KnownDrafts:
         cdef object job_id = spec.get("id")
         cdef object name = spec.get("name")
         cdef object trigger
+        cdef bint shared
         cdef tuple key
         cdef PyObject *found
         cdef JobCore job
@@ -174,20 +188,21 @@ cdef class KnownDrafts:
         if key is None:
             return None
         if not key and self.trigger is not None:
-            trigger = self.trigger
+            trigger, shared = self.trigger, False
         else:
             found = PyDict_GetItemWithError(self.triggers, key)
             if found == NULL:
                 return None
-            trigger = alike_c(<CronCore>found)
+            trigger, shared = <object>found, True
         job = <JobCore?>rap_new(self.kind, _NOTHING)
-        job.scheduler_ = self.scheduler
+        job.kind = known.kind
         job.id_ = job_id if job_id else self.new_id()
-        job.func_, job.func_ref_, job.args_ = known.func, known.func_ref, args
+        job.args_ = args
         job.name_ = known.name if name is None else name
-        job.kwargs_ = None
-        job.trigger_, job.executor_ = trigger, known.executor
-        job.fill_options(known.grace, known.coalesce, known.max_instances)
+        set_kwargs(job, None)
+        set_trigger(job, trigger, shared)
+        if known.coalesce is not ...:
+            set_coalesce(job, known.coalesce)
         hide(job)
         return job
 
@@ -201,7 +216,7 @@ def complete_jobs(list jobs not None, grace, bint coalesce, max_instances):
     cdef list waiting = []
     cdef JobCore job
     for job in jobs:
-        if job.complete(grace, coalesce, max_instances):
+        if complete(job, grace, coalesce, max_instances):
             waiting.append(job)
     return waiting
 
@@ -211,7 +226,7 @@ def set_store_alias(list jobs not None, alias):
     """Tell jobs which store they are in; None: in none."""
     cdef JobCore job
     for job in jobs:
-        job._jobstore_alias = alias
+        set_alias(job, alias)
 
 
 @cython.nonecheck(True)

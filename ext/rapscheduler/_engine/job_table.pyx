@@ -19,7 +19,7 @@ from libc.string cimport memcmp, memset
 
 from rapscheduler._engine._instants cimport never_us
 from rapscheduler._engine.due_index cimport ARITY, DueIndex, key_us, nowhere, rap_prefetch, seen_entries, unset_us
-from rapscheduler._engine.job_core cimport JobCore, given, hide, plain_id, show
+from rapscheduler._engine.job_core cimport JobCore, advance, given, hide, plain_id, show, shown_dt
 from rapscheduler._engine.planning cimport Change
 
 
@@ -215,7 +215,7 @@ def exchange_job(JobCore job not None, expected_us, tuple times, jobs not None, 
     cdef int64_t expect_us = never_us() if expected_us is None else key_us(expected_us)
     cdef int64_t run_us = job.run_us
     cdef int64_t nominal_us = job.due_nominal_us
-    cdef object run_time = job.shown_dt()
+    cdef object run_time = shown_dt(job)
     if times is not None:
         run_at_us, nominal_at_us, run_time = times
         run_us = never_us() if run_at_us is None else key_us(run_at_us)
@@ -237,12 +237,12 @@ cdef int exchange_c(
 ) except -1:
     cdef int64_t was_us = job.run_us
     cdef int64_t was_nominal_us = job.due_nominal_us
-    cdef object was_time = job.shown_dt()
-    job.advance(run_us, nominal_us, run_time)
+    cdef object was_time = shown_dt(job)
+    advance(job, run_us, nominal_us, run_time)
     try:
         put_for(old, job, jobs, index)
     except BaseException:
-        job.advance(was_us, was_nominal_us, was_time)
+        advance(job, was_us, was_nominal_us, was_time)
         raise
     return 0
 
@@ -299,7 +299,7 @@ def settle_changes(changes, jobs not None, DueIndex index not None):
                 index.discard_c(job)
             else:
                 index.update_c(job, change.run_us)
-            job.advance(change.run_us, change.due_nominal_us, change.run_time)
+            advance(job, change.run_us, change.due_nominal_us, change.run_time)
     return parks
 
 

@@ -13,7 +13,7 @@ from libc.stdint cimport int64_t
 from rapscheduler._engine._instants cimport SECOND_US, never_us
 from rapscheduler._engine.datetimes cimport from_us_c
 from rapscheduler._engine.due_index cimport rap_prefetch, unset_us
-from rapscheduler._engine.job_core cimport COALESCE, HAS_COALESCE, UNSET, WATCHED, JobCore, given, native
+from rapscheduler._engine.job_core cimport COALESCE, HAS_COALESCE, UNSET, WATCHED, JobCore, given, kind_of, native
 from rapscheduler._engine.trigger cimport TriggerCore, ask_next, asked_latest, asked_next, exact, share_of
 
 
@@ -207,7 +207,7 @@ cdef int plan_one(Plan plan, JobCore job, int64_t now, object draw) except -1:
     cdef Submission submission = Submission.__new__(Submission)
     cdef Change change = Change.__new__(Change)
     submission.job = change.job = job
-    submission.alias = job._jobstore_alias
+    submission.alias = kind_of(job).alias
     submission.found_us = now
     submission.first_us = change.expect_us = job.run_us
     if not job.flags & HAS_COALESCE:
@@ -256,7 +256,7 @@ cdef int set_chain(
 ) except -1:
     """Several run times are due, for a job that runs for each; of the long missed ones only the latest are kept."""
     cdef JobCore job = submission.job
-    cdef object grace_s = given(job.misfire_grace_time_, "misfire_grace_time")
+    cdef object grace_s = given(kind_of(job).grace, "misfire_grace_time")
     cdef int64_t kept_us, skipped_us
     cdef int i
     submission.trigger, submission.chain_us, submission.last_us = trigger, first_us, last_us
@@ -316,7 +316,7 @@ cdef bint one_executor(list submissions):
         if not isinstance(submission.job, JobCore):
             return False
         if alias is None:
-            alias = (<JobCore>submission.job).executor_
-        elif (<JobCore>submission.job).executor_ is not alias:
+            alias = kind_of(<JobCore>submission.job).executor
+        elif kind_of(<JobCore>submission.job).executor is not alias:
             return False
     return alias is not None and alias is not UNSET

@@ -17,7 +17,7 @@ import sys
 from rapscheduler._engine._instants cimport never_us
 from rapscheduler._engine._versions cimport rap_version
 from rapscheduler._engine.datetimes cimport told_us
-from rapscheduler._engine.job_core cimport WATCHED, JobCore, plain_id
+from rapscheduler._engine.job_core cimport HAS_RARE, WATCHED, JobCore, kind_of, kwargs_of, plain_id
 from rapscheduler._engine.ledger cimport Kept, Ledger, Watching
 from rapscheduler._engine.planning cimport Submission, late
 
@@ -65,18 +65,21 @@ cdef bint begins(Submission submission, object now_us, int64_t *began_us) except
     job = submission.job
     if job.flags & WATCHED:
         return False
-    if job.misfire_grace_time_ is None:
+    if kind_of(job).grace is None:
         return True
     began_us[0] = told_us(now_us)
     return not late(submission.first_us, began_us[0], job.misfire_grace_time)
 
 
 cdef inline object value_of(JobCore job):
-    if job.kwargs_ is not None:
-        return job.func_(*job.args_, **job.kwargs_)
+    func = kind_of(job).func
+    if job.flags & HAS_RARE:
+        kwargs = kwargs_of(job)
+        if kwargs is not None:
+            return func(*job.args_, **kwargs)
     if type(job.args_) is tuple and not <tuple>job.args_:
-        return job.func_()
-    return job.func_(*job.args_)
+        return func()
+    return func(*job.args_)
 
 
 cdef object id_of(Submission submission):
@@ -164,7 +167,7 @@ cdef class RunningCounts:
                 job = submission.job
                 granted.append(submission)  # before it is counted: what is counted and not in here would stay so
                 if isinstance(job, JobCore) and not (<JobCore>job).flags & WATCHED:
-                    submission.counted = self.take((<JobCore>job).id_, (<JobCore>job).max_instances_)
+                    submission.counted = self.take((<JobCore>job).id_, kind_of(<JobCore>job).max_instances)
                 else:
                     submission.counted = self.take_watched(job)
                 if not submission.counted:

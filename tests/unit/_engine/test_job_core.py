@@ -198,4 +198,72 @@ def test_a_job_without_any_is_no_larger_for_them() -> None:
     from rapscheduler._engine import NAME
     from rapscheduler._engine.job_core import JobCore
 
-    assert NAME == "reference" or JobCore.__basicsize__ <= 160
+    assert NAME == "reference" or JobCore.__basicsize__ <= 96
+
+
+# What alike jobs have in common
+
+
+def test_what_alike_jobs_share_is_each_one_s_own(engine: Any, make: Any) -> None:
+    class Scheduler: ...
+
+    first, second = Scheduler(), Scheduler()
+    given = {
+        "_scheduler": first, "_jobstore_alias": "a", "func": print, "func_ref": "builtins:print",
+        "executor": "default", "misfire_grace_time": 5, "max_instances": 1, "kwargs": {}, "coalesce": True,
+    }  # fmt: skip
+    other = {
+        "_scheduler": second, "_jobstore_alias": "b", "func": max, "func_ref": "builtins:max",
+        "executor": "pool", "misfire_grace_time": None, "max_instances": 9, "kwargs": {"key": len}, "coalesce": False,
+    }  # fmt: skip
+    jobs = [make.job(make.interval(1), 0, id=str(i), args=(), **given) for i in range(3)]
+    for name, value in other.items():
+        setattr(jobs[1], name, value)
+        assert getattr(jobs[1], name) == value and getattr(jobs[1], name) is getattr(jobs[1], name)
+        for job in (jobs[0], jobs[2]):
+            assert getattr(job, name) == given[name]
+    jobs[1]._extras = {"timeout": 5}
+    jobs[1].kwargs = {}
+    assert jobs[1]._extras == {"timeout": 5} and jobs[1].kwargs == {}
+    jobs[1]._extras = None
+    jobs[1].kwargs["x"] = 1
+    assert jobs[1].kwargs == {"x": 1} and jobs[1]._extras is None and jobs[0].kwargs == {}
+    jobs[1].kwargs = {"y": 2}
+    jobs[1]._extras = {"timeout": 6}
+    assert jobs[1].kwargs == {"y": 2}
+    for name, value in given.items():
+        setattr(jobs[1], name, value)
+        assert getattr(jobs[1], name) == value
+    assert jobs[1]._extras == {"timeout": 6}
+
+
+def test_what_was_shared_is_freed_with_its_jobs(engine: Any, make: Any) -> None:
+    def func() -> None: ...
+
+    gone = weakref.ref(func)
+    jobs = [make.job(make.interval(1), 0, id=str(i), func=func, args=(), kwargs={}) for i in range(3)]
+    del func
+    jobs[0].func = print
+    del jobs[1:]
+    gc.collect()
+    assert gone() is None and jobs[0].func is print
+
+    class Owner:
+        def tick(self) -> None: ...
+
+    owner = Owner()
+    job = make.job(make.interval(1), 0, func=owner.tick, args=(), kwargs={})
+    owner.job = job  # type: ignore[attr-defined]
+    held = weakref.ref(job)
+    del owner, job
+    gc.collect()
+    assert held() is None
+
+
+def test_a_job_that_is_its_own_callable_s_object_is_freed(engine: Any, make: Any) -> None:
+    job = make.job(make.interval(1), 0, args=(), kwargs={})
+    job.func = job._advance
+    held = weakref.ref(job)
+    del job
+    gc.collect()
+    assert held() is None

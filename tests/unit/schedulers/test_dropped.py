@@ -1,19 +1,22 @@
-"""Schedulers that nobody refers to any more, and that nobody shut down: the collector frees them."""
+"""What jobs in memory hold: schedulers that nobody shut down are freed; what alike jobs share is no other job's."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import weakref
 from datetime import timedelta
 
 import pytest
 
+from rapscheduler._engine import NAME
 from rapscheduler.executors.pool import ThreadPoolExecutor
 from rapscheduler.schedulers.asyncio import AsyncIOScheduler
 from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.testing import ManualScheduler
+from rapscheduler.triggers.cron import CronTrigger
 
 
 def work(x=1):
@@ -116,3 +119,55 @@ def test_a_job_that_has_left_its_store_holds_its_scheduler():
     del scheduler
     gc.collect()
     assert job._scheduler is left() is not None
+
+
+# Triggers that alike jobs share in memory
+
+
+def test_a_trigger_is_each_job_s_own_however_many_are_alike():
+    scheduler = ManualScheduler(timezone="UTC")
+    scheduler.start()
+    spec = {"func": work, "trigger": "cron", "hour": 7, "minute": 30}
+    jobs = scheduler.add_jobs([dict(spec) for _ in range(4)])
+    jobs += [scheduler.add_job(work, "cron", hour=7, minute=30) for _ in range(4)]
+    assert len({id(job.trigger) for job in jobs}) == 8
+    assert all(job.trigger is job.trigger for job in jobs)
+    jobs[1].trigger.jitter = 5
+    jobs[6].trigger.timezone = "Europe/Berlin"
+    fresh = scheduler.add_job(work, "cron", hour=7, minute=30)
+    assert [job.trigger.jitter for job in (*jobs, fresh)] == [None, 5, *[None] * 7]
+    assert [str(job.trigger.timezone) for job in (*jobs, fresh)] == [
+        *["UTC"] * 6,
+        "Europe/Berlin",
+        "UTC",
+        "UTC",
+    ]
+    assert {str(job.trigger) for job in jobs} == {"cron[hour='7', minute='30']"}
+
+
+def test_a_trigger_that_somebody_has_stays_the_job_s():
+    scheduler = ManualScheduler()
+    scheduler.start()
+    given = [CronTrigger(hour=7) for _ in range(3)]
+    jobs = [scheduler.add_job(work, trigger) for trigger in given]
+    alike = scheduler.add_job(work, "cron", hour=7)
+    alike.reschedule(given[0])
+    assert [job.trigger for job in (*jobs, alike)] == [*given, given[0]]
+    assert all(
+        job.trigger is trigger for job, trigger in zip([*jobs, alike], [*given, given[0]], strict=True)
+    )
+
+
+def test_alike_jobs_in_memory_are_small():
+    if NAME == "reference":
+        pytest.skip("the compiled engine is the lean one")
+    scheduler = ManualScheduler()
+    scheduler.start()
+    scheduler.add_job(work, "cron", hour=7)
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(1000):
+        scheduler.add_job(work, "cron", hour=7)
+    assert (
+        sys.getallocatedblocks() - before < 2 * 1000 + 600
+    )  # the job and its id; ids are made 256 at a time
