@@ -421,18 +421,21 @@ class Steady(SchedulerWorkload):
     libraries: ClassVar[tuple[str, ...]] = ("rapscheduler",)
 
     def open(self, *, count: int, seconds: float, period_s: int = 60) -> None:
-        from benchmarks.soak import Soak
+        self.count, self.seconds, self.period_s = count, seconds, period_s
 
-        self.seconds = seconds
-        self.soak = Soak(
-            self.module("schedulers.background").BackgroundScheduler, self.triggers()[1], count, period_s
-        )
+    def prepare(self) -> None:
+        from benchmarks.soak import Soak  # here and not earlier: its first slot begins soon after
+
+        background = self.module("schedulers.background").BackgroundScheduler
+        self.soak = Soak(background, self.triggers()[1], self.count, self.period_s)
 
     def round(self) -> dict[str, Any]:
-        started = time.perf_counter()
+        self.prepare()
+        used, started = time.process_time(), time.perf_counter()
         report = self.soak.run(self.seconds, lambda sample: None)
         return {
             "seconds": time.perf_counter() - started,
+            "cpu": time.process_time() - used,
             "count": max(1, report.runs),
             "facts": report.as_dict(),
         }
