@@ -197,6 +197,28 @@ def test_a_claim_whose_answer_was_lost_is_ended_all_the_same(store, me, monkeypa
     assert left_of(store) == (0, 0)
 
 
+def test_a_claim_whose_answer_was_lost_is_handed_back_all_the_same(store, me, monkeypatch):
+    """Else others take it for a run that was cut off: one with on_lost="skip" is lost, though it was never begun."""
+
+    def deaf(*claimed):
+        raise ConnectionError("the server was restarted")
+
+    taken = store._shared.take(me, DUE_US, COUNT)
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(store._shared._book, "claimed", deaf)
+        store._shared.claim(me, claims_of(taken), [])
+    first, *others = sorted(store._shared.own(me))
+    store._shared.write(me, [], [(first, DUE_US, NOBODY)])
+    assert store._shared.has_news() and sorted(store._shared.own(me)) == others
+    assert [run[:2] for run in store._shared.take_over(joined(store), NOBODY, 0)] == [first]
+
+
+def test_a_run_that_is_told_twice_does_not_end_another_one_of_its_pack(store, me, keys):
+    told = [*keys[: _sqlpacks.IN_PACK - 1], keys[0]]
+    assert ended(store, me, told) == 3
+    assert sorted(store._shared.own(me)) == keys[_sqlpacks.IN_PACK - 1 :]
+
+
 def test_packs_that_somebody_unpacked_are_ended_too(store, me, keys):
     store._transact(lambda connection: store._shared.packs.unpack(connection, me.id, me.epoch))
     assert left_of(store) == (COUNT, 0)

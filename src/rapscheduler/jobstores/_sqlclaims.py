@@ -233,7 +233,7 @@ class PostgresShared(SQLShared):
 
     def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[LeftRun]) -> Sequence[RunKey]:
         def work(connection: Any) -> Ending:
-            ending = self._book.end(connection, me, sorted(ended), [key for key, _, _ in left])
+            ending = self._book.end(connection, me, sorted(set(ended)), [key for key, _, _ in left])
             if ending.single:
                 self._delete_runs(connection, me, ending.single)
             if left:
@@ -265,7 +265,9 @@ class PostgresShared(SQLShared):
             "from_us": int_array([from_us for _, from_us, _ in ordered]),
             "owners": text_array([owner for _, _, owner in ordered]),
         }
-        connection.execute(self._leave_many, values)
+        if connection.execute(self._leave_many, values).rowcount < len(left):
+            self._book.unpack_unknown(connection, me)
+            connection.execute(self._leave_many, values)
         if any(owner == NOBODY for _, _, owner in left):
             self._tell(connection)
 
