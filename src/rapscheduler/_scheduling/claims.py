@@ -136,6 +136,9 @@ class Claims:
         self.until_s = 0.0
         self.me.epoch += 1
         self._under_way = {}
+        self._ended.clear()  # the next epoch may have one of these runs again, which goes on then
+        self._left.clear()
+        self._progressed.clear()
         return count
 
     # The pass
@@ -308,9 +311,10 @@ class Claims:
 
     def ended(self, claim: Claim) -> None:
         """A run ended, or was not begun. A second call does nothing."""
-        key = claim.key
-        if self._under_way.get(key) is not claim:
+        key, under_way = claim.key, self._under_way
+        if under_way.get(key) is not claim:
             return  # told already, or taken over by others
+        under_way[key] = None
         self._progressed.pop(key, None)
         if claim.begun and claim.counts:
             delays.note(self.scheduler, self.alias, key[0], self.now_us(), claim.expected_us)

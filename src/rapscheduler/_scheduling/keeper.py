@@ -52,7 +52,9 @@ class Kept(Claims):
         self._failing = False
         self._peers: dict[tuple[str, int], Peer] = {}
         self._strangers: set[RunKey] = set()  # runs that the store has for us, and we do not know
-        self._unheard: Peer | None = None  # whose runs they are, when the answer to taking them over was lost
+        self._unheard: Peer | None = (
+            None  # whose runs they are, when taking them over was broken off by an error
+        )
         self._waiting: list[tuple[RunRow, Any]] = []  # runs of the dead, with their jobs, to be submitted
         # To those who cancel runs, by the number of the request, until they are written.
         self._answers: dict[str, str] = {}
@@ -179,6 +181,8 @@ class Kept(Claims):
         self._look_after_others(look)
         if known or (self.me.id, self.me.epoch) in look.owners:
             self._look_for_strangers(known)
+        else:
+            self._unheard = None
 
     def _is_alive(self) -> bool:
         """Whether the lease is kept, asked in the middle of long work, which would outlast it: else others would take
@@ -216,9 +220,11 @@ class Kept(Claims):
             died = self._peers.get((owner, epoch)) or peers.get((owner, epoch))
             if owner != NOBODY:
                 died = died or Peer(owner, epoch, "?", 0, 0, 0, 0.0)
-                if (owner, epoch) in look.owners:
-                    self._unheard = died
+            before = self._unheard
+            if owner != NOBODY and (owner, epoch) in look.owners:
+                self._unheard = died  # until they are all waiting here
             self._take_over(owner, epoch, died)
+            self._unheard = None if before == died else before
         self._peers = {**self._peers, **peers} if gone else peers
         ends_us = [
             one.heard_us + int(one.lease_s * SECOND_US)
@@ -232,14 +238,17 @@ class Kept(Claims):
     def _look_for_strangers(self, known: set[RunKey]) -> None:
         """Runs whose claim was written though the answer was lost are nobody's here: they are begun after all.
 
-        So are those of the dead, if it was the answer to taking them over, and told as such.
+        So are those of the dead that were taken over when an error came, and they are told as such.
         """
         strangers = set(self.rows.own(self.me)) - known - self.known()
         strangers -= {(row.job_id, row.run_us) for row, _ in self._waiting}
         found, self._strangers = strangers & self._strangers, strangers
-        if found:
-            self._again(self.rows.read(sorted(found)), self._unheard)
-        elif not strangers:
+        keys = sorted(found)
+        for first in range(0, len(keys), AT_ONCE):
+            if not self._is_alive():
+                return
+            self._again(self.rows.read(keys[first : first + AT_ONCE]), self._unheard)
+        if not strangers:
             self._unheard = None
 
     def _poll(self) -> None:
@@ -260,8 +269,6 @@ class Kept(Claims):
 
     def _take_over(self, owner: str, epoch: int, died: Peer | None) -> None:
         runs = self.rows.take_over(self.me, owner, epoch)
-        if runs:
-            self._unheard = None
         if runs and owner == NOBODY:
             self.scheduler._logger.info(
                 "%d runs in job store %r were handed back, and begin here", len(runs), self.alias

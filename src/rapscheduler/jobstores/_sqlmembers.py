@@ -32,6 +32,7 @@ NOW = {
 }
 NOW["mariadb"] = NOW["mysql"]
 DATABASES = frozenset(NOW)
+_AT_ONCE = 500  # ids in a statement
 _OLDEST = {"mysql": (8, 0, 1), "mariadb": (10, 6)}
 
 
@@ -264,15 +265,18 @@ class SQLMembers(SharedRows):
         return [(str(job_id), int(run_us)) for job_id, run_us in found]
 
     def read(self, keys: Sequence[RunKey]) -> list[RunRow]:
-        columns = self.all_runs.c
-        found: list[RunRow] = []
-        for job_id, run_us in keys:
-            statement = self._run_select(self.all_runs).where(
-                columns.job_id == job_id, columns.run_us == run_us
-            )
-            rows = self._transact(lambda connection: connection.execute(statement).all())  # noqa: B023
-            found += [run_row(*row) for row in rows]
-        return found
+        wanted, ids = set(keys), sorted({job_id for job_id, _ in keys})
+        statement = self._run_select(self.all_runs)
+
+        def work(connection: Any) -> list[RunRow]:
+            found: list[RunRow] = []
+            for first in range(0, len(ids), _AT_ONCE):
+                some = self.all_runs.c.job_id.in_(ids[first : first + _AT_ONCE])
+                found += [run_row(*row) for row in connection.execute(statement.where(some))]
+            return [run for run in found if (run.job_id, run.run_us) in wanted]
+
+        runs: list[RunRow] = self._transact(work)
+        return runs
 
     @staticmethod
     def _run_select(runs: Any) -> Any:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from rapscheduler._engine import planning
 from rapscheduler._scheduling import claims, keeper
 from rapscheduler._scheduling.claims import Claim
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
@@ -185,3 +186,96 @@ def test_the_end_waits_for_what_is_on_its_way_to_the_store(tmp_path, monkeypatch
     assert going.wait(20)
     scheduler.shutdown()
     assert joined[0] == keeper.END_WAIT_S and left(store) == 0
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """What keeps the claims of a scheduler, without its thread; it has joined."""
+    store = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db", shared=True)
+    store.start(BackgroundScheduler(timezone="UTC"), "default")
+    kept = keeper.Kept(store._scheduler, "default", store)
+    store._shared.join(kept.me)
+    yield kept
+    store.shutdown()
+
+
+def put_runs(store, owner, epoch, number, **values):
+    run = {"run_us": 1, "from_us": 1, "last_us": 1, "owner": owner, "epoch": epoch} | values
+    with store.engine.begin() as connection:
+        connection.execute(
+            store._shared.runs_t.insert(), [run | {"job_id": f"run{i}"} for i in range(number)]
+        )
+
+
+@pytest.mark.parametrize("breaks_at", ["take_over", "between"])
+def test_runs_of_the_dead_stay_theirs_when_taking_them_over_breaks_off(kept, monkeypatch, breaks_at):
+    """Else those with on_lost="skip" are run again, and nobody hears that any were cut off."""
+    number, told, broken = 2 * keeper.AT_ONCE, [], []
+    put_runs(kept.store, "dead", 3, number)
+    monkeypatch.setattr(kept, "_tell_lost", lambda run, job, died, reason: told.append((run.job_id, died)))
+    take_over, read = kept.rows.take_over, kept.store._read
+
+    def answer_lost(*whose):
+        taken = take_over(*whose)
+        if not broken:
+            broken.append(taken)
+            raise ConnectionError("the server was restarted")
+        return taken
+
+    def read_once(ids):
+        if len(told) == keeper.AT_ONCE and not broken:
+            broken.append(ids)
+            raise ConnectionError("the server was restarted")
+        return read(ids)
+
+    monkeypatch.setattr(kept.rows, "take_over", answer_lost if breaks_at == "take_over" else take_over)
+    monkeypatch.setattr(kept.store, "_read", read if breaks_at == "take_over" else read_once)
+    with pytest.raises(ConnectionError):
+        kept._look()
+    for _ in range(2):  # that it has runs which it does not know is believed when it is seen twice
+        kept._look()
+    assert sorted({job_id for job_id, _ in told}) == sorted(f"run{i}" for i in range(number))
+    assert len(told) == number and {died.id for _, died in told} == {"dead"}
+    kept._look()
+    assert kept._unheard is None
+
+
+def test_unknown_runs_are_read_many_at_once(kept):
+    """Of a claim whose answer was lost: a statement for each took longer than the lease."""
+    from tests.stores.shared_stores import asked
+
+    number = 2 * keeper.AT_ONCE
+    put_runs(kept.store, kept.me.id, kept.me.epoch, number)
+    with asked(kept.store) as seen:
+        for _ in range(2):
+            kept._look()
+    assert len(kept._ended) == number
+    assert len(seen) < 50
+
+
+def test_what_an_expelled_scheduler_had_to_tell_is_not_told_of_the_next_epoch(kept):
+    """Others have had the run since, and handed it back: it goes on here."""
+    key = ("run0", 1)
+    kept._under_way[key] = None
+    kept._ended.append(key)
+    kept._left.append((key, 1, True))
+    kept.rows.leave(kept.me)
+    kept.expelled()
+    kept.rows.join(kept.me)
+    put_runs(kept.store, kept.me.id, kept.me.epoch, 1)
+    kept._under_way[key] = None
+    assert not kept.flush()
+    assert kept.rows.own(kept.me) == [key] and kept.known() == {key}
+
+
+def test_a_run_ends_once_however_often_it_is_told(kept):
+    job = kept.scheduler.add_job(work, "date", id="a")
+    submission = planning.Submission(job, [1], 1)
+    claim = kept.hold(submission, planning.Change(job, 1))
+    kept._look()
+    assert claim.begin(0)
+    for _ in range(2):
+        claim.end()
+    assert list(kept._ended) == [("a", 1)] and not kept.has_ended()
+    kept.flush()
+    assert kept.has_ended()
