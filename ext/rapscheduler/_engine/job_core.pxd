@@ -1,6 +1,7 @@
-# The values of a job. Times are int64 microseconds; unset_us() and never_us() as in _instants.pxd. A value that was
-# never set is the object UNSET (it is not NULL: these are Python attributes). What jobs of a kind have in common is one object for all of them, which never changes: a
-# job that is given another value of these is given another kind.
+# The values of a job. Times are int64 microseconds; unset_us() and never_us() as in _instants.pxd.
+# A value that was never set is the object UNSET; it is not NULL, as these are Python attributes.
+# What jobs of a kind have in common is one object for all of them. It never changes: a job that is given another value of
+# these is given another kind.
 cimport cython
 from cpython.unicode cimport PyUnicode_CheckExact, PyUnicode_FromObject
 from libc.stdint cimport int64_t
