@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import sqlalchemy as sa
 from tests.stores import shared_stores
 from tests.stores.shared_stores import make_store
 from tests.stores.shared_worker import work
 from tests.stores.test_conformance_servers import fresh_name
+from tests.stores.test_shared import until
 
 from rapscheduler._serialization.rows import RowChange
 from rapscheduler.jobstores import _sqlpacks
 from rapscheduler.jobstores._shared import NOBODY, ClaimRow, Me, Refused
+from rapscheduler.jobstores._sqlshared import SQLShared
 from rapscheduler.testing import ManualScheduler
 
 DUE, DUE_US, LATER_US = "2026-01-01 00:00:00+00:00", 1_767_225_600_000_000, 1_767_225_660_000_000
@@ -237,3 +241,51 @@ def test_a_write_whose_first_answer_was_lost_is_made_again(store, me, keys, monk
     for part in (keys[:3], keys[:3], keys[:3], keys[3:]):
         store._shared.write(me, part, [])
     assert tries and left_of(store) == (0, 0)
+
+
+def test_batches_whose_groups_have_runs_that_may_wait_and_others_do_not_wait_for_each_other(
+    store, me, url, monkeypatch
+):
+    """Each held the groups of its runs that may wait, and asked for those of the other."""
+    second = make_store(url, store.jobs_t.name, lease=60)
+    second.start(store._scheduler, "second")
+    both, errors, answers = (store, second), [], {}
+    members = [me, joined(second)]
+    first_is_half_done, second_too = threading.Event(), threading.Event()
+    write, groups = SQLShared._write_claims, store._shared.groups_t.name
+
+    def waits_for_a_lock():
+        with store.engine.connect() as connection:
+            asked = sa.text("SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            return any(groups in query for query in connection.execute(asked).scalars())
+
+    def half_by_half(shared, *told):
+        answer = write(shared, *told)
+        if shared is second._shared:
+            second_too.set()
+        else:
+            first_is_half_done.set()
+            until(lambda: second_too.is_set() or waits_for_a_lock())
+        return answer
+
+    monkeypatch.setattr(SQLShared, "_write_claims", half_by_half)
+    for one in both:
+        monkeypatch.setattr(one, "_advise", errors.append)
+
+    def claim(number, names):
+        rows = both[number]._shared
+        may_wait, may_not = claims_of(rows.take(members[number], DUE_US, 2))
+        batch = [
+            may_wait._replace(group=names[0], group_places=5, waits=1, from_us=DUE_US),
+            may_not._replace(group=names[1], group_places=5),
+        ]
+        answers[number] = rows.claim(members[number], batch, [])
+
+    threads = [threading.Thread(target=claim, args=one) for one in enumerate(["ba", "ab"])]
+    threads[0].start()
+    assert first_is_half_done.wait(20)
+    threads[1].start()
+    for thread in threads:
+        thread.join(20)
+    assert (answers, errors) == ({0: Refused(), 1: Refused()}, [])
+    second.shutdown()

@@ -186,7 +186,9 @@ class PostgresShared(SQLShared):
     ) -> Refused | None:
         # Runs that may get in line are not so many that it pays to have them in the statement.
         queued, rows = [one for one in rows if one.waits], [one for one in rows if not one.waits]
-        before = Refused()
+        before, groups = Refused(), sorted({one.group for one in (*queued, *rows) if one.group is not None})
+        if queued and groups:  # those of both parts in one order, or two batches would wait for each other
+            self._lock_groups(connection, groups)
         if others or queued or not rows:
             answer = super()._write_claims(connection, me, queued, others, data, locked)
             if answer is None or not rows:
