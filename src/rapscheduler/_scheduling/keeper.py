@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
 from threading import Event, Thread
@@ -330,13 +331,14 @@ class Kept(Claims):
             )
 
     def _submit_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for at, (run, job) in enumerate(waiting):
-            if not self._is_alive() or not self.holds_lease() or self._stopping:
-                self._waiting += waiting[at:]
-                break
-            if not self._is_submitted(run, job):
-                self._waiting.append((run, job))
+        waiting, self._waiting = deque(self._waiting), []
+        try:
+            while waiting and self._is_alive() and self.holds_lease() and not self._stopping:
+                run, job = waiting.popleft()
+                if not self._is_submitted(run, job):
+                    self._waiting.append((run, job))
+        finally:  # of those that are forgotten here nobody would hear again: the store has them for this scheduler
+            self._waiting += waiting
         if self._waiting:
             self._look_at_s = min(self._look_at_s, steady_s() + RETRY_S)
 

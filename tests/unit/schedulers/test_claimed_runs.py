@@ -15,6 +15,7 @@ from rapscheduler._scheduling import claims, keeper
 from rapscheduler._scheduling.claims import Claim
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
 from rapscheduler.executors.base import BaseExecutor
+from rapscheduler.jobstores._shared import RunRow
 from rapscheduler.schedulers.asyncio import AsyncIOScheduler
 from rapscheduler.schedulers.background import BackgroundScheduler
 
@@ -238,6 +239,29 @@ def test_runs_of_the_dead_stay_theirs_when_taking_them_over_breaks_off(kept, mon
     assert len(told) == number and {died.id for _, died in told} == {"dead"}
     kept._look()
     assert kept._unheard is None
+
+
+def test_runs_that_were_taken_over_are_kept_while_the_store_does_not_answer(kept, monkeypatch):
+    """Else they are nobody's: the store has them for this scheduler, which knows them, and does not begin them."""
+    submitted, asked = [], []
+    kept._look()
+    kept._under_way.update(dict.fromkeys(waiting := [(f"run{i}", 1) for i in range(3)]))
+    kept._waiting = [(RunRow(*key, 1, 1, None), object()) for key in waiting]
+    monkeypatch.setattr(
+        kept, "_is_submitted", lambda run, job: submitted.append((run.job_id, run.run_us)) or True
+    )
+
+    def deaf(me):
+        asked.append(me)
+        raise ConnectionError("the server was restarted")
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(kept.rows, "look", deaf)
+        kept._beat_at_s = 0.0
+        kept._submit_waiting()
+    assert asked and not submitted
+    kept._submit_waiting()
+    assert submitted == waiting and not kept._waiting
 
 
 def test_unknown_runs_are_read_many_at_once(kept):
