@@ -14,7 +14,7 @@ from tests.stores.test_shared import until
 
 from rapscheduler._serialization.rows import RowChange
 from rapscheduler.jobstores import _sqlpacks
-from rapscheduler.jobstores._shared import NOBODY, ClaimRow, Me, Refused
+from rapscheduler.jobstores._shared import NOBODY, WAITING, ClaimRow, Me, Refused
 from rapscheduler.jobstores._sqlshared import SQLShared
 from rapscheduler.testing import ManualScheduler
 
@@ -77,6 +77,13 @@ def keys(store, me):
 def count(store, table):
     with store.engine.connect() as connection:
         return connection.execute(sa.select(sa.func.count()).select_from(table)).scalar()
+
+
+def waits_for(store, table):
+    """Whether a statement that names this table waits for a lock."""
+    with store.engine.connect() as connection:
+        asked = sa.text("SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return any(table in query for query in connection.execute(asked).scalars())
 
 
 def left_of(store):
@@ -254,18 +261,13 @@ def test_batches_whose_groups_have_runs_that_may_wait_and_others_do_not_wait_for
     first_is_half_done, second_too = threading.Event(), threading.Event()
     write, groups = SQLShared._write_claims, store._shared.groups_t.name
 
-    def waits_for_a_lock():
-        with store.engine.connect() as connection:
-            asked = sa.text("SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            return any(groups in query for query in connection.execute(asked).scalars())
-
     def half_by_half(shared, *told):
         answer = write(shared, *told)
         if shared is second._shared:
             second_too.set()
         else:
             first_is_half_done.set()
-            until(lambda: second_too.is_set() or waits_for_a_lock())
+            until(lambda: second_too.is_set() or waits_for(store, groups))
         return answer
 
     monkeypatch.setattr(SQLShared, "_write_claims", half_by_half)
@@ -289,3 +291,22 @@ def test_batches_whose_groups_have_runs_that_may_wait_and_others_do_not_wait_for
         thread.join(20)
     assert (answers, errors) == ({0: Refused(), 1: Refused()}, [])
     second.shutdown()
+
+
+def test_a_run_in_line_that_somebody_begins_at_that_moment_is_not_told_as_replaced(store, me):
+    rows = store._shared
+    (row,) = rows.take(me, DUE_US, 1)
+    rows.let_go()
+    runs, answers = rows.runs_t, []
+    waits = {"job_id": row.id, "run_us": 1, "from_us": 1, "last_us": 1, "owner": WAITING, "epoch": 0}
+    with store.engine.begin() as connection:
+        connection.execute(runs.insert().values(waits))
+    (claim,) = claims_of([row])
+    claim = claim._replace(waits=1, replaces=True, from_us=DUE_US)
+    thread = threading.Thread(target=lambda: answers.append(rows.claim(me, [claim], [])))
+    with store.engine.begin() as connection:
+        connection.execute(runs.update().values(owner="another", epoch=1))
+        thread.start()
+        until(lambda: waits_for(store, runs.name))
+    thread.join(20)
+    assert answers == [Refused(waiting=frozenset([row.id]))]

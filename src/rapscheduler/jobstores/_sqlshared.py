@@ -258,7 +258,10 @@ class SQLShared(SQLMembers):
             return ()
         columns = self.runs_t.c
         theirs = sa.and_(columns.owner == WAITING, columns.job_id.in_(ids))
-        found = connection.execute(sa.select(columns.job_id, columns.run_us).where(theirs)).all()
+        find = sa.select(columns.job_id, columns.run_us).where(theirs)
+        if self._locks:  # one that somebody begins at this moment is in line no more
+            find = find.order_by(columns.run_us, columns.job_id).with_for_update()
+        found = connection.execute(find).all()
         if found:
             connection.execute(self.runs_t.delete().where(theirs))
         self._tell(connection)
