@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 
 import pytest
+import sqlalchemy as sa
 from tests.stores import shared_stores, shared_worker, test_shared
 from tests.stores.shared_stores import make_store
 from tests.stores.shared_worker import work
@@ -24,6 +25,7 @@ from tests.stores.test_shared import (  # noqa: F401 (fixtures)
 from rapscheduler._serialization.rows import RowChange
 from rapscheduler.events import EVENT_JOB_LOST, EVENT_JOB_MAX_INSTANCES
 from rapscheduler.jobstores._shared import ClaimRow, Counts, Refused, group_key
+from rapscheduler.testing import ManualScheduler
 
 LONG = "a group of " + "many words, " * 30
 
@@ -154,6 +156,23 @@ class TestOfRows:
         for other in others:
             other._shared.let_go()
             other.shutdown()
+
+
+def test_a_table_of_runs_from_before_there_were_groups_gets_their_column(url, table):  # noqa: F811
+    if shared_stores.is_redis(url):
+        return  # its lines of runs had none, and are read as they are
+    first, then = (make_store(url, table) for _ in range(2))
+    with ManualScheduler() as scheduler:
+        first.start(scheduler, "shelf")
+        runs = first._shared.runs_t
+        with first.engine.begin() as connection:
+            name = first.engine.dialect.identifier_preparer.format_table(runs)
+            connection.execute(sa.text(f"ALTER TABLE {name} DROP COLUMN job_group"))
+        first.shutdown()
+        then.start(scheduler, "shelf")
+        with then.engine.connect() as connection:
+            assert connection.execute(sa.select(runs.c.job_group)).all() == []
+        then.shutdown()
 
 
 def test_one_row_after_another_gets_a_place():

@@ -37,10 +37,10 @@ def find_table(engine: Any, table: Any) -> None:
         raise NothingStoredError(f"{url!r} has no table {table.name!r}")
 
 
-def missing_columns(engine: Any, table: Any) -> list[Any]:
-    """The columns of ours that a table of APScheduler's lacks."""
+def missing_columns(engine: Any, table: Any, names: Sequence[str] = ("nominal_us", "parked")) -> list[Any]:
+    """The columns of ours that a table of APScheduler's, or of an earlier version, lacks; of these `names`."""
     present = {column["name"] for column in sa.inspect(engine).get_columns(table.name, schema=table.schema)}
-    return [table.c[name] for name in ("nominal_us", "parked") if name not in present]
+    return [table.c[name] for name in names if name not in present]
 
 
 def id_problem(engine: Any, table: Any, job_id: str) -> str | None:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from .._instants import SECOND_US
 from ._shared import NOBODY, WAITING, LeftRun, Look, Me, Peer, RunKey, RunRow, SharedRows
 from ._sqlbatch import index_part
+from ._sqllook import missing_columns
 from ._sqlpacks import Packs
 from ._sqlrequests import SQLRequests
 from ._sqltags import KEY_TYPE
@@ -96,6 +97,8 @@ class SQLMembers(SharedRows):
             except SQLAlchemyError:
                 if not sa.inspect(self._engine).has_table(table.name, schema=table.schema):
                     raise  # else another process created it in between
+        for column in missing_columns(self._engine, self.runs_t, ("job_group",)):
+            self._store._add_column(column)
 
     def drop(self) -> None:
         """Remove the tables of claims."""

@@ -205,13 +205,13 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
         """ALTER TABLE; another process may be doing the same."""
         dialect = self.engine.dialect
         verb = "ADD" if dialect.name in ("mssql", "oracle") else "ADD COLUMN"
-        name = _sqlbatch.name_in_text(self.engine, self.jobs_t)
+        name = _sqlbatch.name_in_text(self.engine, column.table)
         statement = f"ALTER TABLE {name} {verb} {CreateColumn(column).compile(dialect=dialect)}"
         try:
             with self.engine.begin() as connection:
                 connection.execute(sa.text(statement))
         except SQLAlchemyError:
-            if column in _sqllook.missing_columns(self.engine, self.jobs_t):
+            if column in _sqllook.missing_columns(self.engine, column.table, (column.name,)):
                 self._logger.error(
                     "Job store %r needs a column it may not add; run: %s",
                     self._alias,
