@@ -382,7 +382,7 @@ cdef int tell_of_entries(PyObject *self, visitproc visit, void *arg) noexcept:
     if index.items is None:
         return 0
     entries = seen_entries(&count)
-    if entries == NULL and _unplaced:
+    if count > rap_list_size(index.items) or (entries == NULL and _unplaced):  # its own are fewer
         entries, count = rap_list_items(index.items), rap_list_size(index.items)
     for i in range(count):
         if index.has(<DueEntry>entries[i]):

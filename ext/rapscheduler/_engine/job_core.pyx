@@ -226,6 +226,8 @@ cdef class JobCore(DueEntry):
     @id.setter
     def id(self, value):
         self.id_ = value
+        if type(value) is not str:  # it may carry something
+            track(self)
 
     @property
     def func(self):
@@ -251,6 +253,8 @@ cdef class JobCore(DueEntry):
     @name.setter
     def name(self, value):
         self.name_ = value
+        if type(value) is not str:  # it may carry something
+            track(self)
 
     @property
     def args(self):
@@ -294,6 +298,8 @@ cdef class JobCore(DueEntry):
     @executor.setter
     def executor(self, value):
         self.kind = with_options(self.kind, value, self.kind.grace, self.kind.max_instances)
+        if type(value) is not str:  # it may carry something
+            track(self)
 
     @property
     def misfire_grace_time(self):
@@ -536,6 +542,10 @@ cdef inline bint atomic(object value):
     return value is None or type(value) in (str, int, float, bool, bytes)
 
 
+cdef inline bint plain_text(object value):
+    return type(value) is str or value is UNSET
+
+
 cdef bint all_atomic(tuple values):
     cdef object value
     for value in values:
@@ -579,8 +589,11 @@ cdef bint plain_function(object func):
 
 
 cdef bint leads_nowhere(JobCore job):
-    """Whether the collector may skip this job: a plain function, atomic arguments, a trigger of the engine."""
-    if job.flags & HAS_RARE or not plain_trigger(job.trigger_):
+    """Whether the collector may skip this job: a plain function, atomic arguments, a trigger of the engine, and texts
+    that are nothing else; and no attributes of a subclass."""
+    if not (plain_text(job.id_) and plain_text(job.name_) and plain_text(job.kind.executor)):
+        return False
+    if not rap_adds_nothing(Py_TYPE(job)) or job.flags & HAS_RARE or not plain_trigger(job.trigger_):
         return False
     if not plain_function(job.kind.func):
         return False

@@ -34,6 +34,7 @@ cdef extern from "Python.h":
     char *PyUnicode_DATA(object)
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     int PyUnicode_Compare(object, object) except? -1
+    Py_ssize_t PyDict_GET_SIZE(PyObject *)
     ctypedef int (*visitproc)(PyObject *, void *) noexcept
     ctypedef struct PyTypeObject:
         int (*tp_traverse)(PyObject *, visitproc, void *) noexcept
@@ -54,7 +55,7 @@ cdef int tell_of_jobs(PyObject *self, visitproc visit, void *arg) noexcept:
     cdef PyObject **entries = seen_entries(&count)
     cdef int done = 0
     for i in range(count):
-        if entries == NULL or (
+        if entries == NULL or count > PyDict_GET_SIZE(self) or (  # its own are fewer
             isinstance(<object>entries[i], JobCore) and isinstance((<JobCore>entries[i]).id_, str)
             and not PyUnicode_CheckExact((<JobCore>entries[i]).id_)
         ):
@@ -379,8 +380,7 @@ cdef Listed *by_time(Listed *listed, Listed *room, Py_ssize_t n, uint64_t most) 
     """Sort by time, keeping the order of equals; returns which of the two arrays has the result."""
     cdef Py_ssize_t[VALUES] places
     cdef Py_ssize_t i, place, count
-    cdef int digit
-    cdef int shift
+    cdef int digit, shift
     for digit in range(MOST_DIGITS):
         shift = digit * DIGIT
         if most >> shift == 0:

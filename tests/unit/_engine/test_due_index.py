@@ -229,6 +229,11 @@ def test_entries_outlive_their_index(engine: Any) -> None:
 # What the collector is told of (compiled; the reference's are Python's own)
 
 
+def tracked_of(holder: Any) -> list[Any]:
+    """What it tells of; with an object that is not tracked the collector does nothing."""
+    return [one for one in gc.get_referents(holder) if gc.is_tracked(one)]
+
+
 def test_the_collector_is_told_of_what_it_tracks_and_of_nothing_else(engine: Any, make: Any) -> None:
     if engine.NAME == "reference":
         pytest.skip("the reference twin hides nothing")
@@ -236,7 +241,7 @@ def test_the_collector_is_told_of_what_it_tracks_and_of_nothing_else(engine: Any
     jobs = [make.job(make.interval(1), 0, id=str(i), func=print, args=(), kwargs={}) for i in range(200)]
     for job in jobs:
         engine.job_table.insert_job(job, table, index)
-    assert gc.get_referents(index, table) == []
+    assert tracked_of(index) == tracked_of(table) == []
     source, args = random.Random(5), [(), ([],)]
     for _ in range(3000):
         job = source.choice(jobs)
@@ -250,15 +255,64 @@ def test_the_collector_is_told_of_what_it_tracks_and_of_nothing_else(engine: Any
         elif kind == 3:
             index.update(job, source.randrange(50))
         if _ % 100 == 0:
-            told = gc.get_referents(index)
+            told = tracked_of(index)
             assert sorted(entry.id for entry in told) == sorted(
                 entry.id for entry in jobs if gc.is_tracked(entry) and entry in index
             )
-            told = gc.get_referents(table)
+            told = tracked_of(table)
             assert {entry.id for entry in told} == {entry.id for entry in jobs if gc.is_tracked(entry)}
     for job in jobs:
         engine.job_table.delete_job(job.id, table, index)
     assert gc.get_referents(index, table) == []
+
+
+def test_a_store_with_fewer_jobs_than_are_tracked_goes_through_its_own(engine: Any, make: Any) -> None:
+    """Each of many stores went through the tracked jobs of all: seconds for a collection."""
+    if engine.NAME == "reference":
+        pytest.skip("the reference twin hides nothing")
+
+    def store(count: int, args: tuple[Any, ...]) -> tuple[Any, Any, list[Any]]:
+        index, table = engine.due_index.DueIndex(), engine.job_table.JobTable()
+        jobs = [
+            make.job(make.interval(1), 0, id=str(i), func=print, args=args, kwargs={}) for i in range(count)
+        ]
+        engine.job_table.insert_jobs(jobs, table, index)
+        return index, table, jobs
+
+    others = store(40, ([],))
+    index, table, jobs = store(30, ())
+    assert others and not any(map(gc.is_tracked, jobs))
+    assert sorted(map(id, gc.get_referents(table))) == sorted(map(id, jobs))
+    assert sorted(map(id, gc.get_referents(index))) == sorted(map(id, jobs))
+
+
+@pytest.mark.parametrize("where", ["id", "name", "executor", "attribute"])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_cycle_through_what_a_job_carries_beside_its_call_is_found(
+    engine: Any, make: Any, where: str, late: bool
+) -> None:
+    class Text(str):
+        pass
+
+    class Carrying(engine.job_core.JobCore):
+        pass
+
+    plain = make.job(make.interval(1), 0, id="text", func=print, args=(), kwargs={})
+    job, text = Carrying(), Text("text")
+    for name in ("id", "func", "args", "kwargs", "trigger"):
+        setattr(job, name, getattr(plain, name))
+    job.name = job.executor = "text"
+    job.run_at_us = 0
+    text.job = job  # type: ignore[attr-defined]
+    index, table = engine.due_index.DueIndex(), engine.job_table.JobTable()
+    if not late:
+        setattr(job, where, text)
+    engine.job_table.insert_job(job, table, index)
+    setattr(job, where, text)
+    gone = weakref.ref(text)
+    del job, text, table, index
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_cycle_through_one_of_many_jobs_is_found(engine: Any, make: Any) -> None:
