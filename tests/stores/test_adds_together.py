@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
@@ -197,7 +198,7 @@ def test_an_interrupt_of_who_writes_for_others_is_its_own(sqlite, monkeypatch):
     first, leader, b, c = added_at_once(scheduler, writes, ["first", "a", "b", "c"])
     assert isinstance(leader, KeyboardInterrupt) and (first, b, c) == ("first", "b", "c")
     assert ids_in(scheduler) == ["b", "c", "first"]
-    assert add(scheduler, "later") == "later" and sqlite._line.free == 1
+    assert add(scheduler, "later") == "later" and not sqlite._line.writing
     scheduler.shutdown()
 
 
@@ -224,7 +225,57 @@ def test_an_interrupt_of_who_waits_leaves_the_line(sqlite, monkeypatch):
         assert not sqlite._line.queue and len(sqlite._line.inside) == 1
         writes.go.set()
         assert call.result(LONG_S) == "first"
-    assert ids_in(scheduler) == ["first"] and sqlite._line.free == 1
+    assert ids_in(scheduler) == ["first"] and not sqlite._line.writing
+    scheduler.shutdown()
+
+
+class Interrupting:
+    """Where the next call of a method ends by an interrupt, before or after it was made."""
+
+    def __init__(self, plain, after):
+        self.plain, self.after, self.armed = plain, after, True
+
+    def __call__(self, *args):
+        armed, self.armed = self.armed, False
+        if armed and not self.after:
+            raise KeyboardInterrupt
+        value = self.plain(*args)
+        if armed:
+            raise KeyboardInterrupt
+        return value
+
+
+class Line(_together._Line):
+    """One whose methods may be replaced."""
+
+
+class Queue(deque):
+    pass
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("where", ["pass_on", "popleft"])
+def test_an_interrupt_of_who_passes_on_leaves_nobody_behind(sqlite, monkeypatch, where, after):
+    """Nobody waits for ever, and the one write that there is can be had again."""
+    monkeypatch.setattr(_together, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(_together, "_Line", Line)
+    scheduler = started(sqlite)
+    writes = Writes(sqlite, monkeypatch)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(add, scheduler, "first")
+        assert writes.begun.wait(LONG_S)
+        line = sqlite._line
+        line.queue = Queue()
+        owner = line if where == "pass_on" else line.queue
+        setattr(owner, where, Interrupting(getattr(owner, where), after))
+        second = pool.submit(add, scheduler, "second")
+        writes.await_queue(1)
+        writes.go.set()
+        assert isinstance(first.result(LONG_S), KeyboardInterrupt)
+        assert second.result(LONG_S) == "second"
+        assert pool.submit(add, scheduler, "third").result(LONG_S) == "third"
+    assert ids_in(scheduler) == ["first", "second", "third"]
+    assert not line.writing and not line.inside and not line.queue
     scheduler.shutdown()
 
 
@@ -298,7 +349,8 @@ def test_many_threads_lose_and_double_nothing(any_store, at_once):
         taken = sum(pool.map(work, range(8)))
     assert taken == 7 * 12
     assert set(ids_in(scheduler)) == wanted | {f"shared-{number}" for number in range(12)}
-    assert any_store._line.free == at_once and not any_store._line.inside and not any_store._line.queue
+    line = any_store._line
+    assert not line.writing and not line.inside and not line.queue
     scheduler.shutdown()
 
 

@@ -10,7 +10,8 @@ id, and writes them in one `_insert`, which is all or none. So:
 - an id that is taken costs its own call only: the others are written again without it;
 - whatever else a batch fails by, each of it writes its row by itself, as if there had been no batch;
 - whoever waits for longer than `_PATIENCE_S` (a write hangs behind a lock of the database) makes a write of its own;
-- a call from inside of another one of the same thread (a signal handler, a greenlet) never waits.
+- a call from inside of another one of the same thread (a signal handler, a greenlet) never waits;
+- an interrupt may come anywhere: whoever it left behind sees that after `_PATIENCE_S`, and a write is never lost.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ _WRITTEN, _TAKEN, _NOT_WRITTEN, _UNKNOWN = range(4)
 class _Waiting:
     """A row that waits. `turn` is let go of when it leads the next batch, or when `outcome` is what became of it."""
 
-    __slots__ = ("leads", "outcome", "row", "turn", "writer")
+    __slots__ = ("leads", "outcome", "over", "row", "thread", "turn", "writer")
 
     def __init__(self, row: JobRow) -> None:
         self.row = row
+        self.thread = get_ident()
         self.leads = False
-        self.writer: int | None = None  # the thread that writes it
+        self.over = False  # it has led a batch
+        self.writer: _Waiting | None = None  # who leads the batch that it is in
         self.outcome = _UNKNOWN
         self.turn = Lock()
         self.turn.acquire()
@@ -48,28 +51,40 @@ class _Waiting:
 class _Line:
     """Who writes and who waits, in one process."""
 
-    __slots__ = ("free", "inside", "lock", "pid", "queue")
+    __slots__ = ("inside", "lock", "pid", "queue", "writes", "writing")
 
     def __init__(self, writes: int) -> None:
         self.pid = getpid()
         self.lock = Lock()  # for moments
-        self.free = writes
+        self.writes = writes
+        self.writing: set[int] = set()  # threads that have one of so many writes
         self.queue: deque[_Waiting] = deque()
         self.inside: set[int] = set()  # threads that write or wait
+
+    def enter(self, row: JobRow) -> _Waiting | None:
+        """None: this thread may write."""
+        me = get_ident()
+        with self.lock:
+            self.writing.discard(me)  # an interrupt left it there
+            if len(self.writing) < self.writes:
+                self.writing.add(me)
+                return None
+            mine = _Waiting(row)
+            self.queue.append(mine)
+            return mine
 
     def pass_on(self) -> None:
         """A write has ended: the next one belongs to the first who waits."""
         with self.lock:
-            if self.queue:
+            self.writing.discard(get_ident())
+            if self.queue and len(self.writing) < self.writes:
                 first = self.queue.popleft()
+                self.writing.add(first.thread)
                 first.leads = True
                 first.turn.release()
-            else:
-                self.free += 1
 
     def batch_of(self, first: _Waiting) -> list[_Waiting]:
         """What is written with this one; a second row of one id stays in the queue."""
-        writer = get_ident()
         batch, ids = [first], {first.row.id}
         with self.lock:
             left = deque[_Waiting]()
@@ -79,7 +94,7 @@ class _Line:
                 else:
                     ids.add(one.row.id)
                     batch.append(one)
-                    one.writer = writer
+                    one.writer = first
             self.queue = left
         return batch
 
@@ -89,6 +104,19 @@ class _Line:
             if one not in self.queue:
                 return False
             self.queue.remove(one)
+            return True
+
+    def left_behind(self, one: _Waiting) -> bool:
+        """Whether what waited for long waits for nobody: it has left the queue now, or an interrupt came between."""
+        with self.lock:
+            self.writing &= self.inside
+            if one in self.queue:
+                self.queue.remove(one)
+            elif one.leads:
+                return True
+            elif one.writer is not None:
+                return one.writer.over
+            one.outcome = _NOT_WRITTEN
             return True
 
 
@@ -134,28 +162,20 @@ class AddsTogether:
                 raise
 
     def _in_turn(self, line: _Line, row: JobRow) -> int:
-        mine, writes = None, False
+        mine: _Waiting | None = None
         try:
-            with line.lock:
-                if line.free:
-                    line.free -= 1
-                    writes = True
-                else:
-                    mine = _Waiting(row)
-                    line.queue.append(mine)
+            mine = line.enter(row)
             if mine is None:
                 self._insert([row])
                 return _WRITTEN
             while not mine.turn.acquire(timeout=_PATIENCE_S):
-                if line.leave(mine):
-                    return _NOT_WRITTEN
-                if mine.writer is not None and mine.writer not in line.inside:
-                    break  # it was interrupted in the middle of telling
+                if line.left_behind(mine):
+                    break
             if mine.leads:
                 self._lead(line, mine)
             return mine.outcome
         finally:
-            if writes or (mine is not None and not line.leave(mine) and mine.leads):
+            if mine is None or (not line.leave(mine) and mine.leads):
                 line.pass_on()
 
     def _lead(self, line: _Line, first: _Waiting) -> None:
@@ -166,6 +186,7 @@ class AddsTogether:
             with suppress(Exception):  # each finds it out by itself
                 self._write(batch)
         finally:
+            first.over = True
             for one in batch:
                 if one is not first:
                     one.turn.release()
