@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rapscheduler.dashboard._app import Dashboard, Request
-from rapscheduler.dashboard._servers import ASGIApp, WSGIApp, server
+from rapscheduler.dashboard._servers import ASGIApp, WSGIApp, in_running_loop, server
 from rapscheduler.dashboard._sources import SchedulerSource
 
 __all__ = ("Request", "asgi_app", "django_view", "mount", "serve", "wsgi_app")
@@ -77,11 +77,20 @@ def serve(
     :param port: 0: any that is free
     :param auth: as in `asgi_app`, and so are ``allow_changes`` and ``secret``
     :raises OSError: if the port is taken
+    :raises RuntimeError: in a coroutine, whose event loop would stand still, and its jobs with it; there, write
+        ``await asyncio.to_thread(serve, scheduler)``
     """
+    if in_running_loop():
+        raise RuntimeError(
+            "serve() holds its thread, and an event loop runs in this one, which would stand still, and its jobs with "
+            "it: call it in another, `await asyncio.to_thread(serve, scheduler)`, or serve asgi_app(scheduler)"
+        )
     dashboard = _dashboard(scheduler, auth, allow_changes, secret)
     with server(dashboard, host, port) as serving:
+        shown = f"[{host}]" if ":" in host else host
         print(
-            f"http://{host}:{serving.server_port}/ shows {dashboard.source.title}; Ctrl-C ends it", flush=True
+            f"http://{shown}:{serving.server_port}/ shows {dashboard.source.title}; Ctrl-C ends it",
+            flush=True,
         )
         try:
             serving.serve_forever()

@@ -7,6 +7,7 @@ whoever asks: all streams of a dashboard share one look. It ends after `STREAM_S
 from __future__ import annotations
 
 import asyncio
+import socket
 import socketserver
 import threading
 import time
@@ -173,6 +174,15 @@ def _quoted_path(path: str, environ: Mapping[str, Any]) -> str:
     return sent[len(root) :] if sent.startswith(root) else sent
 
 
+def in_running_loop() -> bool:
+    """Whether an event loop of asyncio runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 class _Server(socketserver.ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
@@ -185,9 +195,14 @@ class _Quiet(WSGIRequestHandler):
         return {**super().get_environ(), "RAW_URI": self.path}
 
 
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
 def server(dashboard: Dashboard, host: str, port: int) -> WSGIServer:
     """A server with a thread for each connection, for people; not for the open internet."""
-    return make_server(host, port, WSGIApp(dashboard), _Server, _Quiet)
+    kind = _Server6 if ":" in host else _Server
+    return make_server(host, port, WSGIApp(dashboard), kind, _Quiet)
 
 
-__all__ = ("ASGIApp", "Answer", "WSGIApp", "server")
+__all__ = ("ASGIApp", "Answer", "WSGIApp", "in_running_loop", "server")
