@@ -185,6 +185,17 @@ def test_runs_in_packs_count_and_are_not_claimed_twice(store, me, keys):
     assert sorted(store._shared.own(me)) == keys
 
 
+@pytest.mark.parametrize("places", [1, 5])
+def test_runs_in_packs_are_not_claimed_twice_by_those_that_may_wait_either(store, me, keys, places):
+    """Their job was set back to a run that is under way: a row of its own beside the pack was begun once more."""
+    back = [RowChange(job_id, LATER_US, LATER_US + 1, None) for job_id, _ in keys[:2]]
+    claims = [ClaimRow(one, DUE_US, DUE_US, places, waits=1, from_us=DUE_US) for one in back]
+    assert store._shared.claim(joined(store), claims, []) == Refused(
+        busy=frozenset(job_id for job_id, _ in keys[:2])
+    )
+    assert sorted(store._shared.own(me)) == keys and left_of(store)[0] == 0
+
+
 def test_few_runs_get_rows(store, me):
     taken = store._shared.take(me, DUE_US, _sqlpacks.LEAST - 1)
     assert store._shared.claim(me, claims_of(taken), []) == Refused()

@@ -175,7 +175,8 @@ class SQLShared(SQLMembers):
         gone = frozenset() if locked else self._not_due(connection, [one.change for one in rows])
         rows = [one for one in rows if one.change.id not in gone]
         answer = self._count(connection, me, bool(groups or any(one.waits for one in rows))).claimed(rows)
-        busy, waiting = answer.busy, answer.waiting
+        twice = self._in_packs(connection, rows)  # else the key of their row says so
+        busy, waiting = answer.busy | twice, answer.waiting - twice
         replaced = self._leave_line(connection, [one for one in rows if one.change.id in waiting])
         changes = sorted([*(one.change for one in rows), *others], key=lambda change: change.id)
         batch = self._store._batch
@@ -248,6 +249,17 @@ class SQLShared(SQLMembers):
             group, owner = more or (None, None)
             counts.add(job_id, group, owner == WAITING, number)
         return counts
+
+    def _in_packs(self, connection: Any, rows: Sequence[ClaimRow]) -> frozenset[str]:
+        """Jobs whose run is under way already, in a pack: a user set them back to its run time."""
+        if self.packs is None or not rows:
+            return frozenset()
+        columns = self.all_runs.c
+        find = sa.select(columns.job_id, columns.run_us).where(
+            columns.job_id.in_([one.change.id for one in rows])
+        )
+        known = {tuple(key) for key in connection.execute(find)}
+        return frozenset(one.change.id for one in rows if (one.change.id, one.run_us) in known)
 
     # Runs in line
 
