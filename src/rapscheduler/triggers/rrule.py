@@ -5,20 +5,23 @@ years ahead at most. Not here: the grammar and its arithmetic, which are dateuti
 reads otherwise than RFC 5545 (`_any_weekday`, `_whole_weeks`).
 
 A wall time that the clocks skip fires as RFC 5545 has it: with the offset from before the gap, so an hour later by the
-clock. One that comes twice fires the first time, unless an RDATE that ends with Z is the second.
+clock. One that comes twice fires the first time. UNTIL, EXDATE and RDATE are compared with these instants, never as
+wall times: one that ends with Z may be the second pass.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from copy import copy
 from datetime import datetime, timedelta, timezone, tzinfo
-from itertools import dropwhile
+from heapq import heappop, heappush, merge
 from typing import Any
 
 from rapscheduler._engine.datetimes import from_us, to_us
 from rapscheduler._engine.timezone import ZoneTable
+from rapscheduler._instants import SECOND_US
 from rapscheduler._zones import get_localzone
 from rapscheduler.triggers._kernel import jitter_to_us, zone_for
 from rapscheduler.triggers._words import jitter_text, zone_text
@@ -39,6 +42,8 @@ _STEPS = {
 }
 _HORIZON = timedelta(days=100 * 366)
 _DAYS_BACK = timedelta(days=3)  # more than two offsets can differ
+_DAYS_BACK_US = 3 * 86_400 * SECOND_US
+_ZONED_UNTIL = re.compile(r"(UNTIL=[^;\s]*)Z(?=[;\s]|$)", re.IGNORECASE)
 
 
 class RRuleTrigger(BaseTrigger):
@@ -56,7 +61,7 @@ class RRuleTrigger(BaseTrigger):
     :raises TypeError: if an argument has the wrong type
     """
 
-    __slots__ = ("_set", "_zone", "jitter", "rule", "start_date")
+    __slots__ = ("_exdates", "_exrules", "_rdates", "_rules", "_zone", "jitter", "rule", "start_date")
 
     def __init__(
         self, rule: str, start_date: Any, timezone: tzinfo | str | None = None, jitter: float | None = None
@@ -74,17 +79,16 @@ class RRuleTrigger(BaseTrigger):
         self._zone: ZoneTable = zone
         self.start_date: datetime = from_us(to_us(start, zone), zone)
         self.rule, self.jitter = rule, jitter
-        walls, late = _walls_only(rule, zone)
+        text, zoned = _without_zones(rule)
         try:
-            self._set = _rrule.rrulestr(
-                walls, dtstart=self.start_date.replace(tzinfo=None, fold=0), forceset=True
-            )
+            made = _rrule.rrulestr(text, dtstart=self.start_date.replace(tzinfo=None, fold=0), forceset=True)
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
             raise ValueError(f"rule={rule!r} can't be read: {exc}") from None
-        self._set._rdate[:] = [wall.replace(fold=int(wall in late)) for wall in self._set._rdate]
-        for rules in (self._set._rrule, self._set._exrule):
-            rules[:] = [_whole_weeks(_any_weekday(one)) for one in rules]
-        for one in (*self._set._rrule, *self._set._exrule):
+        self._rules = [*map(self._with_end, made._rrule, zoned["RRULE"])]
+        self._exrules = [*map(self._with_end, made._exrule, zoned["EXRULE"])]
+        self._rdates = sorted({*map(self._instant, made._rdate)})
+        self._exdates = sorted({*map(self._instant, made._exdate)})
+        for one, _ in (*self._rules, *self._exrules):
             if not _has_days(one):
                 raise ValueError(f"rule={rule!r} has no day in any year")
 
@@ -102,36 +106,68 @@ class RRuleTrigger(BaseTrigger):
         from_us_ = _instant_us(now)
         if previous_fire_time is not None and _instant_us(previous_fire_time) <= from_us_:
             from_us_ = _instant_us(previous_fire_time) + 1
-        wall = from_us(from_us_, self._zone).replace(tzinfo=None, fold=0)
-        best: int | None = None
-        try:
-            begin = wall - _DAYS_BACK
-        except OverflowError:
-            begin = datetime.min
-        for found in self._walls_from(begin):
-            if best is not None and found > wall + _DAYS_BACK:
-                break
-            at_us = self._instant(found)
-            if at_us >= from_us_ and (best is None or at_us < best):
-                best = at_us
-                wall = max(wall, found)
-        return None if best is None else from_us(best, self._zone)
+        at_us = next(self._instants_from(from_us_), None)
+        return None if at_us is None else from_us(at_us, self._zone)
 
-    def _instant(self, wall: datetime) -> int:
-        """A gap: the offset from before it; a fold: as the wall time says, which for a rule is the first."""
-        return to_us(wall.replace(tzinfo=self._zone.tzinfo), self._zone)
+    def _instant(self, moment: datetime) -> int:
+        """Of a wall time, in a gap by the offset from before it, in a fold the first; of one with a zone, its own."""
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self._zone.tzinfo, fold=0)
+        return to_us(moment, self._zone)
 
-    def _walls_from(self, begin: datetime) -> Iterator[datetime]:
-        """The wall times of the rule from one on, in order."""
+    def _with_end(self, rule: Any, zoned: bool) -> tuple[Any, int | None]:
+        """A rule as RFC 5545 reads it, and the last instant that it may have.
+
+        :param zoned: its UNTIL is a time of UTC
+        """
+        until = rule._until
+        made = _whole_weeks(_any_weekday(rule))
+        if until is None:
+            return made, None
+        until_us = self._instant(until.replace(tzinfo=timezone.utc) if zoned else until)
+        made._until = _shifted(until, _DAYS_BACK)  # the instants are looked at
+        return made, until_us
+
+    def _instants_from(self, low_us: int) -> Iterator[int]:
+        """The fire times from an instant on, in order."""
+        begin = from_us(low_us, self._zone).replace(tzinfo=None, fold=0)
+        if not self._is_steady(low_us):
+            begin = _shifted(begin, -_DAYS_BACK)
+        first = self.start_date.replace(tzinfo=None, fold=0, microsecond=0)
+        fires = merge(
+            self._rdates[bisect_left(self._rdates, low_us) :],
+            *(self._in_order(*rule, begin, first) for rule in self._rules),
+        )
+        left_out = merge(
+            self._exdates[bisect_left(self._exdates, low_us) :],
+            *(self._in_order(*rule, begin, datetime.min) for rule in self._exrules),
+        )
+        out_us = next(left_out, None)
+        for at_us in fires:
+            while out_us is not None and out_us < at_us:
+                out_us = next(left_out, None)
+            if at_us >= low_us and at_us != out_us:
+                yield at_us
+
+    def _in_order(self, rule: Any, until_us: int | None, begin: datetime, first: datetime) -> Iterator[int]:
+        """The instants of a rule's wall times from two on, in order: of a wall time in a gap it comes after others."""
         last = begin + _HORIZON if begin.year < 9000 else datetime.max.replace(microsecond=0)
-        first = self.start_date.replace(tzinfo=None, microsecond=0)
-        rules = _rrule.rruleset()
-        rules._rdate, rules._exdate = self._set._rdate, self._set._exdate
-        for rule in self._set._rrule:
-            rules.rrule(dropwhile(first.__gt__, _bounded(rule, begin, last)))
-        for rule in self._set._exrule:
-            rules.exrule(_bounded(rule, begin, last))
-        return (wall for wall in rules if wall >= begin)
+        waiting: list[int] = []
+        for wall in _bounded(rule, begin, last):
+            if wall < begin or wall < first:
+                continue
+            at_us = self._instant(wall)
+            if until_us is None or at_us <= until_us:
+                heappush(waiting, at_us)
+            settled_us = at_us if self._is_steady(at_us) else at_us - _DAYS_BACK_US
+            while waiting and waiting[0] <= settled_us:
+                yield heappop(waiting)
+        yield from sorted(waiting)
+
+    def _is_steady(self, at_us: int) -> bool:
+        """Whether the clocks don't change around an instant: the order of wall times is that of instants."""
+        begin_s, end_s, _ = self._zone.range_at(at_us // SECOND_US)
+        return begin_s * SECOND_US <= at_us - _DAYS_BACK_US and at_us + _DAYS_BACK_US < end_s * SECOND_US
 
     def explain(self, start: datetime | None = None) -> str:
         """Say when this trigger fires: the rule, its start and zone."""
@@ -227,20 +263,23 @@ def _bounded(rule: Any, begin: datetime, last: datetime) -> Any:
     return made
 
 
-def _walls_only(rule: str, zone: ZoneTable) -> tuple[str, set[datetime]]:
-    """The rule with its instants (`20260301T120000Z`) as wall times of the zone, as its start is one.
+def _shifted(wall: datetime, by: timedelta) -> datetime:
+    """A wall time earlier or later, within the calendar."""
+    try:
+        return wall + by
+    except OverflowError:
+        return datetime.min if by < timedelta() else datetime.max.replace(microsecond=0)
 
-    Also those walls of an RDATE that stand for the second of two instants.
+
+def _without_zones(rule: str) -> tuple[str, dict[str, list[bool]]]:
+    """The rule with each UNTIL as dateutil wants it beside a start without a zone: without its Z.
+
+    Also, of the rules of each name in their order, whether they had one.
     """
     if "DTSTART" in rule.upper():
         raise ValueError(f"rule={rule!r} has a DTSTART; give it as start_date")
-    late: set[datetime] = set()
-
-    def wall(found: re.Match[str]) -> str:
-        at = datetime.strptime(found[1], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
-        local = from_us(to_us(at, zone), zone)
-        if local.fold and re.search(r"RDATE[^\n]*\Z", rule[: found.start()], re.IGNORECASE):
-            late.add(local.replace(tzinfo=None, fold=0))
-        return f"{local:%Y%m%dT%H%M%S}"
-
-    return re.sub(r"(\d{8}T\d{6})Z", wall, rule), late
+    zoned: dict[str, list[bool]] = {"RRULE": [], "EXRULE": []}
+    for line in rule.upper().split():
+        name, colon, _ = line.partition(":")
+        zoned.setdefault(name if colon else "RRULE", []).append(_ZONED_UNTIL.search(line) is not None)
+    return _ZONED_UNTIL.sub(r"\1", rule), zoned

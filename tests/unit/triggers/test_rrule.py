@@ -128,6 +128,80 @@ def test_an_instant_beside_the_rule_is_that_instant_when_the_clocks_go_back() ->
     assert shown(trigger, 1, datetime(2026, 10, 25, 1, tzinfo=timezone.utc)) == ["2026-10-25T02:45:00+01:00"]
 
 
+# Berlin, 2026: on 29 March 02:00-03:00 is skipped at 01:00Z, on 25 October 02:00-03:00 comes again from 01:00Z on.
+MARCH, OCTOBER = datetime(2026, 3, 28, 2, 30), datetime(2026, 10, 24, 2, 30)
+
+
+@pytest.mark.parametrize(
+    ("start", "until", "last"),
+    [
+        (OCTOBER, "20261025T002959Z", "2026-10-24T02:30:00+02:00"),
+        (OCTOBER, "20261025T003000Z", "2026-10-25T02:30:00+02:00"),
+        (OCTOBER, "20261025T011500Z", "2026-10-25T02:30:00+02:00"),  # 02:15, the second time
+        (OCTOBER, "20261025T023000", "2026-10-25T02:30:00+02:00"),
+        (MARCH, "20260329T011500Z", "2026-03-28T02:30:00+01:00"),  # 03:15; the run of that day is at 01:30Z
+        (MARCH, "20260329T013000Z", "2026-03-29T03:30:00+02:00"),
+        (MARCH, "20260329t013000z", "2026-03-29T03:30:00+02:00"),
+        (MARCH, "20260329T031500", "2026-03-28T02:30:00+01:00"),
+        (MARCH, "20260329T023000", "2026-03-29T03:30:00+02:00"),  # as the wall time itself
+    ],
+)
+def test_until_is_an_instant(start: datetime, until: str, last: str) -> None:
+    trigger = RRuleTrigger(f"FREQ=DAILY;UNTIL={until}", start, timezone=BERLIN)
+    early = start.replace(tzinfo=timezone.utc) - timedelta(days=1)
+    assert shown(trigger, 9, early)[-1] == last
+    previous = trigger.get_previous_fire_time(early + timedelta(days=99))
+    assert previous is not None and previous.astimezone(BERLIN).isoformat() == last
+    once_more = RRuleTrigger(f"RRULE:FREQ=DAILY\nEXRULE:FREQ=DAILY;UNTIL={until}", start, timezone=BERLIN)
+    left = next(once_more.fire_times(early))
+    assert left > datetime.fromisoformat(last) and left - datetime.fromisoformat(last) <= timedelta(hours=25)
+
+
+def test_until_in_the_second_pass_has_all_of_the_first() -> None:
+    start = datetime(2026, 10, 25, 2, tzinfo=BERLIN)
+    trigger = RRuleTrigger("FREQ=MINUTELY;INTERVAL=15;UNTIL=20261025T010000Z", start)
+    assert [fire[11:] for fire in shown(trigger, 9)] == [
+        f"02:{minute}:00+02:00" for minute in ("00", "15", "30", "45")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("start", "exdate", "days"),
+    [
+        (OCTOBER, ":20261025T013000Z", "24 25 26"),  # the second pass, at which nothing fires
+        (OCTOBER, ":20261025T003000Z", "24 26 27"),
+        (OCTOBER, ":20261025T023000", "24 26 27"),
+        (OCTOBER, ";TZID=Europe/Berlin:20261025T023000", "24 26 27"),
+        (MARCH, ":20260329T013000Z", "28 30 31"),
+        (MARCH, ":20260329T023000", "28 30 31"),
+        (MARCH, ":20260329T033000", "28 30 31"),  # the same instant
+        (MARCH, ":20260329T003000Z", "28 29 30"),
+    ],
+)
+def test_an_exdate_is_an_instant(start: datetime, exdate: str, days: str) -> None:
+    trigger = RRuleTrigger(f"RRULE:FREQ=DAILY\nEXDATE{exdate}", start, timezone=BERLIN)
+    early = start.replace(tzinfo=timezone.utc) - timedelta(days=1)
+    assert [fire[8:10] for fire in shown(trigger, 3, early)] == days.split()
+    again = pickle.loads(pickle.dumps(trigger))
+    assert shown(again, 3, early) == shown(trigger, 3, early)
+
+
+def test_an_exdate_of_the_second_pass_leaves_out_an_rdate_of_it() -> None:
+    rule = "RRULE:FREQ=DAILY;COUNT=2\nRDATE:20261025T013000Z,20261025T014500Z\nEXDATE:20261025T013000Z"
+    assert [fire[8:] for fire in shown(RRuleTrigger(rule, OCTOBER, timezone=BERLIN), 9)] == [
+        "24T02:30:00+02:00",
+        "25T02:30:00+02:00",
+        "25T02:45:00+01:00",
+    ]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "UTC"])
+@pytest.mark.parametrize("until", ["99991231T235959Z", "99991231T235959", "99991231"])
+def test_a_rule_until_the_end_of_the_calendar(until: str, zone: str) -> None:
+    trigger = RRuleTrigger(f"FREQ=YEARLY;UNTIL={until}", datetime(2026, 1, 1, 9), timezone=zone)
+    assert len(shown(trigger, 3, datetime(2025, 1, 1, tzinfo=timezone.utc))) == 3
+
+
 def test_an_old_start_is_not_walked_from() -> None:
     trigger = RRuleTrigger("FREQ=SECONDLY;INTERVAL=7", datetime(1990, 1, 1), timezone="UTC")
     now = datetime(2026, 6, 1, tzinfo=timezone.utc)
