@@ -5,8 +5,8 @@ years ahead at most. Not here: the grammar and its arithmetic, which are dateuti
 reads otherwise than RFC 5545 (`_any_weekday`, `_whole_weeks`).
 
 A wall time that the clocks skip fires as RFC 5545 has it: with the offset from before the gap, so an hour later by the
-clock. One that comes twice fires the first time. UNTIL, EXDATE and RDATE are compared with these instants, never as
-wall times: one that ends with Z may be the second pass.
+clock. One that comes twice fires the first time, or the second where only that is not before the start. UNTIL, EXDATE
+and RDATE are compared with these instants, never as wall times: one that ends with Z may be the second pass.
 """
 
 from __future__ import annotations
@@ -54,14 +54,25 @@ class RRuleTrigger(BaseTrigger):
     :param rule: such as ``"FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"``; several lines with ``RRULE:``, ``RDATE:``,
         ``EXDATE:`` and ``EXRULE:`` are one schedule. Dates in it are wall times of the zone, or end
         with Z: UTC
-    :param start_date: the first wall time of the rule (DTSTART), from which intervals count
+    :param start_date: the first wall time of the rule (DTSTART, in whole seconds), from which intervals count; only an
+        RDATE may be before it
     :param timezone: tzinfo or name of a zone (default: that of the start date, else the system's)
     :param jitter: delay each fire time by a random 0 to ``jitter`` seconds
     :raises ValueError: if dateutil can't read the rule, or the start date or zone makes no sense
     :raises TypeError: if an argument has the wrong type
     """
 
-    __slots__ = ("_exdates", "_exrules", "_rdates", "_rules", "_zone", "jitter", "rule", "start_date")
+    __slots__ = (
+        "_exdates",
+        "_exrules",
+        "_rdates",
+        "_rules",
+        "_start_us",
+        "_zone",
+        "jitter",
+        "rule",
+        "start_date",
+    )
 
     def __init__(
         self, rule: str, start_date: Any, timezone: tzinfo | str | None = None, jitter: float | None = None
@@ -78,6 +89,7 @@ class RRuleTrigger(BaseTrigger):
         assert start is not None
         self._zone: ZoneTable = zone
         self.start_date: datetime = from_us(to_us(start, zone), zone)
+        self._start_us = to_us(start, zone) // SECOND_US * SECOND_US
         self.rule, self.jitter = rule, jitter
         text, zoned = _without_zones(rule)
         try:
@@ -110,10 +122,22 @@ class RRuleTrigger(BaseTrigger):
         return None if at_us is None else from_us(at_us, self._zone)
 
     def _instant(self, moment: datetime) -> int:
-        """Of a wall time, in a gap by the offset from before it, in a fold the first; of one with a zone, its own."""
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=self._zone.tzinfo, fold=0)
-        return to_us(moment, self._zone)
+        """Of a wall time, in a gap by the offset from before it, in a fold the first; of one with a zone, its own.
+
+        From a start in the second pass of a fold on, the wall times of that fold are of the second pass.
+        """
+        if moment.tzinfo is not None:
+            return to_us(moment, self._zone)
+        at = moment.replace(tzinfo=self._zone.tzinfo, fold=0)
+        at_us = to_us(at, self._zone)
+        if self.start_date.fold and at_us < self._start_us and moment >= self._first:
+            return to_us(at.replace(fold=1), self._zone)
+        return at_us
+
+    @property
+    def _first(self) -> datetime:
+        """The start as a wall time, which has whole seconds in RFC 5545."""
+        return self.start_date.replace(tzinfo=None, fold=0, microsecond=0)
 
     def _with_end(self, rule: Any, zoned: bool) -> tuple[Any, int | None]:
         """A rule as RFC 5545 reads it, and the last instant that it may have.
@@ -133,7 +157,7 @@ class RRuleTrigger(BaseTrigger):
         begin = from_us(low_us, self._zone).replace(tzinfo=None, fold=0)
         if not self._is_steady(low_us):
             begin = _shifted(begin, -_DAYS_BACK)
-        first = self.start_date.replace(tzinfo=None, fold=0, microsecond=0)
+        first = self._first
         fires = merge(
             self._rdates[bisect_left(self._rdates, low_us) :],
             *(self._in_order(*rule, begin, first) for rule in self._rules),
@@ -192,7 +216,7 @@ class RRuleTrigger(BaseTrigger):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RRuleTrigger):
             return NotImplemented
-        return self.__getstate__() == other.__getstate__()
+        return self.__getstate__() == other.__getstate__() and self._start_us == other._start_us
 
     def __hash__(self) -> int:
         return hash((self.rule, self.jitter))

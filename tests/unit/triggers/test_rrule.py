@@ -202,6 +202,39 @@ def test_a_rule_until_the_end_of_the_calendar(until: str, zone: str) -> None:
     assert len(shown(trigger, 3, datetime(2025, 1, 1, tzinfo=timezone.utc))) == 3
 
 
+@pytest.mark.parametrize(
+    ("rule", "fires"),
+    [
+        ("FREQ=DAILY", "25T02:30:00+01:00 26T02:30:00+01:00 27T02:30:00+01:00"),
+        ("FREQ=DAILY;COUNT=2", "25T02:30:00+01:00 26T02:30:00+01:00"),
+        ("FREQ=HOURLY;COUNT=2", "25T02:30:00+01:00 25T03:30:00+01:00"),
+        ("FREQ=MINUTELY;INTERVAL=20", "25T02:30:00+01:00 25T02:50:00+01:00 25T03:10:00+01:00"),
+        ("FREQ=MINUTELY;INTERVAL=20;UNTIL=20261025T024500", "25T02:30:00+01:00"),
+        ("FREQ=MINUTELY;INTERVAL=20;UNTIL=20261025T014500Z", "25T02:30:00+01:00"),
+        ("RRULE:FREQ=DAILY\nEXDATE:20261025T023000", "26T02:30:00+01:00 27T02:30:00+01:00 28T02:30:00+01:00"),
+        ("RRULE:FREQ=DAILY;COUNT=1\nRDATE:20261025T024000", "25T02:30:00+01:00 25T02:40:00+01:00"),
+        # an RDATE is what it says, also before the start
+        ("RRULE:FREQ=DAILY;COUNT=1\nRDATE:20261025T004000Z", "25T02:40:00+02:00 25T02:30:00+01:00"),
+    ],
+)
+def test_a_start_in_the_second_pass_is_that_instant(rule: str, fires: str) -> None:
+    start = datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=BERLIN)
+    trigger = RRuleTrigger(rule, start)
+    early = datetime(2026, 10, 1, tzinfo=BERLIN)
+    for again in (
+        trigger,
+        RRuleTrigger(rule, start.astimezone(timezone.utc), timezone=BERLIN),
+        pickle.loads(pickle.dumps(trigger)),
+        unpack_trigger(orjson.loads(trigger_json(trigger))),
+    ):
+        assert again == trigger
+        assert [fire[8:] for fire in shown(again, 3, early)] == fires.split()
+    assert trigger != RRuleTrigger(rule, start.replace(fold=0))
+    first = next(trigger.fire_times(early))
+    assert trigger.get_previous_fire_time(first) is None
+    assert trigger.get_next_fire_time(early, early) == trigger.get_next_fire_time(None, early) == first
+
+
 def test_an_old_start_is_not_walked_from() -> None:
     trigger = RRuleTrigger("FREQ=SECONDLY;INTERVAL=7", datetime(1990, 1, 1), timezone="UTC")
     now = datetime(2026, 6, 1, tzinfo=timezone.utc)
