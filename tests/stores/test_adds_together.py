@@ -382,8 +382,28 @@ def test_postgresql_is_asked_once_for_an_add(server_url, driver, hooked):
     shared_stores.drop(server_url("postgresql"), name)
 
 
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+@pytest.mark.parametrize("event", ["connect", "checkout"])
+def test_a_connection_that_somebody_has_prepared_takes_an_add(server_url, driver, event):
+    """Such as by setting its search path: it comes with a transaction under way."""
+    from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+
+    url = sa.engine.make_url(server_url("postgresql")).set(drivername=f"postgresql+{driver}")
+    engine, name = sa.create_engine(url, poolclass=sa.pool.NullPool), fresh_name()
+
+    @sa.event.listens_for(engine, event)
+    def prepare(connection, *details):
+        connection.cursor().execute("SET search_path TO public")
+
+    scheduler = started(SQLAlchemyJobStore(engine=engine, tablename=name))
+    assert add(scheduler, "a") == "a"
+    assert isinstance(add(scheduler, "a"), ConflictingIdError) and ids_in(scheduler) == ["a"]
+    scheduler.shutdown()
+    shared_stores.drop(server_url("postgresql"), name)
+
+
 def test_an_engine_with_a_level_of_isolation_keeps_it(server_url):
-    from rapscheduler.jobstores._sqlengine import committing_itself
+    from rapscheduler.jobstores._sqlengine import committing_alone
 
     url = server_url("postgresql")
     for engine in (
@@ -391,5 +411,5 @@ def test_an_engine_with_a_level_of_isolation_keeps_it(server_url):
         sa.create_engine(url).execution_options(isolation_level="SERIALIZABLE"),
         sa.create_engine("sqlite://"),
     ):
-        assert committing_itself(engine) is engine
+        assert committing_alone(engine) is None
         engine.dispose()

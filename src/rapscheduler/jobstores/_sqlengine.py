@@ -6,7 +6,9 @@ taken as it is and never comes here.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from threading import local
 from typing import Any
 
@@ -15,6 +17,8 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.pool.base import _ConnectionFairy
 
 from ._forked import ForkGate, keep
+
+_IDLE = 0  # of libpq's states of a transaction
 
 
 def engine_for(url: Any, options: dict[str, Any], sqlite_wal: bool) -> Any:
@@ -70,18 +74,28 @@ def writes_at_once(engine: Any) -> int:
     return 1 if engine.dialect.name == "sqlite" else 4
 
 
-def committing_itself(engine: Any) -> Any:
-    """The engine for one statement that needs no transaction around it: for PostgreSQL one with the same connections
-    that asks the server once, not for BEGIN and COMMIT too; of other databases, and where somebody has set how
-    transactions are made, the engine itself."""
+def committing_alone(engine: Any) -> Any:
+    """What stands for `engine.begin` where one statement needs no transaction around it, so that PostgreSQL is
+    asked once, not for BEGIN and COMMIT too; None: other databases, and where somebody has set how these are made."""
     dialect = engine.dialect
     is_set = (
         getattr(dialect, "_on_connect_isolation_level", None)
         or "isolation_level" in engine.get_execution_options()
     )
     if dialect.name != "postgresql" or dialect.driver not in ("psycopg", "psycopg2") or is_set:
-        return engine
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+        return None
+    return partial(_one_statement, engine)
+
+
+@contextmanager
+def _one_statement(engine: Any) -> Iterator[Any]:
+    """A connection for one statement. It stays in its transaction if it comes in one: somebody does something to
+    connections when they are made or taken from the pool."""
+    with engine.connect() as connection:
+        if connection.connection.dbapi_connection.info.transaction_status == _IDLE:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+        with connection.begin():
+            yield connection
 
 
 def leave_connections(engine: Any) -> None:

@@ -47,7 +47,7 @@ except ImportError as exc:  # pragma: no cover
 
 from . import _sqlbatch, _sqlindex, _sqllook
 from ._sqlbulk import SQLBulk
-from ._sqlengine import checked, committing_itself, engine_for, gate_for, leave_connections, writes_at_once
+from ._sqlengine import checked, committing_alone, engine_for, gate_for, leave_connections, writes_at_once
 from ._sqlerrors import cure_of, is_transient
 from ._sqlfind import SQLFinder
 from ._sqlpresence import notes_of
@@ -146,7 +146,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
         self._row_select = _sqllook.row_select(self.jobs_t)
         self._batch = _sqlbatch.batch_for(self.engine, self.jobs_t)
         self._gate: Any = gate_for(self.engine)
-        self._quick = committing_itself(self.engine)
+        self._quick = committing_alone(self.engine)
         self._writes_at_once = writes_at_once(self.engine)
         self._told: set[str] = set()
         options = sharing(shared, acknowledge, lease, poll_interval)
@@ -221,11 +221,11 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
 
     # Transactions
 
-    def _transact(self, work: Callable[[Any], T], retries: list[bool] | None = None, engine: Any = None) -> T:
-        """Run ``work(connection)`` in one transaction (of ``engine``); once more when the connection was lost or the
+    def _transact(self, work: Callable[[Any], T], retries: list[bool] | None = None, begin: Any = None) -> T:
+        """Run ``work(connection)`` in one transaction (by ``begin``); once more when the connection was lost or the
         database chose it as the loser. ``retries`` gets an item for that: the first commit may have been made."""
         try:
-            with self._gate, (engine or self.engine).begin() as connection:
+            with self._gate, (begin or self.engine.begin)() as connection:
                 result = work(connection)
         except DBAPIError as exc:
             self._advise(exc)
@@ -238,7 +238,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
         if retries is not None:
             retries.append(True)
         sleep(_RETRY_DELAY_S)
-        with self._gate, (engine or self.engine).begin() as connection:
+        with self._gate, (begin or self.engine.begin)() as connection:
             return work(connection)
 
     def _telling(self, work: Callable[[Any], T]) -> Callable[[Any], T]:
