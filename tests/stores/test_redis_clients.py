@@ -82,6 +82,17 @@ class TestCluster(JobStoreConformance):
             store.shutdown()
             until(lambda: not any(client["name"] == "store" for client in node.client_list()))
 
+    def test_tags_are_found_by_the_index(self):
+        store = self.make_store()
+        scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})
+        scheduler.start(paused=True)
+        for number in range(5):
+            scheduler.add_job(noop, "cron", hour=7, id=f"job{number}", tags={"all", f"{{n{number % 2}}}"})
+        store.redis.delete(*store._keys[-2:])
+        assert [job.id for job in scheduler.get_jobs(tag=["{n1}", "all"])] == ["job1", "job3"]
+        assert store.redis.exists(store._keys[-2])
+        scheduler.shutdown()
+
     def test_it_can_be_shared(self):
         ran, schedulers = [], []
         for _ in range(2):

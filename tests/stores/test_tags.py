@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
+from tests.stores import shared_stores
 from tests.stores.test_conformance_servers import fresh_name
 from tests.stores.test_work_counts import counted
 
@@ -44,18 +45,23 @@ def make(request, tmp_path):
     drop(url, name)
 
 
-@pytest.fixture(params=["memory", *SERVERS])
+@pytest.fixture(params=["memory", "redis", "redis shared", *SERVERS])
 def scheduler(request, tmp_path):
     url, name = None, fresh_name()
     store = MemoryJobStore()
-    if request.param != "memory":
+    if request.param.startswith("redis"):
+        url = request.getfixturevalue("server_url")("redis")
+        store = shared_stores.make_store(url, name, shared="shared" in request.param)
+    elif request.param != "memory":
         url = url_of(request.param, request, tmp_path)
         store = SQLAlchemyJobStore(url, tablename=name)
     made = BackgroundScheduler(timezone="UTC", jobstores={"default": store})
     made.start(paused=True)
     yield made
     made.shutdown()
-    if url is not None:
+    if request.param.startswith("redis"):
+        shared_stores.drop(url, name)
+    elif url is not None:
         drop(url, name)
 
 

@@ -12,6 +12,7 @@ script: the five of a store (jobs, run times, nominal, parked, parked run times)
     11  .runs.owners  hash  "id epoch" -> how many runs it has under way; "- 0": those that were handed back;
                       "~ 0": those in line
     12  .taken        hash  id -> what it has taken and not claimed yet: the time until which, and ids (msgpack)
+    and the two of tags, as in each script of the store (`_redistags`)
 
 A run's owner is "id epoch", so a later epoch of the same scheduler finds nothing of an earlier one.
 """

@@ -1,11 +1,13 @@
 """Scripts of the Redis store, and how rows become their arguments and back.
 
-Here: the language of Redis. Not here: keys, clients (`redis`), claims (`_redisclaims`).
+Here: the language of Redis. Not here: keys, clients (`redis`), claims (`_redisclaims`), questions for tags
+(`_redistags`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from .._serialization.rows import (
@@ -17,11 +19,38 @@ from .._serialization.rows import (
     seconds_around,
     seconds_from_us,
 )
+from ._tagkeys import NAMED, keys_in
 
-# KEYS of every script: jobs, run times, nominal, parked, parked run times.
-# ARGV of insert and replace: five per row: id, score or "", nominal or "", parked or "", data.
-_WRITE_ROW = """
-local function write(i)
+# KEYS of every script: jobs, run times, nominal, parked, parked run times; the last two: the index of tags, and the
+# tags of each job. What the index says of a job is put right by whatever writes or removes its row.
+TAGS = """
+local tag_index, tags_of = KEYS[#KEYS - 1], KEYS[#KEYS]
+local any_tags
+local function tags_known(id)
+  if any_tags == nil then any_tags = redis.call('EXISTS', tags_of) == 1 end
+  return any_tags and redis.call('HGET', tags_of, id)
+end
+local function untag(id)
+  local known = tags_known(id)
+  if known then
+    for tag in string.gmatch(known, '%Z+') do redis.call('ZREM', tag_index, tag .. '\\0' .. id) end
+    redis.call('HDEL', tags_of, id)
+  end
+end
+local function put_tags(id, tags)
+  any_tags = true
+  redis.call('HSET', tags_of, id, tags)
+  for tag in string.gmatch(tags, '%Z+') do redis.call('ZADD', tag_index, 0, tag .. '\\0' .. id) end
+end
+"""
+# ARGV of insert and replace: where the rows end; five per row: id, score or "", nominal or "", parked or "", data; then
+# id and tags (with NUL between them) of each row that has some.
+_WRITE_ROW = (
+    TAGS
+    + """
+local rows_end, tags = tonumber(ARGV[1]), {}
+for i = rows_end + 1, #ARGV, 2 do tags[ARGV[i]] = ARGV[i + 1] end
+local function write(i, is_new)
   local id, score, nominal, parked, data = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]
   redis.call('HSET', KEYS[1], id, data)
   redis.call('ZREM', KEYS[2], id)
@@ -29,15 +58,18 @@ local function write(i)
   if nominal == '' then redis.call('HDEL', KEYS[3], id) else redis.call('HSET', KEYS[3], id, nominal) end
   if parked == '' then redis.call('HDEL', KEYS[4], id) else redis.call('HSET', KEYS[4], id, parked) end
   if score ~= '' then redis.call('ZADD', parked == '' and KEYS[2] or KEYS[5], score, id) end
+  if not is_new then untag(id) end
+  if tags[id] then put_tags(id, tags[id]) end
 end
 """
+)
 INSERT = (
     _WRITE_ROW
     + """
-for i = 1, #ARGV, 5 do
+for i = 2, rows_end, 5 do
   if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then return ARGV[i] end
 end
-for i = 1, #ARGV, 5 do write(i) end
+for i = 2, rows_end, 5 do write(i, true) end
 return false
 """
 )
@@ -45,13 +77,13 @@ REPLACE = (
     _WRITE_ROW
     + """
 local missing = {}
-for i = 1, #ARGV, 5 do
+for i = 2, rows_end, 5 do
   if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then write(i) else missing[#missing + 1] = ARGV[i] end
 end
 return missing
 """
 )
-# ARGV: seven per row: least and greatest score, or "" twice (none), then the row.
+# As above, but seven per row: first the least and the greatest score, or "" twice (none).
 # Returns for each 1: written, 0: due at another time, -1: no such row.
 REPLACE_IF = (
     _WRITE_ROW
@@ -65,12 +97,14 @@ local function replace(i)
   return 1
 end
 local answers = {}
-for i = 1, #ARGV, 7 do answers[#answers + 1] = replace(i) end
+for i = 2, rows_end, 7 do answers[#answers + 1] = replace(i) end
 return answers
 """
 )
 # ARGV: id, ... ; returns the ids that do not exist
-DELETE = """
+DELETE = (
+    TAGS
+    + """
 local missing = {}
 for i = 1, #ARGV do
   if redis.call('HDEL', KEYS[1], ARGV[i]) == 0 then missing[#missing + 1] = ARGV[i] end
@@ -78,12 +112,16 @@ for i = 1, #ARGV do
   redis.call('HDEL', KEYS[3], ARGV[i])
   redis.call('HDEL', KEYS[4], ARGV[i])
   redis.call('ZREM', KEYS[5], ARGV[i])
+  untag(ARGV[i])
 end
 return missing
 """
+)
 # The change of a row, if it is due when it was expected to be. From ARGV[i]: id, least and greatest expected score,
 # kind (move, remove, park), score or "" or the reason, nominal or "".
-ONE_CHANGE = """
+ONE_CHANGE = (
+    TAGS
+    + """
 local jittered = redis.call('HLEN', KEYS[3]) > 0
 local function change(i)
   local id, kind, value = ARGV[i], ARGV[i + 3], ARGV[i + 4]
@@ -98,6 +136,7 @@ local function change(i)
     redis.call('HDEL', KEYS[1], id)
     redis.call('ZREM', KEYS[2], id)
     redis.call('HDEL', KEYS[3], id)
+    untag(id)
   else
     redis.call('ZREM', KEYS[2], id)
     redis.call('ZADD', KEYS[5], score, id)
@@ -106,6 +145,7 @@ local function change(i)
   return true
 end
 """
+)
 # ARGV: six per change
 CHANGE = ONE_CHANGE + "for i = 1, #ARGV, 6 do change(i) end"
 # ARGV: "1": only rows whose data is the one given; then three per row: id, reason or "" to end parking, data.
@@ -209,9 +249,17 @@ def change_args(changes: Sequence[RowChange]) -> list[Any]:
     return arguments
 
 
-def row_args(rows: Sequence[JobRow]) -> list[Any]:
-    arguments: list[Any] = []
-    for row in rows:
+def row_args(rows: Sequence[JobRow], expected_us: Sequence[int | None] = ()) -> list[Any]:
+    """With the times at which each row should be due, if these are given."""
+    arguments: list[Any] = [0]
+    tagged: list[Any] = []
+    for row, due_us in zip_longest(rows, expected_us):
+        if expected_us:
+            arguments += scores_around(due_us)
         nominal = "" if row.nominal_us is None else row.nominal_us
-        arguments += (row.id, score_of(row.run_at_us), nominal, row.parked or "", row.data)
-    return arguments
+        data = row.data
+        arguments += (row.id, score_of(row.run_at_us), nominal, row.parked or "", data)
+        if NAMED in data and (keys := keys_in(row)):
+            tagged += (row.id, "\0".join(keys))
+    arguments[0] = len(arguments)
+    return arguments + tagged

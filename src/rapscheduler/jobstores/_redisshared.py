@@ -58,7 +58,7 @@ class RedisShared(SharedRows):
             self._owners,
             self._taken,
         )
-        self._keys = (*store._keys[:5], self.channel, *self._claim_keys)
+        self._keys = (*store._keys[:5], self.channel, *self._claim_keys, *store._keys[-2:])
         self._scripts = {text: self._redis.register_script(text) for text in CLAIM_SCRIPTS}
         self._took: Me | None = None
         self.requests: RedisRequests = RedisRequests(store, self.channel)

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.exc import SQLAlchemyError
@@ -26,8 +25,9 @@ from .._quoting import said
 from .._serialization.rows import JobRow
 from ._sqlbatch import index_part
 from ._sqlzones import _contains
+from ._tagkeys import LENGTH as _LENGTH
+from ._tagkeys import key_of, pairs_of
 
-_LENGTH = 191
 _AT_ONCE = 500
 _COUNTED = 1000  # at most, of a tag that is asked for with others
 _KNOWN_S = 60.0  # how long it is remembered which of several tags is the rarest; it only says where to begin
@@ -239,26 +239,3 @@ class SQLTags:
         """These jobs were removed, if they were."""
         if self._tags.ready:
             self._tags.drop_ids(connection, sorted(ids), gone=True)
-
-
-def key_of(tag: str) -> str:
-    """A tag as it is kept."""
-    return tag.encode("utf-8", "replace").decode().replace("\0", "?")[:_LENGTH]
-
-
-def pairs_of(rows: Sequence[JobRow]) -> list[tuple[str, str]]:
-    """(tag, id) of rows with tags; nothing of a row that can't be read, or whose id is none of ours."""
-    pairs: set[tuple[str, str]] = set()
-    for row in rows:
-        if b'"tags":' in row.data and type(row.id) is str:
-            pairs.update((key_of(tag), row.id) for tag in _tags_in(row.data))
-    return list(pairs)
-
-
-def _tags_in(data: bytes) -> list[str]:
-    try:
-        extras = orjson.loads(data).get("extras")
-        tags = extras.get("tags") if type(extras) is dict else None
-    except (ValueError, AttributeError):
-        return []
-    return [tag for tag in tags if type(tag) is str] if type(tags) is list else []

@@ -9,6 +9,8 @@ two as in APScheduler:
     apscheduler.jobs.parked        hash    id -> why the job is set aside
     apscheduler.run_times.parked   zset    id by run time, for the parked jobs that have one
     apscheduler.jobs.zones         hash    time zone -> the rules under which run times were computed
+    apscheduler.jobs.tags          zset    tag and id of each job with tags (`_redistags`)
+    apscheduler.jobs.tags.of       hash    id -> the tags by which it is in there
 
 A shared store has six more (`_redisclaims`), and while schedulers use a store, one says so (`_redispresence`).
 
@@ -44,10 +46,9 @@ from ._redisscripts import (
     id_of,
     row_args,
     row_from,
-    scores_around,
     text_of,
 )
-from ._rowstore import RowStore
+from ._redistags import TAG_SCRIPTS, RedisTags
 from ._shared import LEASE_S, POLL_S, sharing
 from .base import BaseJobStore
 
@@ -75,7 +76,7 @@ if not TYPE_CHECKING:
     __getattr__ = elsewhere(__name__)
 
 
-class RedisJobStore(RowStore):
+class RedisJobStore(RedisTags):
     """Stores jobs in a Redis database. Other keyword arguments go to :class:`~redis.Redis`.
 
     Plugin alias: ``redis``
@@ -129,13 +130,15 @@ class RedisJobStore(RowStore):
             f"{jobs_key}.nominal",
             f"{jobs_key}.parked",
             f"{run_times_key}.parked",
+            f"{jobs_key}.tags",
+            f"{jobs_key}.tags.of",
         )
         self._zones_key = f"{jobs_key}.zones"
         given = maybe_ref(client) if client is not None else Redis(db=int(db), **connect_args)
         self.redis = _redisclient.checked(given, (*self._keys, self._zones_key))
         options = sharing(shared, acknowledge, lease, poll_interval)
         if options is None:
-            self._scripts = {text: self.redis.register_script(text) for text in SCRIPTS}
+            self._scripts = {text: self.redis.register_script(text) for text in (*SCRIPTS, *TAG_SCRIPTS)}
         else:
             self._share(options)
 
@@ -143,12 +146,14 @@ class RedisJobStore(RowStore):
         from ._redisclaims import TELLING
         from ._redisshared import RedisShared
 
-        self._keys = (*self._keys, f"{self.jobs_key}.news")
+        self._keys = (*self._keys[:5], f"{self.jobs_key}.news", *self._keys[5:])
         telling = {text: TELLING + text if text in HEARD_OF else text for text in SCRIPTS}
+        telling |= dict(zip(TAG_SCRIPTS, TAG_SCRIPTS, strict=True))
         self._scripts = {text: self.redis.register_script(said) for text, said in telling.items()}
         self._shared = RedisShared(self, options)
 
     def _open(self, write: bool) -> None:
+        self._only_looks = not write
         if write and self._shared is not None:
             self._shared.open()
 
@@ -249,9 +254,7 @@ class RedisJobStore(RowStore):
         return self._replace_many_if([(row, expected_us)])[0]
 
     def _replace_many_if(self, rows: Sequence[tuple[JobRow, int | None]]) -> list[bool | None]:
-        arguments: list[Any] = []
-        for row, expected_us in rows:
-            arguments += (*scores_around(expected_us), *row_args([row]))
+        arguments = row_args([row for row, _ in rows], [expected_us for _, expected_us in rows])
         return [None if done < 0 else done == 1 for done in self._run(REPLACE_IF, arguments)]
 
     def _delete(self, ids: Sequence[str]) -> list[str]:
