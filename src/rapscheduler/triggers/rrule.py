@@ -154,7 +154,12 @@ class RRuleTrigger(BaseTrigger):
 
     def _instants_from(self, low_us: int) -> Iterator[int]:
         """The fire times from an instant on, in order."""
-        begin = from_us(low_us, self._zone).replace(tzinfo=None, fold=0)
+        try:
+            begin = from_us(low_us, self._zone).replace(tzinfo=None, fold=0)
+        except OverflowError:  # an instant of the calendar's first or last day, which the zone can't tell
+            if low_us > 0:
+                return
+            begin = datetime.min
         if not self._is_steady(low_us):
             begin = _shifted(begin, -_DAYS_BACK)
         first = self._first

@@ -300,6 +300,18 @@ def test_a_rule_from_the_first_year_on() -> None:
     assert RRuleTrigger("FREQ=YEARLY", first).get_next_fire_time(None, first) == first
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
+def test_nothing_before_the_start_and_at_the_ends_of_the_calendar(zone: str) -> None:
+    trigger = RRuleTrigger("FREQ=DAILY", datetime(2026, 1, 1, 9), timezone=zone)
+    first = datetime(2026, 1, 1, 9, tzinfo=ZoneInfo(zone))
+    assert trigger.get_previous_fire_time(first) is None
+    assert (
+        trigger.get_next_fire_time(None, datetime(1, 1, 1, tzinfo=timezone.utc)) is None
+    )  # a hundred years on
+    last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
+    assert trigger.get_next_fire_time(None, last) is None
+
+
 def test_it_says_its_rule_on_one_line_and_equals_nothing_else() -> None:
     trigger = RRuleTrigger("RRULE:FREQ=DAILY\nEXDATE:20260102T090000", START)
     assert str(trigger) == "rrule[RRULE:FREQ=DAILY EXDATE:20260102T090000]"
