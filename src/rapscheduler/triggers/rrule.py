@@ -103,6 +103,10 @@ class RRuleTrigger(BaseTrigger):
         for one, _ in (*self._rules, *self._exrules):
             if not _has_days(one):
                 raise ValueError(f"rule={rule!r} has no day in any year")
+            if not _has_times(one):
+                raise ValueError(
+                    f"rule={rule!r} has no time of day: its interval passes over all that it names"
+                )
 
     @property
     def timezone(self) -> tzinfo:
@@ -273,6 +277,22 @@ def _has_days(rule: Any) -> bool:
         return True
     first = datetime(min(rule._dtstart.year, 9900), 1, 1)
     return next(iter(_rrule.rrule(_rrule.YEARLY, dtstart=first, **filters)), None) is not None
+
+
+def _has_times(rule: Any) -> bool:
+    """Whether the steps of a rule meet a time of day that it names; dateutil finds some of these out as it walks."""
+    names = ("byhour", "byminute", "bysecond")
+    times = {name: value for name in names if (value := rule._original_rule.get(name)) is not None}
+    if rule._freq < _rrule.HOURLY or not times:
+        return True
+    start = rule._dtstart.replace(year=2000)  # far from the end of the calendar
+    try:
+        return (
+            next(iter(_rrule.rrule(rule._freq, dtstart=start, interval=rule._interval, **times)), None)
+            is not None
+        )
+    except ValueError:
+        return False
 
 
 def _bounded(rule: Any, begin: datetime, last: datetime) -> Any:

@@ -279,6 +279,13 @@ def test_a_job_with_one() -> None:
         (("", START), ValueError, "can't be read"),
         (("FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30", START), ValueError, "no day"),
         (("FREQ=DAILY;COUNT=3;BYMONTH=1;BYYEARDAY=200", START), ValueError, "no day"),
+        # 45 minutes from 9:00 on meet the hour 22 at 22:30 only
+        (("FREQ=MINUTELY;INTERVAL=45;BYHOUR=22;BYMINUTE=0,15", START), ValueError, "no time of day"),
+        (
+            ("RRULE:FREQ=DAILY\nEXRULE:FREQ=MINUTELY;INTERVAL=45;BYHOUR=22;BYMINUTE=15", START),
+            ValueError,
+            "no time",
+        ),
         ((5, START), TypeError, "not a text"),
         (("FREQ=DAILY", None), TypeError, "DTSTART"),
         (("DTSTART:20260101T000000\nRRULE:FREQ=DAILY", START), ValueError, "start_date"),
@@ -287,6 +294,11 @@ def test_a_job_with_one() -> None:
 def test_what_is_no_rule_is_refused(arguments: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         RRuleTrigger(*arguments)
+
+
+def test_an_interval_that_meets_one_time_of_day() -> None:
+    trigger = RRuleTrigger("FREQ=MINUTELY;INTERVAL=45;BYHOUR=22;BYMINUTE=15,30", START)
+    assert shown(trigger, 2) == ["2026-01-01T22:30:00+01:00", "2026-01-02T22:30:00+01:00"]
 
 
 def test_what_an_exrule_names_is_left_out() -> None:

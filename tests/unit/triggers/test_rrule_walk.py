@@ -123,7 +123,7 @@ def test_rules_near_clock_changes(seed: int) -> None:
         try:
             trigger = RRuleTrigger(rule.text, rule.start)
         except ValueError as error:  # such as every 60 minutes from 3:05 on, but at 3:10
-            assert "empty set" in str(error) and not rule.walls(), rule.text
+            assert ("empty set" in str(error) or "no time" in str(error)) and not rule.walls(), rule.text
             continue
         what = f"{rule.text!r} from {rule.start.isoformat()} fold={rule.start.fold} in {rule.zone}"
         assert [at.astimezone(UTC) for at in trigger.fire_times(begin, end)] == right, what
