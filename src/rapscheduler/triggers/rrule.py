@@ -1,8 +1,8 @@
 """`RRuleTrigger`: recurrence rules of RFC 5545, by python-dateutil (`pip install 'rapscheduler[rrule]'`).
 
 Here: wall times of a rule as instants of a zone, looked for a hundred
-years ahead at most. Not here: the grammar and its arithmetic, which are dateutil's, but for two rules that it
-reads otherwise than RFC 5545 (`_any_weekday`, `_whole_weeks`).
+years ahead at most. Not here: the grammar and its arithmetic, which are dateutil's, but for three rules that it
+reads otherwise than RFC 5545 (`_day_of_start`, `_any_weekday`, `_whole_weeks`).
 
 A wall time that the clocks skip fires as RFC 5545 has it: with the offset from before the gap, so an hour later by the
 clock. One that comes twice fires the first time, or the second where only that is not before the start. UNTIL, EXDATE
@@ -149,7 +149,7 @@ class RRuleTrigger(BaseTrigger):
         :param zoned: its UNTIL is a time of UTC
         """
         until = rule._until
-        made = _whole_weeks(_any_weekday(rule))
+        made = _whole_weeks(_any_weekday(_day_of_start(rule)))
         if until is None:
             return made, None
         until_us = self._instant(until.replace(tzinfo=timezone.utc) if zoned else until)
@@ -239,6 +239,17 @@ class RRuleTrigger(BaseTrigger):
             f"<RRuleTrigger ({self.rule!r}, start_date={datetime_repr(self.start_date)!r}{jitter}, "
             f"timezone='{self.timezone}')>"
         )
+
+
+def _day_of_start(rule: Any) -> Any:
+    """The rule with the weekday of its start where weeks are all that it names: dateutil takes all seven days."""
+    given = rule._original_rule
+    days = ("byweekday", "bymonthday", "byyearday", "byeaster")
+    if rule._freq not in (_rrule.YEARLY, _rrule.WEEKLY) or not given.get("byweekno"):
+        return rule
+    if any(given.get(name) is not None for name in days):
+        return rule
+    return rule.replace(byweekday=rule._dtstart.weekday())
 
 
 def _any_weekday(rule: Any) -> Any:

@@ -235,6 +235,25 @@ def test_a_start_in_the_second_pass_is_that_instant(rule: str, fires: str) -> No
     assert trigger.get_next_fire_time(early, early) == trigger.get_next_fire_time(None, early) == first
 
 
+@pytest.mark.parametrize(
+    ("rule", "days"),
+    [  # 2026 begins on a Thursday: week 1 is from 2025-12-29 on, week 20 from 2026-05-11 on, week 53 from 12-28 on
+        ("FREQ=YEARLY;BYWEEKNO=20", "2026-05-14 2027-05-20 2028-05-18"),
+        ("FREQ=YEARLY;BYWEEKNO=1,20;COUNT=2", "2026-01-01 2026-05-14"),
+        ("FREQ=YEARLY;BYWEEKNO=53", "2026-12-31 2032-12-30 2037-12-31"),
+        ("FREQ=YEARLY;BYWEEKNO=20;WKST=SU", "2026-05-21 2027-05-20 2028-05-18"),
+        ("FREQ=WEEKLY;BYWEEKNO=20", "2026-05-14 2027-05-20 2028-05-18"),
+        ("FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO,TU", "2026-05-11 2026-05-12 2027-05-17"),
+        ("FREQ=YEARLY;BYWEEKNO=20;BYMONTHDAY=16,17", "2026-05-16 2026-05-17 2027-05-17"),
+        ("FREQ=DAILY;BYWEEKNO=20", "2026-05-11 2026-05-12 2026-05-13"),
+    ],
+)
+def test_weeks_without_a_day_are_the_weekday_of_the_start(rule: str, days: str) -> None:
+    trigger = RRuleTrigger(rule, datetime(2026, 1, 1, 9), timezone="UTC")
+    early = datetime(2025, 12, 1, tzinfo=timezone.utc)
+    assert [fire[:10] for fire in shown(trigger, 3, early)] == days.split()
+
+
 def test_an_old_start_is_not_walked_from() -> None:
     trigger = RRuleTrigger("FREQ=SECONDLY;INTERVAL=7", datetime(1990, 1, 1), timezone="UTC")
     now = datetime(2026, 6, 1, tzinfo=timezone.utc)
