@@ -52,7 +52,8 @@ def ids(scheduler, tag, **more):
 def index_of(store):
     """What both keys say, which must be the same; without the mark."""
     index, of = store._keys[-2:]
-    pairs = {tuple(member.split(b"\0")) for member in store.redis.zrange(index, 0, -1)} - {(b"", b"")}
+    found = [member for member in store.redis.zrange(index, 0, -1) if member[:1] != b"\0"]
+    pairs = {tuple(member.split(b"\0")) for member in found}
     told = {(tag, job_id) for job_id, tags in store.redis.hgetall(of).items() for tag in tags.split(b"\0")}
     assert pairs == told
     return sorted((tag.decode(), job_id.decode()) for tag, job_id in pairs)
@@ -150,6 +151,27 @@ def test_what_a_writer_that_knows_of_no_index_did_makes_no_wrong_answer(make, st
     assert index_of(store) == [("eu", "b"), ("eu", "c"), ("eu", "d")]  # what was gone is forgotten
     scheduler.remove_job("c")
     assert ids(scheduler, "eu") == ["d"] and scheduler.count_jobs(tag="eu") == 1
+
+
+def test_an_index_of_the_version_without_owners_gets_them(make, started):
+    store = make()
+    scheduler = started(store)
+    add(scheduler, "a", "eu")
+    add(scheduler, "b", owner="me")
+    index, of = store._keys[-2:]
+    store.redis.hdel(of, "b")
+    store.redis.zrem(index, "\1me\0b", "\0owners")
+    store.redis.zadd(index, {"\0": 0})  # its mark
+    assert ids(scheduler, None, owner="me") == ["b"]
+    assert index_of(store) == [("\1me", "b"), ("eu", "a")]
+
+
+def test_no_job_has_the_tag_of_the_mark(make, started):
+    store = make()
+    scheduler = started(store)
+    add(scheduler, "owners", "eu")
+    assert ids(scheduler, "") == [] and ids(scheduler, ["eu", ""]) == []
+    assert ids(scheduler, "eu") == ["owners"] and store.redis.zscore(store._keys[-2], "\0owners") == 0
 
 
 def test_a_look_makes_nothing(make, started):

@@ -1,4 +1,4 @@
-"""The ids of jobs in memory in their order, all of them and those of each tag, for questions of a page.
+"""The ids of jobs in memory in their order, all of them and those of each tag or owner, for questions of a page.
 
 Here: `IdIndex`. Not here: jobs, whether one is what was asked for (`_question`).
 
@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rapscheduler._locks import KeptLock
+from rapscheduler.jobstores._question import OWNED
 
 if TYPE_CHECKING:
     from rapscheduler.job import Job
@@ -42,9 +43,11 @@ class IdIndex:
             for job in jobs:
                 everything.append(job.id)
                 extras = job._extras
-                if extras is not None and "tags" in extras:
-                    for tag in extras["tags"]:
+                if extras is not None:
+                    for tag in extras.get("tags", ()):
                         self._new.setdefault(tag, []).append(job.id)
+                    if "owner" in extras:
+                        self._new.setdefault(OWNED + extras["owner"], []).append(job.id)
             self._noted += len(everything) - before
 
     def is_worn(self, jobs: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from rapscheduler._states import JOB_STATES, PARKED, PAUSED, SCHEDULED
 
+OWNED = "\1"  # before an owner that stands among tags in an index; what a tag like that finds is looked at
 FILTERS = ("prefix", "tag", "owner", "state", "after", "limit")
 
 
@@ -21,6 +22,11 @@ class Question(NamedTuple):
     state: str | None = None
     after: str | None = None
     limit: int | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What an index of tags is asked for: jobs that have all of these."""
+        return self.tags if self.owner is None else (*self.tags, OWNED + self.owner)
 
     def takes_extras(self, job: Any) -> bool:
         """Whether the tags and the owner fit."""

@@ -1,10 +1,10 @@
-"""Which jobs of a Redis store have a tag, by which `get_jobs(tag=…)` needs no look at each row.
+"""Which jobs of a Redis store have a tag, or an owner, by which `get_jobs(tag=…)` needs no look at each row.
 
 Here: `RedisTags`, a part of the store: its questions, and how what was there before is put in. Not here: what keeps it
 right (`TAGS` in `_redisscripts`, in the script of each write). Two keys beside the jobs:
 
-    .tags      zset  tag, NUL and id of each job with tags, all of one score, and so in the order of bytes: a page of a
-                     tag's jobs is a range; and _FULL, when all rows are in it
+    .tags      zset  tag (or owner, see `_tagkeys`), NUL and id of each job with tags, all of one score, and so in the
+                     order of bytes: a page of a tag's jobs is a range; and _FULL, when all rows are in it
     .tags.of   hash  id -> its tags, with NUL between them: what is to be forgotten when the job is changed or removed
 
 Invariant: what a job's row says, the index says; it may say more (of a job that somebody removed who knows of no index,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _PAGE = 500
 _AT_ONCE = 1000  # rows that are looked at, or put in, by one script
-_FULL = "\0"
+_FULL = "\0owners"  # when these were not in it yet, it was "\0"
 # ARGV: _FULL, limit, how many are looked at at most, "1": may write, "[" and the first id or "(" and the one before it,
 # tags. Returns nothing when not all rows are in the index; else the last id looked at (nothing: that was the end), then
 # id, score or nil, nominal or nil, parked or nil, data of each row with all tags, by id.
@@ -97,14 +97,15 @@ class RedisTags(RowStore):
     _only_looks = False
 
     def _find_jobs(self, question: Question) -> list[Job]:
-        if not question.tags:
+        if not question.keys:
             return super()._find_jobs(question)
+        if "" in question.tags:  # no job has that, and there the mark is
+            return []
         found: list[Job] = []
         after: str | None = question.after
         limit = question.limit
-        filtered = question.state is not None or question.owner is not None  # by us, of what comes
         while limit is None or len(found) < limit:
-            page = _PAGE if limit is None or filtered else min(_PAGE, limit - len(found))
+            page = _PAGE if limit is None or question.state is not None else min(_PAGE, limit - len(found))
             answer = self._page(question, after, page)
             if answer is None:  # there is no index, and none may be made
                 return super()._find_jobs(question)
@@ -121,7 +122,7 @@ class RedisTags(RowStore):
         least = question.prefix or ""
         start = f"[{least}" if after is None or after < least else f"({after}"
         arguments: list[Any] = [_FULL, limit, _AT_ONCE, "" if self._only_looks else "1"]
-        arguments += (start.encode("utf-8", "surrogatepass"), *map(key_of, question.tags))
+        arguments += (start.encode("utf-8", "surrogatepass"), *map(key_of, question.keys))
         answer = self._run(FIND, arguments)
         if answer is None and not self._only_looks:
             self._fill()

@@ -1,8 +1,8 @@
 """Questions to the catalogue, answered by the database: `get_jobs(prefix=…, tag=…, …)`, `count_jobs`.
 
 What lives here: their SELECTs. Ids are compared byte by byte, as Python does; where the database has another order for
-its texts (PostgreSQL), the first question makes an index for it. Tags are looked up in a table of their own
-(`_sqltags`), or, where that can't be made, as owners are: as text in the stored jobs, row by row. What is found is
+its texts (PostgreSQL), the first question makes an index for it. Tags and owners are looked up in a table of
+their own (`_sqltags`), or, where that can't be made, as text in the stored jobs, row by row. What is found is
 looked at again, for the text may be something else.
 """
 
@@ -40,7 +40,7 @@ class SQLFinder(RowStore):
     _tags: TagsTable
 
     def _find_jobs(self, question: Question) -> list[Job]:
-        if question.tags and self._tags.is_ready():
+        if question.keys and self._tags.is_ready():
             return self._find_tagged(question)
         found: list[Job] = []
         after = question.after
@@ -59,7 +59,7 @@ class SQLFinder(RowStore):
     def _find_tagged(self, question: Question) -> list[Job]:
         found: list[Job] = []
         after, prefix = question.after, question.prefix or ""
-        tags = self._tags.rarest_first(question.tags)
+        tags = self._tags.rarest_first(question.keys)
         while question.limit is None or len(found) < question.limit:
             page = _PAGE if question.limit is None else min(_PAGE, question.limit - len(found))
             asked = self._tags.page(tags, prefix, _beyond(prefix), after, page)

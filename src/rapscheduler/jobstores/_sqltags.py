@@ -1,8 +1,10 @@
-"""Which jobs of a table have a tag: a table beside the jobs, by which `get_jobs(tag=…)` needs no look at each row.
+"""Which jobs of a table have a tag, or an owner: a table beside the jobs, by which no question looks at each row.
 
 Here: `TagsTable`. Not here: questions (`_sqlfind`), what the jobs are.
 
-    <table>_tags    tag, job_id (the key, in the order of bytes); and an empty tag of no job when all rows are in it
+    <table>_tags    tag, job_id (the key, in the order of bytes); and an empty tag of `_FULL` when all rows are in it
+
+An owner stands among the tags, see `_tagkeys`.
 
 Invariant: what a job's row says, the table says; it may say more (of a job that is gone, or lost a tag), so whatever is
 found is read and looked at. So nothing is written for jobs without tags, and a pass that moves times writes nothing. It
@@ -26,9 +28,10 @@ from .._serialization.rows import JobRow
 from ._sqlbatch import index_part
 from ._sqlzones import _contains
 from ._tagkeys import LENGTH as _LENGTH
-from ._tagkeys import key_of, pairs_of
+from ._tagkeys import OWNER, TAGS, key_of, pairs_of
 
 _AT_ONCE = 500
+_FULL = "owners"  # when these were not in it yet, it was ""
 _COUNTED = 1000  # at most, of a tag that is asked for with others
 _KNOWN_S = 60.0  # how long it is remembered which of several tags is the rarest; it only says where to begin
 _MOST_KNOWN = 256
@@ -105,19 +108,19 @@ class TagsTable:
             )
 
     def _is_full(self) -> bool:
-        mark = sa.select(self.table.c.job_id).where(self.table.c.tag == "")
+        mark = sa.select(self.table.c.job_id).where(self.table.c.tag == "", self.table.c.job_id == _FULL)
         return self._store._transact(lambda connection: connection.execute(mark).first()) is not None
 
     def _fill(self) -> None:
         """From the rows that were there before it was."""
         jobs = self._jobs.c
-        named = _contains(self._store.engine.dialect.name, jobs.job_state, b'"tags":')
-        statement = sa.select(jobs.id).where(named)
+        named = [_contains(self._store.engine.dialect.name, jobs.job_state, name) for name in (TAGS, OWNER)]
+        statement = sa.select(jobs.id).where(sa.or_(*named))
         ids = self._store._transact(lambda connection: connection.execute(statement).scalars().all())
         for first in range(0, len(ids), _AT_ONCE):
             pairs = pairs_of(self._store._read(ids[first : first + _AT_ONCE]))
             self._store._transact(lambda connection: self.put(connection, pairs, False))  # noqa: B023
-        self._store._transact(lambda connection: self.put(connection, [("", "")], False))
+        self._store._transact(lambda connection: self.put(connection, [("", _FULL)], False))
 
     def _sweep(self) -> None:
         """Forget the jobs that are gone; once in the life of a process."""

@@ -210,7 +210,7 @@ class MemoryJobStore(BaseJobStore):
         return found[:limit]
 
     def _find_jobs(self, question: Question) -> list[Job]:
-        if not question.tags:
+        if not question.keys:
             if question.limit is None:
                 return question.answer(list(self._jobs.values()), self._parked or ())
             if question.state == PARKED:
@@ -223,7 +223,7 @@ class MemoryJobStore(BaseJobStore):
         limit = len(self._jobs) if question.limit is None else question.limit
         ids = self._index_of_ids()
         while limit:
-            page = ids.page(question.tags, prefix, after, max(limit - len(found), _LEAST_PAGE))
+            page = ids.page(question.keys, prefix, after, max(limit - len(found), _LEAST_PAGE))
             for job_id in page:
                 if job_id == after:
                     continue
