@@ -42,7 +42,7 @@ _STEPS = {
 }
 _HORIZON = timedelta(days=100 * 366)
 _DAYS_BACK = timedelta(days=3)  # more than two offsets can differ
-_DAYS_BACK_US = 3 * 86_400 * SECOND_US
+_DAYS_BACK_S = 3 * 86_400
 _ZONED_UNTIL = re.compile(r"(UNTIL=[^;\s]*)Z(?=[;\s]|$)", re.IGNORECASE)
 
 
@@ -164,8 +164,7 @@ class RRuleTrigger(BaseTrigger):
             if low_us > 0:
                 return
             begin = datetime.min
-        if not self._is_steady(low_us):
-            begin = _shifted(begin, -_DAYS_BACK)
+        begin = _shifted(begin, timedelta(seconds=-self._disorder_s(low_us)))
         first = self._first
         fires = merge(
             self._rdates[bisect_left(self._rdates, low_us) :],
@@ -192,15 +191,19 @@ class RRuleTrigger(BaseTrigger):
             at_us = self._instant(wall)
             if until_us is None or at_us <= until_us:
                 heappush(waiting, at_us)
-            settled_us = at_us if self._is_steady(at_us) else at_us - _DAYS_BACK_US
+            settled_us = at_us - self._disorder_s(at_us) * SECOND_US
             while waiting and waiting[0] <= settled_us:
                 yield heappop(waiting)
         yield from sorted(waiting)
 
-    def _is_steady(self, at_us: int) -> bool:
-        """Whether the clocks don't change around an instant: the order of wall times is that of instants."""
-        begin_s, end_s, _ = self._zone.range_at(at_us // SECOND_US)
-        return begin_s * SECOND_US <= at_us - _DAYS_BACK_US and at_us + _DAYS_BACK_US < end_s * SECOND_US
+    def _disorder_s(self, at_us: int) -> int:
+        """How far the order of wall times and of instants differ around an instant: by the changes of the clocks."""
+        at_s = at_us // SECOND_US
+        begin_s, end_s, _ = self._zone.range_at(at_s)
+        if begin_s <= at_s - _DAYS_BACK_S and at_s + _DAYS_BACK_S < end_s:
+            return 0
+        changes = self._zone.transitions(at_s - _DAYS_BACK_S, at_s + _DAYS_BACK_S)
+        return sum(abs(after_s - before_s) for _, before_s, after_s in changes)
 
     def explain(self, start: datetime | None = None) -> str:
         """Say when this trigger fires: the rule, its start and zone."""
