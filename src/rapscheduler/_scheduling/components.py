@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rapscheduler._hints import TYPE_CHECKING, Any, NamedTuple
-from rapscheduler._scheduling import last_writes
 from rapscheduler._scheduling.forks import look_for_fork
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
 from rapscheduler._scheduling.plugins import fits
@@ -181,6 +180,8 @@ def remove(scheduler: Scheduler, kind: Kind, alias: str, shutdown: bool) -> None
         shelf = scheduler._shelves.of(alias, component) if kind is JOBSTORE else None
         del getattr(scheduler, kind.table)[alias]
     if shelf is not None:
+        from rapscheduler._scheduling import last_writes
+
         scheduler._backlogs.close(alias)
         last_writes.put_back(scheduler, None, shelf)
         closing(component)

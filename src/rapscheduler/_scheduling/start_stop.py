@@ -14,7 +14,7 @@ from time import monotonic
 
 from rapscheduler._hints import Any
 from rapscheduler._quoting import said
-from rapscheduler._scheduling import catalogue, components, last_writes
+from rapscheduler._scheduling import catalogue, components
 from rapscheduler._scheduling.forks import look_for_fork
 from rapscheduler._scheduling.lifecycle import STATE_RUNNING, STATE_STOPPED, Ending
 from rapscheduler._scheduling.ports import Scheduler
@@ -32,6 +32,7 @@ from rapscheduler.util import TIMEOUT_MAX
 def start(scheduler: Scheduler, paused: bool) -> None:
     """Start the components, schedule the pending jobs, change the state, tell the listeners."""
     look_for_fork(scheduler)
+    _last_writes()  # a shutdown may come in the thread of the loop or in a signal handler, which load nothing
     lifecycle = scheduler._lifecycle
     with lifecycle.lock:
         if lifecycle.is_forked:
@@ -141,7 +142,7 @@ def _stop_components(scheduler: Scheduler, wait: bool, timeout: float | None) ->
             timeout,
         )
     scheduler._backlogs.close()  # what the last pass has just submitted
-    _guarded(scheduler, "the loop", last_writes.put_back, scheduler, _left_s(deadline_s))
+    _guarded(scheduler, "the loop", _last_writes().put_back, scheduler, _left_s(deadline_s))
     for alias, executor in list(scheduler._executors.items()):
         executor = scheduler._callable_here(executor)
         _guarded(scheduler, f'executor "{alias}"', _stop_executor, executor, wait, deadline_s)
@@ -158,11 +159,19 @@ def _stop_store(store: Any, timeout_s: float | None) -> None:
     if timeout_s is None or getattr(store, "answers_at_once", False):
         store.shutdown()
         return
+    last_writes = _last_writes()
     error = last_writes.tried(max(last_writes.LEAST_WAIT_S, timeout_s), store.shutdown)
     if isinstance(error, TimeoutError):
         raise ShutdownTimeoutError(f"it is not closed yet: {error}")
     if error is not None:
         raise error
+
+
+def _last_writes() -> Any:
+    """The room of last writes, which no program needs that only adds jobs."""
+    from rapscheduler._scheduling import last_writes
+
+    return last_writes
 
 
 def _left_s(deadline_s: float | None) -> float | None:
