@@ -52,6 +52,7 @@ cdef class CronSpec:
 cdef class CronCore(TriggerCore):
     cdef readonly CronSpec spec
     cdef public object _text  # what the spec was written as; None: nobody said
+    cdef uint32_t shared_at   # 1 + its place among those that jobs share; 0: it has none
 
 
 # A trigger of the class and with all that this one holds, of which nobody knows but jobs, and which nobody changes: this

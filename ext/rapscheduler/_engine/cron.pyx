@@ -822,8 +822,16 @@ cdef CronCore shared_cron(CronCore trigger):
             and found.jitter_us == trigger.jitter_us and found.skips is trigger.skips
         ):
             return found
+    leave_shared(trigger)
+    trigger.shared_at = <uint32_t>place + 1
     _shared[place] = <PyObject *>trigger
     return trigger
+
+
+cdef inline void leave_shared(CronCore trigger) noexcept:
+    # By the place that was kept: whoever reached it past its jobs (a `__del__` of its class) may have changed its values.
+    if trigger.shared_at and _shared[trigger.shared_at - 1] == <PyObject *>trigger:
+        _shared[trigger.shared_at - 1] = NULL
 
 
 @cython.no_gc  # as in the .pxd
@@ -834,9 +842,7 @@ cdef class CronCore(TriggerCore):
         self.spec = _NOTHING
 
     def __dealloc__(self):
-        cdef size_t place = shared_place(self)
-        if _shared[place] == <PyObject *>self:
-            _shared[place] = NULL
+        leave_shared(self)
 
     def __init__(self, spec, zone, start_us=None, end_us=None, jitter_us=0):
         if not isinstance(spec, CronSpec):

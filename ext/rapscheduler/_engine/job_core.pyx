@@ -38,7 +38,8 @@ cdef extern from *:
     static int rap_adds_nothing(PyTypeObject *type) {
         PyTypeObject *base = type;
         while (base->tp_base && (base->tp_flags & Py_TPFLAGS_HEAPTYPE)) base = base->tp_base;
-        return type->tp_dictoffset == 0 && type->tp_basicsize == base->tp_basicsize;
+        return type->tp_dictoffset == 0 && type->tp_basicsize == base->tp_basicsize
+            && type->tp_weaklistoffset == base->tp_weaklistoffset;  /* from 3.12 on it may lie before the instance */
     }
     """
     PyObject *rap_lookup(PyTypeObject *type, object name)

@@ -260,6 +260,40 @@ def test_what_was_shared_is_freed_with_its_jobs(engine: Any, make: Any) -> None:
     assert held() is None
 
 
+@pytest.mark.parametrize("changed_by", ["somebody", "its class"])
+def test_a_shared_trigger_that_was_changed_is_not_found_once_it_is_freed(
+    engine: Any, make: Any, changed_by: str
+) -> None:
+    spec = engine.cron.CronSpec.of(hour=1 << 7)
+
+    class Trigger(engine.cron.CronCore):
+        __slots__ = ()
+        if changed_by == "its class":
+
+            def __del__(self) -> None:
+                self._text = "changed"
+
+    def cron() -> Any:
+        return Trigger(spec, make.zone)
+
+    def hidden_job() -> Any:
+        job = make.job(make.interval(1), 0, func=print, args=(), kwargs={}, executor="default")
+        job.trigger = cron()
+        engine.job_core.hide_from_collector(job)
+        return job
+
+    def trigger_of(job: Any) -> Any:
+        return next(value for value in gc.get_referents(job) if isinstance(value, Trigger))
+
+    first = hidden_job()
+    if changed_by == "somebody":
+        trigger_of(first)._text = "changed"
+    del first
+    own = [cron() for _ in range(300)]  # one of them lies where the first job's lay
+    job = hidden_job()
+    assert not any(trigger_of(job) is trigger for trigger in own)
+
+
 def test_a_job_that_is_its_own_callable_s_object_is_freed(engine: Any, make: Any) -> None:
     job = make.job(make.interval(1), 0, args=(), kwargs={})
     job.func = job._advance
