@@ -19,8 +19,7 @@ from .._serialization.rows import (
     seconds_around,
     seconds_from_us,
 )
-from ._tagkeys import OWNER, keys_in
-from ._tagkeys import TAGS as NAMED
+from ._tagkeys import EXTRAS, keys_in
 
 # KEYS of every script: jobs, run times, nominal, parked, parked run times; the last two: the index of tags, and the
 # tags of each job. What the index says of a job is put right by whatever writes or removes its row.
@@ -260,7 +259,7 @@ def row_args(rows: Sequence[JobRow], expected_us: Sequence[int | None] = ()) -> 
         nominal = "" if row.nominal_us is None else row.nominal_us
         data = row.data
         arguments += (row.id, score_of(row.run_at_us), nominal, row.parked or "", data)
-        if (NAMED in data or OWNER in data) and (keys := keys_in(row)):
+        if EXTRAS in data and (keys := keys_in(row)):
             tagged += (row.id, "\0".join(keys))
     arguments[0] = len(arguments)
     return arguments + tagged

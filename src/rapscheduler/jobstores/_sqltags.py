@@ -27,8 +27,8 @@ from .._quoting import said
 from .._serialization.rows import JobRow
 from ._sqlbatch import index_part
 from ._sqlzones import _contains
+from ._tagkeys import EXTRAS, key_of, pairs_of
 from ._tagkeys import LENGTH as _LENGTH
-from ._tagkeys import OWNER, TAGS, key_of, pairs_of
 
 _AT_ONCE = 500
 _FULL = "owners"  # when these were not in it yet, it was ""
@@ -114,8 +114,8 @@ class TagsTable:
     def _fill(self) -> None:
         """From the rows that were there before it was."""
         jobs = self._jobs.c
-        named = [_contains(self._store.engine.dialect.name, jobs.job_state, name) for name in (TAGS, OWNER)]
-        statement = sa.select(jobs.id).where(sa.or_(*named))
+        named = _contains(self._store.engine.dialect.name, jobs.job_state, EXTRAS)
+        statement = sa.select(jobs.id).where(named)
         ids = self._store._transact(lambda connection: connection.execute(statement).scalars().all())
         for first in range(0, len(ids), _AT_ONCE):
             pairs = pairs_of(self._store._read(ids[first : first + _AT_ONCE]))

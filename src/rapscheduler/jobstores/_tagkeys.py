@@ -14,7 +14,7 @@ from .._serialization.rows import JobRow
 from ._question import OWNED
 
 LENGTH = 191  # of a key, in characters
-TAGS, OWNER = b'"tags":', b'"owner":'  # one is in the data of each row with keys
+EXTRAS = b'"extras":'  # is in the data of each row with keys
 
 
 def key_of(tag: str) -> str:
@@ -24,14 +24,14 @@ def key_of(tag: str) -> str:
 
 def keys_in(row: JobRow) -> list[str]:
     """The keys of a row, each once, in order; none of a row that can't be read, or whose id is none of ours."""
-    if (TAGS not in row.data and OWNER not in row.data) or type(row.id) is not str:
+    if EXTRAS not in row.data or type(row.id) is not str:
         return []
     return sorted({key_of(tag) for tag in _tags_in(row.data)})
 
 
 def pairs_of(rows: Sequence[JobRow]) -> list[tuple[str, str]]:
     """(key, id) of rows with tags or an owner."""
-    return [(key, row.id) for row in rows for key in keys_in(row)]
+    return [(key, row.id) for row in rows if EXTRAS in row.data for key in keys_in(row)]
 
 
 def _tags_in(data: bytes) -> list[str]:
