@@ -180,10 +180,8 @@ class Kept(Claims):
             return
         self.renewed(sent_s, look.now_us)
         self._look_after_others(look)
-        if known or (self.me.id, self.me.epoch) in look.owners:
+        if known or self._unheard is not None or (self.me.id, self.me.epoch) in look.owners:
             self._look_for_strangers(known)
-        else:
-            self._unheard = None
 
     def _is_alive(self) -> bool:
         """Whether the lease is kept, asked in the middle of long work, which would outlast it: else others would take
@@ -224,8 +222,9 @@ class Kept(Claims):
             before = self._unheard
             if owner != NOBODY and (owner, epoch) in look.owners:
                 self._unheard = died  # until they are all waiting here
-            self._take_over(owner, epoch, died)
-            self._unheard = None if before == died else before
+            if self._take_over(owner, epoch, died) or self._unheard is before:
+                self._unheard = None if before == died else before
+            # else there is nothing left of them: another took them over, or the answer that said so was lost
         self._peers = {**self._peers, **peers} if gone else peers
         ends_us = [
             one.heard_us + int(one.lease_s * SECOND_US)
@@ -268,13 +267,15 @@ class Kept(Claims):
 
     # The runs of those who died
 
-    def _take_over(self, owner: str, epoch: int, died: Peer | None) -> None:
+    def _take_over(self, owner: str, epoch: int, died: Peer | None) -> bool:
+        """Whether there were any."""
         runs = self.rows.take_over(self.me, owner, epoch)
         if runs and owner == NOBODY:
             self.scheduler._logger.info(
                 "%d runs in job store %r were handed back, and begin here", len(runs), self.alias
             )
         self._again(runs, None if owner == NOBODY else died)
+        return bool(runs)
 
     def _again(self, runs: Sequence[RunRow], died: Peer | None) -> None:
         """Runs that are ours now: each begins again, or is told as lost. `died`: who had begun them, if anybody."""
