@@ -6,11 +6,14 @@ Switches (environment):
     RAPSCHEDULER_SANITIZE=1            compile under AddressSanitizer and UndefinedBehaviorSanitizer;
                                        =thread: under ThreadSanitizer
     RAPSCHEDULER_TRACE=1               tell each line that runs (`make coverage`); C files lie beside their sources
+    RAPSCHEDULER_REPOSITORY=https://…  where the repository lives (the release workflow says it): an index shows the
+                                       README away from its files, so its links lead there
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -77,4 +80,27 @@ def _cythonized() -> list[Extension]:
     return extensions
 
 
-setup(ext_modules=[] if _switch("RAPSCHEDULER_NO_EXTENSIONS") else _cythonized())
+def _page() -> dict[str, object]:
+    """The README as an index shows it, and where else to look."""
+    text = Path("README.md").read_text("utf-8")
+    address = os.environ.get("RAPSCHEDULER_REPOSITORY", "").rstrip("/")
+    urls: dict[str, str] = {}
+    if address:
+        (version,) = re.findall(r'^version = "(.+)"', Path("pyproject.toml").read_text("utf-8"), re.MULTILINE)
+
+        def absolute(link: re.Match[str]) -> str:
+            path = link[2]
+            kind = "raw" if path.endswith((".png", ".svg")) else "blob"
+            return f"{link[1]}{address}/{kind}/v{version}/{path}"
+
+        text = re.sub(r"(\]\(|src=\")(?![a-z]+:|#)([^)\s\"]+)", absolute, text)
+        urls = {
+            "Source": address,
+            "Documentation": f"{address}/blob/v{version}/docs/index.md",
+            "Changes": f"{address}/blob/v{version}/CHANGELOG.md",
+            "Issues": f"{address}/issues",
+        }
+    return {"long_description": text, "long_description_content_type": "text/markdown", "project_urls": urls}
+
+
+setup(ext_modules=[] if _switch("RAPSCHEDULER_NO_EXTENSIONS") else _cythonized(), **_page())
