@@ -95,7 +95,7 @@ def test_a_compiled_trigger_that_was_never_initialised_is_harmless(engine: Simpl
 def test_a_million_triggers_are_not_watched_by_the_collector(engine: SimpleNamespace) -> None:
     if engine.NAME == "reference":
         pytest.skip("the compiled engine is the lean one")
-    assert sys.getsizeof(daily(engine)) <= 80  # its text included; Python gives 80 for 72, too
+    assert sys.getsizeof(daily(engine)) <= 88  # its text included
     for kind in (
         engine.trigger.TriggerCore,
         engine.trigger.DateCore,

@@ -20,15 +20,22 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m\nline"
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    """Three jobs: daily at three, every three minutes, and one whose callable is nowhere."""
+    """Three jobs: daily at three, every three minutes, and one whose callable is nowhere.
+
+    They are due in one order at whatever time of day.
+    """
     path = tmp_path / "jobs.sqlite"
     url = f"sqlite:///{path}"
     scheduler = BackgroundScheduler(timezone="Europe/Berlin")
     scheduler.add_jobstore("sqlalchemy", url=url)
     scheduler.start(paused=True)
-    scheduler.add_job("time:sleep", "cron", hour=3, args=[1], id="daily", name=HOSTILE)
+    scheduler.add_job(
+        "time:sleep", "cron", hour=3, start_date="2036-01-01", args=[1], id="daily", name=HOSTILE
+    )
     scheduler.add_job("os:getpid", "interval", minutes=3, id="often")
-    scheduler.add_job("os:getcwd", "cron", hour=4, id="away", misfire_grace_time=None)
+    scheduler.add_job(
+        "os:getcwd", "cron", hour=4, start_date="2037-01-01", id="away", misfire_grace_time=None
+    )
     scheduler.shutdown()
     with sqlite3.connect(path) as connection:
         connection.execute(
