@@ -5,13 +5,15 @@ Not here: what is planned (`_engine.planning`), who knows that a run ended (`exe
 
 Rule: a run moves its job on as any run does, when it is submitted, as if it ended at once; so the job always has a run
 time, and a process that dies loses none. That time is provisional: `nominal_us` is when the run began, before
-`run_at_us`. When it comes while the run is under way, the job is moved on by another interval and nothing is told. The
+`run_at_us`. When it comes while the run is under way, or before its end is written, the job is moved on by another
+interval and nothing is told. The
 end of a run, however it ends, is noted by whoever hears of it, in any thread (`Backlogs.ends`); the next pass moves the
 job, if its time still is provisional: what a user, or another process, did in the meantime stands.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapscheduler._engine.planning import Change, Submission, dispatch_at_us
@@ -56,10 +58,13 @@ class Delay(Backlog):
 
     def end(self) -> bool:
         begun, self.begun = self.begun, 0
-        self._table.discard(self)
-        if begun:
-            one = self.submission
-            note(self._scheduler, one.alias, one.job.id, self._scheduler._clock.now_us(), self.expected_us)
+        if not begun:
+            self._table.discard(self)
+            return False
+        one, now_us = self.submission, self._scheduler._clock.now_us()
+        # In one step: a pass that meets the provisional time finds the run under way, or its end.
+        self._table.discard(self, partial(End, one.alias, one.job.id, now_us))
+        self._scheduler._wake_for(now_us)
         return False
 
 

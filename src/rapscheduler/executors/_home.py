@@ -146,10 +146,12 @@ class Backlogs(Closable):
                 return backlog
         return None
 
-    def discard(self, backlog: Backlog) -> bool:
-        """Forget a backlog; whether it was closed."""
+    def discard(self, backlog: Backlog, ended: Callable[[int | None], Any] | None = None) -> bool:
+        """Forget a backlog; whether it was closed. `ended`: makes of its `expected_us` what is kept in `ends`."""
         job_id = backlog.submission.job.id
         with self.lock:
+            if ended is not None:
+                self.ends.append(ended(backlog.expected_us))
             known = self._open.get(job_id, ())
             if len(known) == 1 and known[0] is backlog:
                 del self._open[job_id]
@@ -164,6 +166,16 @@ class Backlogs(Closable):
                 if backlog.submission is not submission and backlog.submission.alias == submission.alias:
                     backlog.expected_us = None if change.remove else change.run_at_us
                     backlog.overtaken = backlog.overtaken or not skipped
+            if skipped:
+                for i in self._ends_of(submission.job.id, submission.alias):
+                    self.ends[i] = self.ends[i]._replace(
+                        expected_us=None if change.remove else change.run_at_us
+                    )
+
+    def _ends_of(self, job_id: str, alias: str | None) -> list[int]:
+        """Where in `ends` those of a job are. Other threads only add some, the pass takes them out."""
+        ends = self.ends
+        return [i for i in range(len(ends)) if ends[i].job_id == job_id and ends[i].alias == alias]
 
     def cancel(self, job_id: str | None = None, alias: str | None = None) -> None:
         """Begin no more runs of a job, or of any; nobody wants them. `alias`: of one store only."""
@@ -199,9 +211,12 @@ class Backlogs(Closable):
             return set(self._open)
 
     def counting(self, job_id: str, alias: str | None) -> bool:
-        """Whether the end of a run of this job is waited for, from which the next one counts."""
-        known = tuple(self._open.get(job_id, ()))
-        return any(backlog.counts and backlog.submission.alias == alias for backlog in known)
+        """Whether the end of a run of this job, from which the next one counts, is waited for or not written yet."""
+        with self.lock:
+            known = self._open.get(job_id, ())
+            if any(backlog.counts and backlog.submission.alias == alias for backlog in known):
+                return True
+            return bool(self._ends_of(job_id, alias))
 
     def lost(self, job_id: str) -> None:
         """A run that an executor of others had is lost, and nobody says which: that whose end is waited for."""

@@ -395,6 +395,27 @@ def test_a_run_that_waited_behind_run_job_is_counted_from_its_end(hold: Any, rul
     assert EVENT_JOB_MAX_INSTANCES not in run.codes() and EVENT_JOB_MISSED not in run.codes()
 
 
+def test_a_run_that_ends_while_a_pass_looks_at_the_provisional_time_is_counted_from_its_end(
+    hold: Any,
+) -> None:
+    """After the pass has written the ends of runs, and before it asks whether this one is under way."""
+    run = hold()
+    backlogs = run.scheduler._backlogs
+    counting = backlogs.counting
+
+    def ends_meanwhile(*which: Any) -> bool:
+        run.end()
+        assert eventually(lambda: backlogs.ends)
+        del backlogs.counting
+        return bool(counting(*which))
+
+    backlogs.counting = ends_meanwhile
+    run.until("00:14")
+    assert run.next_is("00:24")
+    assert run.has_ended()
+    assert EVENT_JOB_MISSED not in run.codes()
+
+
 def test_a_run_that_waited_and_is_not_made_leaves_its_job_to_its_provisional_time(hold: Any) -> None:
     run = hold(overlap="queue_one")
     run.until("00:01")
