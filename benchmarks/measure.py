@@ -133,7 +133,7 @@ class Bench:
         for library in running:
             self.peer(library).ask("close")
         if self.base:
-            self.beside_base.append(_beside(f"{name} {params}", timings["rapscheduler"], timings.pop(BASE)))
+            self.beside_base.append(beside(f"{name} {params}", timings["rapscheduler"], timings.pop(BASE)))
         return timings
 
     def _opened(self, peer: Peer, name: str, params: dict[str, Any]) -> str | None:
@@ -169,7 +169,8 @@ class Bench:
         return max(1, math.ceil(ROUND_S / max(seconds, 1e-6))) if seconds < ROUND_S else 1
 
 
-def _beside(work: str, ours: Timing, base: Timing) -> BesideBase:
+def beside(work: str, ours: Timing, base: Timing) -> BesideBase:
+    """What the interleaved rounds of ours and of the other commit say."""
     if base.unsupported is not None:
         return BesideBase(work, why_not=base.unsupported)
     cpu = statistics.median(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from benchmarks import __main__ as command
 from benchmarks import pace, rows
-from benchmarks.measure import Timing, geometric_mean, show_s
+from benchmarks.measure import Timing, beside, geometric_mean, show_s
+from benchmarks.peers.environments import source_of
 from benchmarks.rows import Line, Result, as_markdown
 from benchmarks.soak import BUCKET_US, BUCKETS, Ledger
 from benchmarks.workloads import (
@@ -106,6 +107,21 @@ def test_a_ratio_is_the_median_over_the_rounds_not_of_the_medians() -> None:
     theirs = Timing("apscheduler", [5.0, 30.0, 4.0])
     assert theirs.ratio_to(ours) == 4.0
     assert geometric_mean([1.0, 100.0]) == pytest.approx(10.0)
+
+
+def test_beside_another_commit_more_than_one_is_slower() -> None:
+    ours = Timing("rapscheduler", [2.0, 3.0, 8.0], [1.0, 1.0, 2.0])
+    base = Timing("base", [1.0, 2.0, 2.0], [2.0, 2.0, 2.0])
+    seen = beside("work", ours, base)
+    assert (seen.wall, seen.cpu, seen.rounds) == (2.0, 0.5, 3)
+    assert str(seen) == "work: CPU 0.500 ×, wall 2.000 × of the base (3 rounds)"
+    base.unsupported = "it has no such operation"
+    assert str(beside("work", ours, base)) == "work: it has no such operation"
+
+
+def test_a_commit_that_is_none_is_refused_by_name() -> None:
+    with pytest.raises(SystemExit, match="no such commit: 'nosuch'"):
+        source_of("nosuch")
 
 
 @pytest.mark.parametrize(
