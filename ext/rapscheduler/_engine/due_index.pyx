@@ -30,6 +30,7 @@ cdef extern from "Python.h":
     list PyList_New(Py_ssize_t size)
     void Py_INCREF(PyObject *)
     void Py_DECREF(PyObject *)
+    Py_ssize_t Py_REFCNT(PyObject *)
     void PyObject_GC_UnTrack(PyObject *)
     bint PyObject_IS_GC(PyObject *)
     bint PyObject_GC_IsTracked(PyObject *)
@@ -385,7 +386,7 @@ cdef int tell_of_entries(PyObject *self, visitproc visit, void *arg) noexcept:
     if count > rap_list_size(index.items) or (entries == NULL and _unplaced):  # its own are fewer
         entries, count = rap_list_items(index.items), rap_list_size(index.items)
     for i in range(count):
-        if index.has(<DueEntry>entries[i]):
+        if Py_REFCNT(entries[i]) and index.has(<DueEntry>entries[i]):  # none: it is being freed, and leaves the list last
             done = visit(entries[i], arg)
             if done:
                 return done

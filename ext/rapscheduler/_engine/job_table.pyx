@@ -35,6 +35,7 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object)
     int PyUnicode_Compare(object, object) except? -1
     Py_ssize_t PyDict_GET_SIZE(PyObject *)
+    Py_ssize_t Py_REFCNT(PyObject *)
     ctypedef int (*visitproc)(PyObject *, void *) noexcept
     ctypedef struct PyTypeObject:
         int (*tp_traverse)(PyObject *, visitproc, void *) noexcept
@@ -56,12 +57,13 @@ cdef int tell_of_jobs(PyObject *self, visitproc visit, void *arg) noexcept:
     cdef int done = 0
     for i in range(count):
         if entries == NULL or count > PyDict_GET_SIZE(self) or (  # its own are fewer
-            isinstance(<object>entries[i], JobCore) and isinstance((<JobCore>entries[i]).id_, str)
-            and not PyUnicode_CheckExact((<JobCore>entries[i]).id_)
+            Py_REFCNT(entries[i]) and isinstance(<object>entries[i], JobCore)
+            and isinstance((<JobCore>entries[i]).id_, str) and not PyUnicode_CheckExact((<JobCore>entries[i]).id_)
         ):
             return PyDict_Type.tp_traverse(self, visit, arg)
     for i in range(count):
-        if isinstance(<object>entries[i], JobCore) and PyUnicode_CheckExact((<JobCore>entries[i]).id_):
+        # one that is being freed leaves the list last: nothing refers to it, and nobody may again
+        if Py_REFCNT(entries[i]) and isinstance(<object>entries[i], JobCore) and PyUnicode_CheckExact((<JobCore>entries[i]).id_):
             if not done and PyDict_GetItemWithError(<object>self, (<JobCore>entries[i]).id_) == entries[i]:
                 done = visit(entries[i], arg)
     return done
