@@ -48,7 +48,7 @@ JOBS = {
     "an argument": "add(args=[Value()])",
     "a keyword argument": "add(kwargs={'end': Value()})",
     "a callable object": "add(Value())",
-    "many": "[scheduler.add_job(print, 'interval', hours=1, id='it', args=[Value()], replace_existing=True) for _ in range(20)]",
+    "many": "for _ in range(20): add(args=[Value()], replace_existing=True)",
 }
 REMOVED = {name: f"{code}\nscheduler.remove_job('it')" for name, code in JOBS.items()} | {
     "a job that has run": "ran = scheduler.add_job(callable, args=[Value()]).id\n"
