@@ -51,18 +51,16 @@ cdef class JobTable(dict):
 
 
 cdef int tell_of_jobs(PyObject *self, visitproc visit, void *arg) noexcept:
-    """What a table tells the collector of. Ids that are plain texts are looked up without running any code."""
+    """What a table tells the collector of. Ids that are plain texts are looked up without running any code. A job that
+    is being freed (nothing refers to it) leaves the list last, and is passed over."""
     cdef Py_ssize_t i, count
     cdef PyObject **entries = seen_entries(&count)
     cdef int done = 0
     for i in range(count):
-        if entries == NULL or count > PyDict_GET_SIZE(self) or (  # its own are fewer
-            Py_REFCNT(entries[i]) and isinstance(<object>entries[i], JobCore)
-            and isinstance((<JobCore>entries[i]).id_, str) and not PyUnicode_CheckExact((<JobCore>entries[i]).id_)
-        ):
+        if (entries == NULL or count > PyDict_GET_SIZE(self) or Py_REFCNT(entries[i]) and isinstance(<object>entries[i], JobCore)
+                and isinstance((<JobCore>entries[i]).id_, str) and not PyUnicode_CheckExact((<JobCore>entries[i]).id_)):
             return PyDict_Type.tp_traverse(self, visit, arg)
     for i in range(count):
-        # one that is being freed leaves the list last: nothing refers to it, and nobody may again
         if Py_REFCNT(entries[i]) and isinstance(<object>entries[i], JobCore) and PyUnicode_CheckExact((<JobCore>entries[i]).id_):
             if not done and PyDict_GetItemWithError(<object>self, (<JobCore>entries[i]).id_) == entries[i]:
                 done = visit(entries[i], arg)
