@@ -44,7 +44,7 @@ def _found(scheduler: Any, alias: str | None, asked: Question) -> list[Any]:
 def first(scheduler: Any, alias: str, limit: int) -> list[Any]:
     """The jobs of a store that are due next, at most so many; those that are paused come last."""
     if scheduler._lifecycle.state == STATE_STOPPED:
-        return _pending(scheduler, alias)[:limit]
+        return sorted(_pending(scheduler, alias), key=_order)[:limit]
     jobs: list[Any] = []
     for shelf in shelves_of(scheduler, alias):
         with shelf.lock:
@@ -66,6 +66,12 @@ def count(scheduler: Any, alias: str | None, filters: dict[str, Any]) -> int:
 
 def _pending(scheduler: Any, alias: str | None) -> list[Any]:
     return [job for job, place, _ in list(scheduler._pending_jobs) if alias in (None, place)]
+
+
+def _order(job: Any) -> tuple[bool, bool, int]:
+    """By run time, then jobs whose first one is not known before the start, then paused ones."""
+    is_paused = getattr(job, "next_run_time", job) is None
+    return is_paused, job.run_at_us is None, job.run_at_us or 0
 
 
 def each(

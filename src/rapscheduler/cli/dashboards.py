@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from rapscheduler.cli._answers import add_json, answer, command
 from rapscheduler.cli._stores import add_store, opened
 from rapscheduler.cli.places import place_for
-
-PORT = 8642
+from rapscheduler.dashboard._app import Dashboard
+from rapscheduler.dashboard._servers import PORT, serve_here
+from rapscheduler.dashboard._sources import StoreSource
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,25 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @command
 def run(arguments: argparse.Namespace) -> int:
-    from rapscheduler.dashboard._app import Dashboard
-    from rapscheduler.dashboard._servers import server
-    from rapscheduler.dashboard._sources import StoreSource
-
     title = str(place_for(arguments.url, arguments.option))
+
+    def tell(url: str) -> None:
+        answer(arguments, {"url": url}, [f"{url} shows {title}; Ctrl-C ends it"])
+        sys.stdout.flush()
+
     with opened(arguments, write=arguments.allow_changes) as store:
         dashboard = Dashboard(StoreSource(store, title), allow_changes=arguments.allow_changes)
-        with server(dashboard, "127.0.0.1", arguments.port) as serving:
-            url = f"http://127.0.0.1:{serving.server_port}/"
-            answer(arguments, {"url": url}, [f"{url} shows {title}; Ctrl-C ends it"])
-            _flush()
-            try:
-                serving.serve_forever()
-            except KeyboardInterrupt:
-                pass
+        serve_here(dashboard, "127.0.0.1", arguments.port, tell)
     return 0
-
-
-def _flush() -> None:
-    import sys
-
-    sys.stdout.flush()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rapscheduler._quoting import said
+from rapscheduler._states import SCHEDULED
 from rapscheduler._views import STATES, ChangeError, row_by_id, rows_in_order, view_of_row, wanted_by
 from rapscheduler.cli._answers import add_json, answer, command, table
 from rapscheduler.cli._stores import add_ids, add_store, opened
@@ -54,7 +55,7 @@ def _list(arguments: argparse.Namespace) -> int:
     more = limit is not None and len(views) > limit
     views = views[:limit]
     rows = [
-        (one["id"], one["next_run_time"] if one["state"] == "scheduled" else one["state"],
+        (one["id"], one["next_run_time"] if one["state"] == SCHEDULED else one["state"],
          one["trigger"], one["func"], one["name"])
         for one in views
     ]  # fmt: skip

@@ -17,6 +17,7 @@ from typing import Any
 
 from rapscheduler._quoting import masked, one_line, said
 from rapscheduler._serialization.rows import JobRow
+from rapscheduler._states import PAUSED
 from rapscheduler._views import iso
 from rapscheduler.cli._answers import add_json, answer
 from rapscheduler.cli._stores import add_options
@@ -57,7 +58,7 @@ def _options(pairs: list[str]) -> dict[str, Any]:
 
 def _moment(run_at_us: int | None) -> str:
     if run_at_us is None:
-        return "paused"
+        return PAUSED
     return f"{datetime.fromtimestamp(run_at_us // 1_000_000, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -16,21 +16,10 @@ from collections.abc import Callable
 from typing import Any
 
 from rapscheduler.dashboard._app import Dashboard, Request
-from rapscheduler.dashboard._servers import ASGIApp, WSGIApp, in_running_loop, server
+from rapscheduler.dashboard._servers import PORT, ASGIApp, WSGIApp, in_running_loop, serve_here
 from rapscheduler.dashboard._sources import SchedulerSource
 
 __all__ = ("Request", "asgi_app", "django_view", "mount", "serve", "wsgi_app")
-
-PORT = 8642
-
-
-def _dashboard(
-    scheduler: Any,
-    auth: Callable[[Request], bool] | None,
-    allow_changes: bool | Callable[[Request], bool],
-    secret: bytes | None,
-) -> Dashboard:
-    return Dashboard(SchedulerSource(scheduler), auth, allow_changes, secret)
 
 
 def asgi_app(
@@ -46,7 +35,7 @@ def asgi_app(
     :param allow_changes: whether jobs may be run, paused, rescheduled and removed; or a function of a `Request`
     :param secret: the key of the forms' tokens, the same in all processes that serve it (default: a random one)
     """
-    return ASGIApp(_dashboard(scheduler, auth, allow_changes, secret))
+    return ASGIApp(Dashboard(SchedulerSource(scheduler), auth, allow_changes, secret))
 
 
 def wsgi_app(
@@ -57,7 +46,7 @@ def wsgi_app(
     secret: bytes | None = None,
 ) -> WSGIApp:
     """The dashboard of a scheduler as a WSGI application; arguments as in `asgi_app`."""
-    return WSGIApp(_dashboard(scheduler, auth, allow_changes, secret))
+    return WSGIApp(Dashboard(SchedulerSource(scheduler), auth, allow_changes, secret))
 
 
 def serve(
@@ -85,17 +74,14 @@ def serve(
             "serve() holds its thread, and an event loop runs in this one, which would stand still, and its jobs with "
             "it: call it in another, `await asyncio.to_thread(serve, scheduler)`, or serve asgi_app(scheduler)"
         )
-    dashboard = _dashboard(scheduler, auth, allow_changes, secret)
-    with server(dashboard, host, port) as serving:
-        shown = f"[{host}]" if ":" in host else host
-        print(
-            f"http://{shown}:{serving.server_port}/ shows {dashboard.source.title}; Ctrl-C ends it",
-            flush=True,
-        )
-        try:
-            serving.serve_forever()
-        except KeyboardInterrupt:
-            pass
+    source = SchedulerSource(scheduler)
+    try:
+        serve_here(
+            Dashboard(source, auth, allow_changes, secret), host, port,
+            lambda url: print(f"{url} shows {source.title}; Ctrl-C ends it", flush=True),
+        )  # fmt: skip
+    finally:
+        source.close()
 
 
 def mount(app: Any, scheduler: Any, path: str = "/scheduler", **options: Any) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from rapscheduler._instants import moment, us_of
 from rapscheduler._quoting import shortened
-from rapscheduler._states import PAUSED
+from rapscheduler._states import PAUSED, SCHEDULED
 from rapscheduler._views import STATES
 from rapscheduler.dashboard._markup import Markup, el, join
 
@@ -235,7 +235,7 @@ def job(
             el(
                 "div",
                 frame.action("jobs", job_id, "run", "Run now"),
-                frame.action("jobs", job_id, "pause", "Pause") if view["state"] == "scheduled" else None,
+                frame.action("jobs", job_id, "pause", "Pause") if view["state"] == SCHEDULED else None,
                 frame.action("jobs", job_id, "resume", "Resume") if view["state"] == PAUSED else None,
                 frame.action("jobs", job_id, "remove", "Remove", danger=True),
             )

@@ -19,6 +19,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from rapscheduler._quoting import said
 from rapscheduler.dashboard._app import MOST_BODY, Answer, Dashboard, Request
 
+PORT = 8642
 LOOK_S = 1.0
 STREAM_S = 300.0
 
@@ -205,4 +206,14 @@ def server(dashboard: Dashboard, host: str, port: int) -> WSGIServer:
     return make_server(host, port, WSGIApp(dashboard), kind, _Quiet)
 
 
-__all__ = ("ASGIApp", "Answer", "WSGIApp", "in_running_loop", "server")
+def serve_here(dashboard: Dashboard, host: str, port: int, tell: Callable[[str], object]) -> None:
+    """Serve from this thread until Ctrl-C; `tell` gets the URL first."""
+    with server(dashboard, host, port) as serving:
+        tell(f"http://{f'[{host}]' if ':' in host else host}:{serving.server_port}/")
+        try:
+            serving.serve_forever()
+        except KeyboardInterrupt:
+            pass
+
+
+__all__ = ("PORT", "ASGIApp", "Answer", "WSGIApp", "in_running_loop", "serve_here", "server")

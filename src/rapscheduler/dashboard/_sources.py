@@ -172,6 +172,10 @@ class SchedulerSource:
         self._failures: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
         scheduler.add_listener(self._remember, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
 
+    def close(self) -> None:
+        """Listen no longer. What is remembered can still be asked for."""
+        self.scheduler.remove_listener(self._remember)
+
     def _remember(self, event: Any) -> None:
         what = {EVENT_JOB_ERROR: "error", EVENT_JOB_MISSED: "missed"}.get(event.code, "too many at once")
         exception = getattr(event, "exception", None)
@@ -227,24 +231,24 @@ class SchedulerSource:
         scheduler = self.scheduler
         if isinstance(store, RowStore) and scheduler.running:
             return rows(store, limit, words, states, SOUGHT_AT_ONCE)
-        most = SEARCHED if words else limit
         jobs: Iterable[Any]
         if states in ([PAUSED], [PARKED]) and scheduler.running:
-            jobs = scheduler.get_jobs(alias, state=states[0], limit=most)
+            jobs = scheduler.get_jobs(alias, state=states[0], limit=SEARCHED if words else limit)
         else:
-            jobs = first_jobs(scheduler, alias, most)
+            parked = self._parked_elsewhere() if states else {}
+            # Scheduled ones come first, but for what is set aside; jobs that wait for the start are in one list anyway.
+            is_search = words or (states and not scheduler.running)
+            jobs = first_jobs(scheduler, alias, SEARCHED if is_search else limit + len(parked))
             if states:
-                parked = self._parked_elsewhere()
                 jobs = [
                     job
                     for job in jobs
                     if _views.state_of_job(job) in states and (alias, job.id) not in parked
                 ]
-        if not words:
-            return jobs
-        folded = [word.casefold() for word in words]
-        found = (job for job in letting_run(jobs, SOUGHT_AT_ONCE) if _views.has_words(job, folded))
-        return islice(found, limit)
+        if words:
+            folded = [word.casefold() for word in words]
+            jobs = (job for job in letting_run(jobs, SOUGHT_AT_ONCE) if _views.has_words(job, folded))
+        return islice(jobs, limit)
 
     def _parked_elsewhere(self) -> dict[tuple[str, str], str]:
         """Alias and id of jobs that are set aside in stores that don't write it down, and why."""

@@ -14,6 +14,7 @@ from rapscheduler._engine.planning import Change
 from rapscheduler._scheduling.asking import first
 from rapscheduler.dashboard._app import Dashboard
 from rapscheduler.dashboard._sources import SchedulerSource, letting_run
+from rapscheduler.jobstores.base import BaseJobStore
 from rapscheduler.jobstores.memory import MemoryJobStore
 from rapscheduler.schedulers.background import BackgroundScheduler
 
@@ -128,6 +129,69 @@ def test_the_first_of_a_store_in_memory() -> None:
     store._take_due(store.lookup_job("b").run_at_us, 1)
     scheduler.remove_job("b")
     assert order(99) == "cdyza"
+    scheduler.shutdown()
+
+
+def test_of_jobs_that_wait_the_first_are_those_that_run_first() -> None:
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.add_job(print, "interval", minutes=9, id="still", next_run_time=None)
+    scheduler.add_job(print, "interval", minutes=9, id="not known")
+    for minutes in (3, 1, 2):
+        scheduler.add_job(
+            print, "interval", minutes=9, id=f"{minutes}", next_run_time=LATER + timedelta(minutes=minutes)
+        )
+    assert [job.id for job in first(scheduler, "default", 2)] == ["1", "2"]
+    assert [job.id for job in first(scheduler, "default", 9)] == ["1", "2", "3", "not known", "still"]
+    dashboard = Dashboard(SchedulerSource(scheduler))
+    assert ids(dashboard, "state=paused&limit=1") == ["still"]
+    assert ids(dashboard, "state=scheduled&limit=1") == ["1"]
+    assert ids(dashboard, "limit=1&page=2") == ["3"]
+
+
+class TheirStore(BaseJobStore):
+    """A store of somebody's: by run time, and what is set aside keeps its place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: dict[str, Any] = {}
+
+    def lookup_job(self, job_id: str) -> Any:
+        return self.jobs.get(job_id)
+
+    def get_all_jobs(self) -> list[Any]:
+        return sorted(self.jobs.values(), key=lambda job: (job.run_at_us is None, job.run_at_us or 0))
+
+    def get_due_jobs(self, now: datetime) -> list[Any]:
+        return []
+
+    def get_next_run_time(self) -> Any:
+        return None
+
+    def add_job(self, job: Any) -> None:
+        self.jobs[job.id] = job
+
+    update_job = add_job
+
+    def remove_job(self, job_id: str) -> None:
+        del self.jobs[job_id]
+
+    def remove_all_jobs(self) -> None:
+        self.jobs.clear()
+
+
+def test_a_page_is_full_though_the_first_jobs_were_set_aside() -> None:
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": TheirStore()})
+    scheduler.start(paused=True)
+    for minutes in range(6):
+        scheduler.add_job(
+            print, "interval", minutes=9, id=f"{minutes}", next_run_time=LATER + timedelta(minutes=minutes)
+        )
+    store = store_of(scheduler)
+    for one in ("0", "1", "2"):
+        store._settle([Change(store.jobs[one], store.jobs[one].run_at_us, park="its trigger raised")])
+    dashboard = Dashboard(SchedulerSource(scheduler))
+    assert ids(dashboard, "state=scheduled&limit=2") == ["3", "4"]
+    assert ids(dashboard, "state=parked&limit=2") == ["0", "1"]
     scheduler.shutdown()
 
 

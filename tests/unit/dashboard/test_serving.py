@@ -19,7 +19,7 @@ from rapscheduler.schedulers.background import BackgroundScheduler
 
 def test_an_event_loop_is_not_brought_to_a_stand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "rapscheduler.dashboard.server", lambda *call: pytest.fail("it serves, and the loop stands still")
+        "rapscheduler.dashboard.serve_here", lambda *call: pytest.fail("it serves, and the loop stands still")
     )
 
     async def main() -> None:
@@ -33,6 +33,22 @@ def test_an_event_loop_is_not_brought_to_a_stand(monkeypatch: pytest.MonkeyPatch
 def test_a_taken_port_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         serve(BackgroundScheduler(timezone="UTC"), port=taken.getsockname()[1])
+
+
+def test_a_server_that_has_ended_listens_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = BackgroundScheduler(timezone="UTC")
+    listening: list[int] = []
+
+    def interrupted(*call: object) -> None:
+        listening.append(len(scheduler._dispatcher.listeners))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("socketserver.BaseServer.serve_forever", interrupted)
+    for _ in range(2):
+        serve(scheduler, port=0)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        serve(scheduler, port=taken.getsockname()[1])
+    assert listening == [1, 1] and not scheduler._dispatcher.listeners
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
