@@ -2,8 +2,6 @@
 # A None among the jobs is an error, never a crash: the lists come from stores, which others may write.
 """Jobs in memory: a dict (id -> job) and a due index that change together.
 
-`JobTable` is a dict that tells the collector of the jobs that it tracks only (due_index.pxd); any dict will do here.
-
 Twin of `rapscheduler._reference.job_table`, which states the contract. Nothing here gives up the lock of the
 interpreter, or runs code of others, between its first look at the table and its last change: the keys of the dict are
 plain texts, and what may run the collector (`hide` makes a weak reference) comes before. What can fail (memory) comes
@@ -47,7 +45,7 @@ cdef enum:
 
 
 cdef class JobTable(dict):
-    """Jobs by id. A value that is no job is held, but the collector is not told of it."""
+    """Jobs by id; any dict will do here. Of these the collector hears of the jobs that it tracks only (due_index.pxd)."""
 
 
 cdef int tell_of_jobs(PyObject *self, visitproc visit, void *arg) noexcept:
