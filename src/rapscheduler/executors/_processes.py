@@ -19,28 +19,23 @@ Invariant: each task is told exactly one end: `done`, `lost` or `refused`.
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any
 
-from rapscheduler.errors import InterpreterEndingError
 from rapscheduler.executors._pipes import MOST_TASKS, leave_parent
-from rapscheduler.executors._tending import LOOK, STOP, Task, Tender
+from rapscheduler.executors._tending import LOOK, Task, Tender
 from rapscheduler.executors._worker_process import CALL, pickled
-from rapscheduler.executors._workers import OpenPools
+from rapscheduler.executors._workers import STOP, OpenPools, Pool
 
 BATCH_US = 2000.0  # what the runs of a batch may take together
-_busy: set[ProcessPool] = set()  # those with unfinished tasks stay until these are done
 _logger = logging.getLogger("rapscheduler.executors")
-_open = OpenPools()
 
 
 class Call(Task):
@@ -85,11 +80,11 @@ def _load_start_of(context: Any) -> None:
         import_module(f"multiprocessing.{name}")
 
 
-class ProcessPool:
-    """Processes that make `Task`s, in the order of submission.
+class ProcessPool(Pool):
+    """Processes that make `Task`s, in the order of submission."""
 
-    :param needed: whether to stay open when the main thread ends: somebody goes on, and will call `shutdown`
-    """
+    opened = OpenPools()
+    call = Call
 
     def __init__(
         self,
@@ -101,10 +96,6 @@ class ProcessPool:
         max_tasks_per_child: int | None = None,
         needed: Callable[[], bool] = bool,
     ) -> None:
-        if max_workers <= 0:
-            raise ValueError("max_workers must be greater than 0")
-        if initializer is not None and not callable(initializer):
-            raise TypeError("initializer must be a callable")
         if max_tasks_per_child is not None:
             if not isinstance(max_tasks_per_child, int):
                 raise TypeError("max_tasks_per_child must be an integer")
@@ -115,49 +106,23 @@ class ProcessPool:
 
             mp_context = multiprocessing.get_context()
         _load_start_of(mp_context)
-        self._max_workers = max_workers
         self._mp_context = mp_context
-        self._initializer, self._initargs = initializer, initargs
         self._max_tasks_per_child = max_tasks_per_child
-        self._needed = needed
         self._took_us: dict[Any, float] = {}
-        self._shutdown = False
-        self._broken: BaseException | None = None
-        self._new()
-        _open.add(self)
+        super().__init__(max_workers, initializer, initargs, needed)
 
     def _new(self) -> None:
-        self._lock = threading.Lock()
-        self._queue: SimpleQueue[Any] = SimpleQueue()
+        super()._new()
         self._back: deque[Task] = deque()
-        self._threads: set[threading.Thread] = set()
         self._processes: dict[int, Any] = {}  # by pid, as in `concurrent.futures`
-        self._done: list[int] = []
         self._idle: list[bool] = []
-        self._put = 0
-        self._pid = os.getpid()
 
-    def put(self, tasks: Sequence[Task]) -> None:
-        """Queue tasks. RuntimeError: the pool was shut down; BrokenProcessPool: its workers can't start."""
-        with self._lock:
-            if self._broken is not None:
-                raise BrokenProcessPool(f"no worker process can be started: {self._broken}") from self._broken
-            if self.has_ended():
-                raise InterpreterEndingError("cannot run new jobs while the interpreter ends")
-            if self._shutdown:
-                raise RuntimeError("cannot schedule new jobs after the executor was shut down")
-            self._put += len(tasks)
-            if len(self._done) < self._max_workers:
-                self._start_threads()
-            _busy.add(self)
-            for task in tasks:
-                self._queue.put(task)
+    def _worker(self, number: int) -> threading.Thread:
+        self._idle[number:] = [False]  # one may have been left by a thread that could not start
+        return Tender(self, number)
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Call a function in a worker, as `concurrent.futures` does."""
-        call = Call(fn, args, kwargs)
-        self.put((call,))
-        return call.future
+    def _breakage(self, error: BaseException) -> RuntimeError:
+        return BrokenProcessPool(f"no worker process can be started: {error}")
 
     def cancel(self, task: Task) -> None:
         """End a task: it is not begun any more, or its worker is ended with it."""
@@ -165,14 +130,6 @@ class ProcessPool:
         tender = task.tender
         if tender is not None:
             tender.ring()
-
-    def has_ended(self) -> bool:
-        """Whether it was closed because the main thread ended."""
-        return _open.ending and self._shutdown
-
-    def unfinished(self) -> int:
-        """How many tasks are queued or under way."""
-        return self._put - sum(self._done)
 
     def shutdown(
         self, wait: bool = True, *, cancel_futures: bool = False, timeout: float | None = None
@@ -182,48 +139,18 @@ class ProcessPool:
             first, self._shutdown = not self._shutdown, True
             if first:
                 for _ in self._threads:
-                    self._queue.put(STOP)
+                    self._work_queue.put(STOP)
         if cancel_futures:
             self._lose_queued(CancelledError("the pool was shut down"))
         if (
             not wait or threading.current_thread() in self._threads
         ):  # a listener, which is called in one of them
             return True
-        deadline = None if timeout is None else time.monotonic() + timeout
-        for thread in list(self._threads):
-            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                return False
-        return True
+        return self._join(timeout)
 
     def forget_workers(self) -> None:
-        """In a forked child: threads, processes and tasks stayed in the parent; the lock may have been held there."""
         leave_parent()
-        _busy.discard(self)
-        self._new()
-
-    def __del__(self) -> None:
-        """Nobody can put anything any more: end the idle workers."""
-        for _ in getattr(self, "_threads", ()):
-            self._queue.put(STOP)
-
-    def _start_threads(self) -> None:
-        wanted = min(self._max_workers, self.unfinished())
-        while len(self._done) < wanted:
-            number = len(self._done)
-            self._done.append(0)
-            self._idle.append(False)
-            thread = Tender(self, number)
-            try:
-                thread.start()
-            except RuntimeError:  # no more threads, or the interpreter is ending
-                self._done.pop()
-                self._idle.pop()
-                if not self._threads:
-                    self._put = sum(self._done)
-                    raise
-                return
-            self._threads.add(thread)
+        super().forget_workers()
 
     # What the threads ask
 
@@ -233,13 +160,13 @@ class ProcessPool:
         tasks = [first]
         if cost is None or first.limit_s is not None or first.deaths:
             return tasks
-        most = min(MOST_TASKS if most is None else most, 1 + self._queue.qsize() // self._max_workers)
+        most = min(MOST_TASKS if most is None else most, 1 + self._work_queue.qsize() // self._max_workers)
         while len(tasks) < most:
             task = self.next_task()
             if task is None:
                 break
             if task is STOP:
-                self._queue.put(STOP)
+                self._work_queue.put(STOP)
                 break
             cost += took.get(task.kind, BATCH_US)
             if cost > BATCH_US or task.limit_s is not None or task.deaths:
@@ -256,7 +183,7 @@ class ProcessPool:
             except IndexError:
                 pass
             try:
-                task = self._queue.get(False)
+                task = self._work_queue.get(False)
             except Empty:
                 return None
             if task is not LOOK:
@@ -267,8 +194,8 @@ class ProcessPool:
         for task in tasks:
             task.tender = None
         self._back.extendleft(reversed(tasks))
-        for _ in tasks[: len(self._idle)]:
-            self._queue.put(LOOK)
+        for _ in tasks[: len(self._done)]:
+            self._work_queue.put(LOOK)
 
     def took(self, kind: Any, us: int) -> None:
         """How long a task took: more counts at once, less by and by."""
@@ -277,12 +204,6 @@ class ProcessPool:
 
     def someone_is_idle(self) -> bool:
         return any(self._idle)
-
-    def rest(self) -> None:
-        """A thread has nothing to do: a pool without work need not be kept."""
-        with self._lock:
-            if self.unfinished() <= 0:
-                _busy.discard(self)
 
     def breaks(self, error: BaseException) -> None:
         """A worker could not be started: no task can be made any more."""
@@ -299,7 +220,7 @@ class ProcessPool:
                 else:
                     tasks.append(task)
             for _ in range(stops):  # they are meant for the other threads
-                self._queue.put(STOP)
+                self._work_queue.put(STOP)
             self._put -= len(tasks)
         for task in tasks:
             self.tell(None, task, task.lost, error)

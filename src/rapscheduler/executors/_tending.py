@@ -22,8 +22,9 @@ from typing import Any
 from rapscheduler._quoting import said
 from rapscheduler.executors._child import Child
 from rapscheduler.executors._worker_process import ASKED, OVER
+from rapscheduler.executors._workers import STOP
 
-STOP, LOOK = object(), object()  # in the queue: end; look at what was given back
+LOOK = object()  # in the queue: look at what was given back
 LOOK_S, MOST_LOOK_S = 0.01, 0.05  # how long a batch is left alone, at first and when it lasts
 MOST_DEATHS = 5  # of workers that had not begun a task, which is sent alone after the first
 _logger = logging.getLogger("rapscheduler.executors")
@@ -73,7 +74,7 @@ class Tender(threading.Thread):
     def __init__(self, pool: Any, number: int) -> None:
         super().__init__(name=f"rapscheduler-process-{number}", daemon=True)
         self._pool_ref = weakref.ref(pool)
-        self._queue, self._idle, self._number = pool._queue, pool._idle, number
+        self._queue, self._idle, self._number = pool._work_queue, pool._idle, number
         self._child: Child | None = None
         self._made = 0  # tasks that this child had
         self._leaving: list[Any] = []  # processes that end by themselves
