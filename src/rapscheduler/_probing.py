@@ -54,9 +54,7 @@ class Stretch:
     # how close we look: no real zone has gone back to its old offset within five days since 1900
     _STEP_S = 5 * _DAY_S
     _OLD_STEP_S = 120 * _DAY_S  # before 1900
-    # from here on there are only rules, and the shortest lasts a Ramadan
-    _FAR_S = _YEAR_2100_S + 60 * 366 * _DAY_S
-    _FAR_STEP_S = 20 * _DAY_S
+    _FAR_STEP_S = 20 * _DAY_S  # from 2100 on there are only rules, and the shortest lasts a Ramadan
     _MARGIN_S = 2 * _DAY_S
 
     def __init__(
