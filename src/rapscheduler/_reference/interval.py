@@ -35,6 +35,7 @@ class IntervalCore(TriggerCore):
         self.anchor_us = self._first_us
 
     def _next_us(self, previous_us: int | None, now_us: int) -> int | None:
+        # also from one before the start date it goes on, as APScheduler's does
         if previous_us is not None:
             fire_us = previous_us + self.interval_us
         elif now_us <= self.anchor_us:

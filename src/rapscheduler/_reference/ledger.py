@@ -114,9 +114,11 @@ class Ledger:
         self._open: set[Kept] = set()
         self._lock = KeptLock()
 
-    def _begun(self, job_id: str, jobstore: str | None, scheduled_us: int) -> Kept:
-        """A run that begins; the run loops of quick runs call it (`running`)."""
-        kept = Kept(job_id, jobstore, self.who, scheduled_us, self._now_us())
+    def _begun(self, job_id: str, jobstore: str | None, scheduled_us: int, started_us: int | None) -> Kept:
+        """A run that begins; the run loops of quick runs call it (`running`). `started_us`: now, if it is known."""
+        if started_us is None:
+            started_us = self._now_us()
+        kept = Kept(job_id, jobstore, self.who, scheduled_us, started_us)
         with self._lock:
             self._open.add(kept)
         return kept
@@ -169,7 +171,9 @@ class Ledger:
             return list(self._open)
 
     def leave_parent(self, who: str) -> None:
-        """In a forked child: what was under way is the parent's."""
+        """In a forked child: what was under way is the parent's, and so is the lock. Where the fork was made in C
+        (uWSGI), nobody waited for it to be free, and whoever holds it is not here to give it back."""
+        self._lock = KeptLock()
         self._open = set()
         self.who = who
 

@@ -35,25 +35,31 @@ def run_at_once(
     has to look at it, and at each job with options that concern its runs. This is the price of most runs; everything
     else is the run loop's.
     """
-    if not _begins(submission, now_us):
+    begins, began_us = _begins(submission, now_us)
+    if not begins:
         return NotBegun
     job = submission.job
     if ledger is not None:
-        submission.kept = ledger._begun(job.id, submission.alias, submission._times_us[0])
+        submission.kept = ledger._begun(job.id, submission.alias, submission._times_us[0], began_us)
     value = _value_of(job)
     if value is None and (ledger is None or ledger.end(submission.kept)):
         counts.release(job.id)
     return value
 
 
-def _begins(submission: Submission, now_us: Callable[[], int]) -> bool:
+def _begins(submission: Submission, now_us: Callable[[], int]) -> tuple[bool, int | None]:
+    """Whether the call may be made: one run time, in time, and nothing about the job that concerns its runs; and the
+    time, if it had to be asked for."""
     job = submission.job
     if submission._trigger is not None or len(submission._times_us) != 1 or not isinstance(job, JobCore):
-        return False
+        return False, None
     if not _QUIET.issuperset(job._extras or ()):
-        return False
+        return False, None
     grace_s = job.misfire_grace_time
-    return grace_s is None or not is_late(submission._times_us[0], now_us(), grace_s)
+    if grace_s is None:
+        return True, None
+    began_us = now_us()
+    return not is_late(submission._times_us[0], began_us, grace_s), began_us
 
 
 def _value_of(job: JobCore) -> Any:
@@ -258,6 +264,7 @@ class QuickRuns:
         """Run a submission; what is not plain goes the executor's long way."""
         executor, text = self._executor, ""
         claim: Any = None
+        began_us: int | None = None
         value: Any = None
         error: Any = None
         event: Any = None
@@ -268,8 +275,10 @@ class QuickRuns:
             plain = way != _LONG
             if plain and self._home.backlogs.claims:
                 claim = self._home.backlogs.of(submission)
-            if plain:
-                plain = _begins(submission, self._now_us if claim is None else claim.now_us or self._now_us)
+            if plain and (claim is None or claim.now_us is None):
+                plain, began_us = _begins(submission, self._now_us)
+            elif plain:
+                plain, _ = _begins(submission, claim.now_us)  # by a clock that is not the ledger's
             if plain and claim is not None:
                 plain = claim.begin_at_once()
             if plain:
@@ -278,7 +287,8 @@ class QuickRuns:
                 ledger = self._home.watched.ledger
                 if ledger is not None:
                     first_us = submission._times_us[0]
-                    kept = submission.kept = ledger._begun(submission.job.id, submission.alias, first_us)
+                    kept = ledger._begun(submission.job.id, submission.alias, first_us, began_us)
+                    submission.kept = kept
                 try:
                     value = _value_of(submission.job)
                 except BaseException as exc:

@@ -1,6 +1,7 @@
 """Triggers whose written forms differ in one wall time only: the start of an interval, the date of a date trigger.
 
-Here: `recipe_by_family`. Not here: other written forms (`triggers`), what rows remember (`codec`).
+Here: the family of a trigger's piece of a row, and the recipe of a member. Not here: other written forms and what a
+recipe is (`triggers`), what rows remember (`codec`).
 
 Who adds jobs by alias gives no start, so each interval begins when it was added, and no two are written alike. What is
 before and after the wall time is the family, read once as a whole, the usual way. A further member is the family's
@@ -12,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timezone
 from functools import partial
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -20,6 +20,7 @@ import orjson
 from .._engine.datetimes import to_us
 from .._instants import MAX_US, MIN_US
 from .._zones import forgotten_with_rules
+from .triggers import Recipe
 
 _MARK = b'{"$datetime":"'
 _LENGTHS = (19, 26)  # of 2026-01-31T07:00:00 and 2026-01-31T07:00:00.000001
@@ -28,7 +29,6 @@ _PLACES = {"interval": "start_date", "date": "run_date"}  # where the wall time 
 _PLAIN_KEYS = {"$datetime", "zone"}
 _KEPT = 4096
 
-Recipe = Callable[[], Any]
 Family = Callable[[datetime], Recipe]
 _families: dict[tuple[bytes, bytes], Family | None] = {}
 forgotten_with_rules(_families.clear)

@@ -40,7 +40,7 @@ _CALENDAR_COUNTS = ("years", "months", "weeks", "days")
 
 _builtin_classes: dict[type, str] = {}
 _written: dict[tuple[Any, ...], bytes] = {}
-Recipe = Callable[[], Any]
+Recipe = Callable[[], Any]  # makes the trigger anew
 
 
 class TriggerForm(NamedTuple):

@@ -57,6 +57,22 @@ def test_a_run_that_simply_ran_is_a_few_numbers(world: Any) -> None:
     assert world.counts.count("j") == 0
 
 
+@pytest.mark.parametrize("grace_s", [5, None])
+def test_the_clock_is_asked_once_for_the_beginning(engine: Any, make: Any, grace_s: int | None) -> None:
+    """Of a run that may be late too: it began at the time at which it was found not to be."""
+    ticks = iter(range(1_001, 1_010))
+    now_us = ticks.__next__
+    ledger, counts = engine.ledger.Ledger(3, "me", now_us), engine.running.RunningCounts()
+    job = make.job(
+        make.interval(1), 500, func=int, args=(), kwargs={}, misfire_grace_time=grace_s, max_instances=1
+    )
+    job.id = "j"
+    (submission,) = engine.planning.plan_due([job], 500).submissions
+    assert engine.running.run_at_once(submission, now_us, counts, ledger) == 0
+    (kept,) = ledger.under_way()
+    assert (kept.started_us, next(ticks)) == (1_001, 1_002)
+
+
 def test_the_id_is_made_when_asked_for_and_has_its_place_among_the_others(engine: Any, world: Any) -> None:
     before = engine.ledger.new_run_id()
     first, second = world.ran(), world.ran()

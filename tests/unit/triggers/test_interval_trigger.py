@@ -52,6 +52,17 @@ def test_as_apscheduler(arguments: dict[str, Any]) -> None:
         assert ours.get_next_fire_time(fire, now) == theirs.get_next_fire_time(fire, now)
 
 
+def test_from_a_fire_time_before_the_start_date_it_goes_on_as_there() -> None:
+    """So a job that was given a run time before the start date keeps to that; the grid is for who has none yet."""
+    arguments = {"hours": 1, "start_date": datetime(2026, 6, 1, tzinfo=UTC), "timezone": "UTC"}
+    ours, theirs = IntervalTrigger(**arguments), Theirs(**arguments)
+    for previous in (datetime(2026, 5, 1, 0, 20, tzinfo=UTC), datetime(2026, 5, 31, 23, 30, tzinfo=UTC)):
+        for now in (previous, datetime(2026, 6, 2, tzinfo=UTC)):
+            fire = ours.get_next_fire_time(previous, now)
+            assert fire == theirs.get_next_fire_time(previous, now) == previous + timedelta(hours=1)
+            assert ours.get_next_fire_time(None, now) >= ours.start_date
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
