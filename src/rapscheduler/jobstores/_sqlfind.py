@@ -8,7 +8,7 @@ looked at again, for the text may be something else.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,6 +20,7 @@ from .._states import PARKED, PAUSED
 from . import _sqlbatch
 from ._question import Question
 from ._rowstore import RowStore
+from ._sqlrange import MOST, bounds, within
 from ._sqltags import TagsTable
 from ._sqlzones import _contains
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from ..job import Job
 
 _PAGE = 500
-_LAST = chr(0x10FFFF)
 
 
 class SQLFinder(RowStore):
@@ -36,11 +36,11 @@ class SQLFinder(RowStore):
     engine: Any
     jobs_t: Any
     _row_select: Any
-    _asked = False
     _tags: TagsTable
+    _pages: dict[Any, Any] | None = None  # statements by what is asked for: making one costs more than asking
 
     def _find_jobs(self, question: Question) -> list[Job]:
-        if question.keys and self._tags.is_ready():
+        if question.keys and self._tags.is_ready() and not self._is_rare(question.state):
             return self._find_tagged(question)
         found: list[Job] = []
         after = question.after
@@ -48,27 +48,33 @@ class SQLFinder(RowStore):
             page = _PAGE
             if question.limit is not None:
                 page = min(_PAGE, question.limit - len(found))
-            statement = self._asking(self._row_select, question, after)
-            rows = self._select(statement.order_by(self._id()).limit(page))
+            statement, values = self._asking(question, after)
+            rows = self._select(statement, values=values | {"most": page})
             found += [job for job in self._jobs(rows) if question.takes_extras(job)]
             if len(rows) < page:
                 break
             after = rows[-1].id
         return found
 
+    def _is_rare(self, state: str | None) -> bool:
+        """Whether so few jobs are paused, or parked, that they are looked at, not those with a tag."""
+        return state in (PAUSED, PARKED) and self._tags.is_few(
+            state, sa.select(self.jobs_t.c.id).where(*self._in_state(state))
+        )
+
     def _find_tagged(self, question: Question) -> list[Job]:
         found: list[Job] = []
-        after, prefix = question.after, question.prefix or ""
+        after, prefix, state = question.after, question.prefix or "", question.state
         tags = self._tags.rarest_first(question.keys)
         while question.limit is None or len(found) < question.limit:
             page = _PAGE if question.limit is None else min(_PAGE, question.limit - len(found))
-            asked = self._tags.page(tags, prefix, _beyond(prefix), after, page)
-            rows = self._select(self._tags.rows_of(asked, self._row_select))
+            asked, rows_of, values = self._tags.page(tags, prefix, after, page, state)
+            rows = self._select(rows_of, values=values)
             parked = [row.id for row in rows if row.parked is not None]
             found += [job for job in self._jobs(rows) if question.takes(job, parked)]
             ids = [row.id for row in rows]
             if len(ids) < page:  # that is the end, or some of them are gone
-                ids = self._transact(lambda connection: connection.execute(asked).scalars().all())  # noqa: B023
+                ids = self._transact(lambda connection: connection.execute(asked, values).scalars().all())  # noqa: B023
                 self._forget_gone(set(ids).difference(row.id for row in rows))
                 if len(ids) < page:
                     break
@@ -82,10 +88,11 @@ class SQLFinder(RowStore):
     def _count_jobs(self, question: Question) -> int:
         if question.tags or question.owner is not None:
             return len(self._find_jobs(question._replace(limit=None)))
-        statement = self._asking(
-            sa.select(sa.func.count()).select_from(self.jobs_t), question, question.after
-        )
-        count: int = self._transact(lambda connection: connection.execute(statement).scalar())
+        self._known_pages()
+        counted = sa.select(sa.func.count()).select_from(self.jobs_t)
+        values = bounds(question.prefix or "", question.after)
+        statement = self._limited(counted, question.state, values)
+        count: int = self._transact(lambda connection: connection.execute(statement, values).scalar())
         return count
 
     def _count_parked(self) -> int:
@@ -99,31 +106,39 @@ class SQLFinder(RowStore):
         column = self.jobs_t.c.id
         return sa.collate(column, "C") if self.engine.dialect.name == "postgresql" else column
 
-    def _asking(self, select: Any, question: Question, after: str | None) -> Any:
-        if not self._asked:
-            self._asked = True
-            if self.engine.dialect.name == "postgresql":
-                self._make_id_index()
-        columns, key = self.jobs_t.c, self._id()
-        if question.prefix:
-            select = select.where(key >= question.prefix)
-            beyond = _beyond(question.prefix)
-            if beyond is not None:
-                select = select.where(key < beyond)
-        if after is not None:
-            select = select.where(key > after)
-        if question.state == PARKED:
-            select = select.where(columns.parked.is_not(None))
-        elif question.state is not None:
-            time = columns.next_run_time
-            select = select.where(columns.parked.is_(None))
-            select = select.where(time.is_(None) if question.state == PAUSED else time.is_not(None))
+    def _asking(self, question: Question, after: str | None) -> tuple[Any, dict[str, Any]]:
+        """The SELECT of a page of rows, and its values."""
+        pages, values = self._known_pages(), bounds(question.prefix or "", after)
+        shape = self._row_select, question.state, frozenset(values)
+        statement = pages.get(shape)
+        if statement is None:
+            select = self._limited(self._row_select, question.state, values)
+            statement = pages[shape] = select.order_by(self._id()).limit(MOST)
         wanted = [*question.tags, *(() if question.owner is None else (question.owner,))]
         for text in wanted:
-            condition = _contains(self.engine.dialect.name, columns.job_state, orjson.dumps(text))
+            condition = _contains(self.engine.dialect.name, self.jobs_t.c.job_state, orjson.dumps(text))
             if condition is not None:
-                select = select.where(condition)
-        return select
+                statement = statement.where(condition)
+        return statement, values
+
+    def _known_pages(self) -> dict[Any, Any]:
+        if self._pages is None:
+            self._pages = {}
+            if self.engine.dialect.name == "postgresql":
+                self._make_id_index()
+        return self._pages
+
+    def _limited(self, select: Any, state: str | None, values: Mapping[str, Any]) -> Any:
+        return within(select, self._id(), values).where(*self._in_state(state))
+
+    def _in_state(self, state: str | None) -> list[Any]:
+        """The conditions of a job's row."""
+        if state is None:
+            return []
+        parked, time = self._row_select.selected_columns.parked, self.jobs_t.c.next_run_time
+        if state == PARKED:
+            return [parked.is_not(None)]
+        return [parked.is_(None), time.is_(None) if state == PAUSED else time.is_not(None)]
 
     def _make_id_index(self) -> None:
         name = _sqlbatch.name_in_text(self.engine, self.jobs_t)
@@ -139,17 +154,8 @@ class SQLFinder(RowStore):
                 said(exc),
             )
 
-    def _select(self, statement: Any, many: bool = False) -> list[Any]:
+    def _select(self, statement: Any, many: bool = False, values: Any = None) -> list[Any]:
         raise NotImplementedError
 
     def _transact(self, work: Any, retries: Any = None) -> Any:
         raise NotImplementedError
-
-
-def _beyond(prefix: str) -> str | None:
-    """The first text after all that begin with this one; None: there is none."""
-    rest = prefix.rstrip(_LAST)
-    if not rest:
-        return None
-    code = ord(rest[-1]) + 1
-    return rest[:-1] + chr(0xE000 if 0xD800 <= code < 0xE000 else code)

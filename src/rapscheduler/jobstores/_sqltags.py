@@ -15,7 +15,7 @@ by its first characters, for a key has a longest length.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,7 +25,9 @@ from sqlalchemy.schema import CreateTable
 
 from .._quoting import said
 from .._serialization.rows import JobRow
-from ._sqlbatch import index_part
+from ._sqlarrays import text_array
+from ._sqlbatch import index_part, name_in_text
+from ._sqlrange import MOST, bounds, within
 from ._sqlzones import _contains
 from ._tagkeys import EXTRAS, key_of, pairs_of
 from ._tagkeys import LENGTH as _LENGTH
@@ -60,15 +62,24 @@ class TagsTable:
             sqlite_with_rowid=False,
         )
         sa.Index(f"ix_{self.table.name}_jobs", self.table.c.job_id)
+        self._insert_many = sa.text(
+            f"INSERT INTO {name_in_text(store.engine, self.table)} (tag, job_id) SELECT * FROM "
+            "unnest(CAST(:tags AS text[]), CAST(:ids AS text[])) ON CONFLICT DO NOTHING"
+        )
         self._is_known = store.engine.dialect.name in _DATABASES
         self._told = False
         self._orders: dict[frozenset[str], tuple[float, tuple[str, ...]]] = {}
+        self._few: dict[str, tuple[float, bool]] = {}
+        self._pages: dict[
+            Any, tuple[Any, Any]
+        ] = {}  # by what is asked for: making a statement costs more than asking
         self.may_make = True
         self.ready = False
 
     def reopened(self, write: bool) -> None:
         """The store was opened; `write`: what is missing may be made, when it is needed."""
         self.may_make, self.ready, self._told = write, False, False
+        self._pages = {}
 
     def is_ready(self, writing: bool = False) -> bool:
         """Whether it can be asked; makes and fills it if it may. `writing`: of tags, which a table that is there must
@@ -140,15 +151,14 @@ class TagsTable:
             return
         if new:
             self.drop_ids(connection, sorted({job_id for _, job_id in pairs}))
-        values = [{"tag": tag, "job_id": job_id} for tag, job_id in sorted(pairs)]
-        connection.execute(self._insert(), values)
-
-    def _insert(self) -> Any:
-        """What is there already is left."""
+        pairs = sorted(pairs)
         database = self._store.engine.dialect.name
         if database == "postgresql":
-            return postgresql.insert(self.table).on_conflict_do_nothing()
-        return self.table.insert().prefix_with("OR IGNORE" if database == "sqlite" else "IGNORE")
+            tags, ids = zip(*pairs, strict=True)
+            connection.execute(self._insert_many, {"tags": text_array(tags), "ids": text_array(ids)})
+        else:  # what is there already is left
+            insert = self.table.insert().prefix_with("OR IGNORE" if database == "sqlite" else "IGNORE")
+            connection.execute(insert, [{"tag": tag, "job_id": job_id} for tag, job_id in pairs])
 
     def drop_ids(self, connection: Any, ids: Sequence[str], gone: bool = False) -> None:
         """Forget these jobs; `gone`: only those that are not there."""
@@ -191,26 +201,48 @@ class TagsTable:
         self._orders[asked] = now_s, order
         return order
 
-    def page(self, tags: Sequence[str], least: str, beyond: str | None, after: str | None, limit: int) -> Any:
-        """The SELECT of ids of jobs that may have all these tags: from `least` on, below `beyond`, after `after`; in
-        their order."""
-        first, *others = [self.table.alias(f"t{number}") for number in range(len(tags))]
-        key = first.c.job_id
-        statement = sa.select(key).where(first.c.tag == key_of(tags[0]), key != "")
-        for other, tag in zip(others, tags[1:], strict=True):
-            has = sa.exists().where(other.c.tag == key_of(tag), other.c.job_id == key).correlate(first)
-            statement = statement.where(has)
-        if least:
-            statement = statement.where(key >= least)
-        if beyond is not None:
-            statement = statement.where(key < beyond)
-        if after is not None:
-            statement = statement.where(key > after)
-        return statement.order_by(key).limit(limit)
+    def is_few(self, name: str, ids: Any) -> bool:
+        """Whether a SELECT of jobs finds no more than would be counted of a tag; remembered for a while, by a name."""
+        now_s = time.monotonic()
+        known_s, few = self._few.get(name, (0.0, None))
+        if few is None or now_s - known_s >= _KNOWN_S:
+            count = sa.select(sa.func.count()).select_from(ids.limit(_COUNTED).subquery())
+            few = self._store._transact(lambda connection: connection.execute(count).scalar()) < _COUNTED
+            self._few[name] = now_s, few
+        return few
 
-    def rows_of(self, page: Any, select: Any) -> Any:
+    def page(
+        self, tags: Sequence[str], prefix: str, after: str | None, limit: int, state: str | None
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        """Two SELECTs and their values: of the ids, and of the rows, of jobs of this state that may have all these
+        tags, within `prefix`, after `after`; in their order."""
+        values: dict[str, Any] = {f"tag{number}": key_of(tag) for number, tag in enumerate(tags)}
+        values |= bounds(prefix, after)
+        shape = state, frozenset(values)
+        made = self._pages.get(shape)
+        if made is None:
+            if len(self._pages) >= _MOST_KNOWN:
+                self._pages = {}
+            ids = self._page_of(len(tags), values, state)
+            made = self._pages[shape] = ids, self._rows_of(ids)
+        return (*made, values | {"most": limit})
+
+    def _page_of(self, tags: int, values: Mapping[str, Any], state: str | None) -> Any:
+        first, *others = [self.table.alias(f"t{number}") for number in range(tags)]
+        key = first.c.job_id
+        statement = sa.select(key).where(first.c.tag == sa.bindparam("tag0"), key != "")
+        for number, other in enumerate(others, 1):
+            has = sa.exists().where(other.c.tag == sa.bindparam(f"tag{number}"), other.c.job_id == key)
+            statement = statement.where(has.correlate(first))
+        if state is not None:
+            is_so = sa.exists().where(self._jobs.c.id == self._as_key(key), *self._store._in_state(state))
+            statement = statement.where(is_so.correlate(first))
+        return within(statement, key, values).order_by(key).limit(MOST)
+
+    def _rows_of(self, page: Any) -> Any:
         """The SELECT of the rows of a page, by their keys: the page comes first, whatever a planner thinks."""
         part = page.subquery()
+        select = self._store._row_select
         return select.join(part, self._jobs.c.id == self._as_key(part.c.job_id)).order_by(part.c.job_id)
 
     def _as_key(self, job_id: Any) -> Any:

@@ -431,20 +431,20 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
         ids = self._transact(lambda connection: ids_naming(connection, self.jobs_t, texts))
         return map(self._read, in_parts(ids))
 
-    def _select(self, statement: Any, many: bool = False) -> list[JobRow]:
+    def _select(self, statement: Any, many: bool = False, values: Any = None) -> list[JobRow]:
         try:
-            return self._select_plain(statement, many)
+            return self._select_plain(statement, many, values)
         except DBAPIError as exc:
             if not _sqllook.is_unreadable_text(self.engine, exc):
                 raise
-        looked = _sqllook.careful(statement, self.jobs_t, self._missing)
-        found = self._transact(lambda connection: connection.execute(looked).all())
+        careful = _sqllook.careful(statement, self.jobs_t, self._missing)
+        found = self._transact(lambda connection: connection.execute(careful, values).all())
         return [_sqllook.row_of_careful(one) for one in found]
 
-    def _select_plain(self, statement: Any, many: bool) -> list[JobRow]:
+    def _select_plain(self, statement: Any, many: bool, values: Any) -> list[JobRow]:
         def work(connection: Any) -> list[JobRow]:
-            found = connection.execute(statement)
+            found = connection.execute(statement, values)
             with collector_paused(MANY if many else 0):  # the rows are here, or come from a file
                 return [row_of(*columns) for columns in found.all()]
 
-        return self._transact(work)
+        return self._transact(work, None, None if values is None or self.engine.dispatch.begin else self._quick)

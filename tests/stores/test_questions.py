@@ -1,0 +1,165 @@
+"""Questions with odd values, pages while jobs come and go, and what a question costs: on every kind of store."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from tests.stores.test_tags import add, ids, make, scheduler  # noqa: F401
+
+from rapscheduler.jobstores._question import question
+from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+from rapscheduler.schedulers.background import BackgroundScheduler
+
+ODD = ["a'b", 'a"b', "a%", "a_", "a\\", "a*", "a[b]", "a?", "A", "aé", "a\U0010ffff", "a b", "-", "~"]
+
+
+def asked_by(store, ask):
+    """The statements that a question made, but for BEGIN and COMMIT."""
+    seen: list[str] = []
+
+    def note(*of):
+        seen.append(of[2])
+
+    sa.event.listen(store.engine, "before_cursor_execute", note)
+    try:
+        ask()
+    finally:
+        sa.event.remove(store.engine, "before_cursor_execute", note)
+    return seen
+
+
+def everything(scheduler, **filters):  # noqa: F811
+    return [job.id for job in scheduler.get_jobs(**filters)]
+
+
+def test_wildcards_and_quotes_are_letters(scheduler):  # noqa: F811
+    scheduler.add_jobs(
+        [
+            {"func": print, "trigger": "cron", "id": f"{odd}{n}", "tags": [odd, "all"], "owner": odd}
+            for odd in ODD
+            for n in "12"
+        ]
+    )
+    known = sorted(f"{odd}{n}" for odd in ODD for n in "12")
+    assert everything(scheduler, prefix="") == known == everything(scheduler, tag="all")
+    for odd in ODD:
+        own = [f"{odd}1", f"{odd}2"]
+        assert everything(scheduler, prefix=odd) == own, odd
+        assert everything(scheduler, tag=odd) == everything(scheduler, owner=odd) == own, odd
+        assert everything(scheduler, tag=[odd, "all"], prefix=odd, limit=1) == own[:1], odd
+        assert scheduler.count_jobs(prefix=odd) == scheduler.count_jobs(tag=odd) == 2, odd
+        assert everything(scheduler, after=odd) == [one for one in known if one > odd], odd
+
+
+def test_values_at_the_ends(scheduler):  # noqa: F811
+    for job_id in "abc":
+        add(scheduler, job_id, "eu", "x" * 255 + job_id)
+    for filters in ({}, {"tag": "eu"}, {"prefix": ""}, {"state": "scheduled"}):
+        assert everything(scheduler, limit=0, **filters) == []
+        assert everything(scheduler, limit=10**12, **filters) == ["a", "b", "c"]
+        assert everything(scheduler, after="bb", **filters) == ["c"]  # there is none of this id
+        assert everything(scheduler, after="", limit=2, **filters) == ["a", "b"]
+        assert everything(scheduler, after="z", **filters) == []
+    assert ids(scheduler, "") == ids(scheduler, "x" * 255) == [] and ids(scheduler, ()) == ["a", "b", "c"]
+    assert ids(scheduler, "x" * 255 + "b") == ["b"]  # their keys in an index are one
+    assert everything(scheduler, prefix="a" * 1000) == [] and ids(scheduler, "eu", after="a" * 1000) == [
+        "b",
+        "c",
+    ]
+    for wrong in (
+        {"limit": -1},
+        {"limit": 1.5},
+        {"limit": True},
+        {"state": "asleep"},
+        {"tag": [None]},
+        {"after": 7},
+    ):
+        with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
+            scheduler.get_jobs(**wrong)
+        with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
+            scheduler.count_jobs(**wrong)
+
+
+@pytest.mark.parametrize("filters", [{"tag": ["eu", "us"]}, {"prefix": "j", "state": "scheduled"}])
+def test_pages_while_jobs_come_and_go(scheduler, filters):  # noqa: F811
+    """Each job at most once; none that stayed is missed."""
+    stay = [f"j{number:03}" for number in range(0, 90, 3)]
+    leave = [f"j{number:03}" for number in range(1, 90, 3)]
+    scheduler.add_jobs(
+        [{"func": print, "trigger": "cron", "id": one, "tags": ["eu", "us"]} for one in (*stay, *leave)]
+    )
+    seen, page, number = [], everything(scheduler, limit=7, **filters), 0
+    while page:
+        seen += page
+        for gone in leave[number * 4 : number * 4 + 4]:
+            scheduler.remove_job(gone)
+        if page[-1] in leave and scheduler.get_job(page[-1]) is not None:
+            scheduler.remove_job(page[-1])  # what the next page is counted from
+            leave.remove(page[-1])
+        add(scheduler, f"j{number:03}-new", "eu", "us")
+        number += 1
+        page = everything(scheduler, limit=7, after=page[-1], **filters)
+    assert seen == sorted(set(seen)) and set(stay) <= set(seen)
+
+
+def test_a_tag_and_a_state_are_one_page(make, monkeypatch):  # noqa: F811
+    """Not a page for each twenty jobs of the tag that are in another state."""
+    store = make()
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})  # noqa: F811
+    scheduler.start(paused=True)
+    scheduler.add_jobs(
+        [{"func": print, "trigger": "cron", "id": f"j{n:03}", "tags": ["eu"]} for n in range(100)]
+    )
+    scheduler.pause_jobs([f"j{n:03}" for n in range(60)] + ["j090"])
+    for few in (True, False):
+        if not few:
+            monkeypatch.setattr("rapscheduler.jobstores._sqltags._COUNTED", 50)
+            store._tags._few.clear()
+        for state, expected in (
+            ("paused", ["j057", "j058", "j059", "j090"]),
+            ("scheduled", ["j096", "j097", "j098"]),
+        ):
+            found: list[list[str]] = []
+
+            def ask(state=state, found=found):
+                after = "j056" if state == "paused" else "j095"
+                found.append(ids(scheduler, "eu", state=state, limit=len(expected), after=after))  # noqa: B023
+
+            ask()
+            assert len(asked_by(store, ask)) == 1, (few, state)
+            assert found[-1] == (expected if state == "paused" else ["j096", "j097", "j098"])
+        assert ids(scheduler, "eu", state="scheduled", limit=2) == ["j060", "j061"]
+        assert ids(scheduler, "eu", state="parked", limit=2) == []
+    assert len(asked_by(store, lambda: ids(scheduler, "eu", state="scheduled", limit=2))) == 1
+    scheduler.shutdown()
+
+
+def test_a_statement_is_made_once_and_asked_with_other_values(make):  # noqa: F811
+    store = make()
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})  # noqa: F811
+    scheduler.start(paused=True)
+    for job_id in ("a1", "a2", "b1", "b2"):
+        add(scheduler, job_id, "eu", job_id[0], owner=job_id[1])
+    for letter in "ab":
+        for number in "12":
+            assert everything(scheduler, prefix=letter, after=f"{letter}1") == [f"{letter}2"]
+            assert ids(scheduler, ["eu", letter], owner=number) == [f"{letter}{number}"]
+            assert ids(scheduler, "eu", prefix=letter, limit=1) == [f"{letter}1"]
+    assert len(store._pages) == 1 and len(store._tags._pages) == 2
+    scheduler.shutdown()
+
+
+def test_a_state_of_a_table_without_our_columns(tmp_path):
+    """APScheduler's, which is only looked at."""
+    url = f"sqlite:///{tmp_path}/jobs.db"
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE apscheduler_jobs (id VARCHAR(191) PRIMARY KEY, next_run_time FLOAT, job_state BLOB)"
+        )
+    store = SQLAlchemyJobStore(url)
+    store._open(write=False)
+    for state in ("scheduled", "paused", "parked"):
+        assert store._find_jobs(question(state=state)) == [] and store._count_jobs(question(state=state)) == 0
+    store.shutdown()
+    engine.dispose()
