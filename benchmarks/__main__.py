@@ -17,6 +17,7 @@ from benchmarks import (
     rows_dashboard,
     rows_eventloop,
     rows_processes,
+    rows_questions,
     rows_scheduler,
     rows_stores,
     rows_triggers,
@@ -30,6 +31,7 @@ ALL: list[Row] = [
     *rows_processes.ROWS,
     *rows_eventloop.ROWS,
     *rows_stores.ROWS,
+    *rows_questions.ROWS,
     *rows_curves.ROWS,
     *rows_dashboard.ROWS,
 ]

@@ -166,6 +166,7 @@ def registry() -> dict[str, type[Workload]]:
             "work_scheduler",
             "work_eventloop",
             "work_stores",
+            "work_questions",
             "work_processes",
             "work_curves",
             "work_dashboard",

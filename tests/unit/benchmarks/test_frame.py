@@ -53,6 +53,7 @@ SMALL: dict[str, list[dict[str, Any]]] = {
     "store_adds_one_by_one": [{"backend": "sqlite", "count": 20, "threads": 2}],
     "store_loads": [{"backend": "sqlite", "count": 20, "apart": apart} for apart in (False, True)],
     "store_start": [{"backend": "sqlite", "count": 20}],
+    "store_questions": [{"backend": backend, "count": 1200} for backend in ("memory", "sqlite")],
     "due_in_processes": [{"count": 20}],
     "one_by_one_in_processes": [{"count": 5}],
 }
