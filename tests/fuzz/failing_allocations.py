@@ -26,6 +26,7 @@ from rapscheduler._engine import (
     job_core,
     job_drafts,
     job_table,
+    known_rows,
     planning,
     running,
     trigger,
@@ -184,6 +185,23 @@ def drafts(world: World) -> Callable[[], Any]:
     return lambda: known.draft_on(iter([spec] * 5), [], "all")
 
 
+def rows(world: World) -> Callable[[], Any]:
+    """Rows of columns, and jobs of rows that differ in a wall time."""
+    data = b'{"$datetime":"2027-03-01T12:00:00"}'
+    known = known_rows.KnownRows(job_core.JobCore)
+    job, made = job_core.JobCore(), interval.IntervalCore(HOUR, FIXED, NOW)
+    job.name, job.coalesce = "name", True
+    known.learn(data, 14, 33, job, made)
+    columns = [(f"new{n}", 1.5, None, None, data) for n in range(5)]
+
+    def step() -> Any:
+        found = known_rows.rows_of(columns, tuple, print)
+        made: list[Any] = []
+        return known.read_on(iter(found), made, "all"), len(made)
+
+    return step
+
+
 def texts(world: World) -> Callable[[], Any]:
     parts = [cron_text.FieldBits(mask=2) for _ in range(8)]
 
@@ -251,6 +269,7 @@ STEPS: dict[str, Callable[[World], Callable[[], Any]]] = {
     "insert taken id": insert_taken_id,
     "pop": pop,
     "drafts": drafts,
+    "rows": rows,
     "texts": texts,
     "ask": ask,
     "foreign zone": foreign_zone,
@@ -260,7 +279,7 @@ STEPS: dict[str, Callable[[World], Callable[[], Any]]] = {
 
 
 # Those that change nothing.
-QUESTIONS = (plan, drafts, texts, ask, foreign_zone, zone_made, conversions)
+QUESTIONS = (plan, drafts, rows, texts, ask, foreign_zone, zone_made, conversions)
 
 
 def fails(step: Callable[[], Any], first: int, last: int) -> bool:

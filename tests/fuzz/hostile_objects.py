@@ -32,6 +32,7 @@ from rapscheduler._engine import (
     job_core,
     job_drafts,
     job_table,
+    known_rows,
     planning,
     running,
     trigger,
@@ -501,6 +502,25 @@ def drafts(world: World) -> None:
     job_drafts.earliest_us(made)
 
 
+def rows(world: World) -> None:
+    data = b'{"$datetime":"2027-03-01T12:00:00"}'
+    known = known_rows.KnownRows(Kind)
+    job = world.job(1)
+    for made in (interval.IntervalCore(5, world.zones[0], NOW), cron.CronCore(world.spec(), world.zones[0])):
+        known.learn(data, 14, 33, job, made, ("_dates", None))
+        known.learn(data, 0, 0, job, made)
+    columns = [
+        ("a", 1.5, None, None, data),
+        (world.text("a"), 1.5, world.number(3), world.text("p"), data),
+        world.sequence(["a", 1.5, None, None, data]),
+    ]
+    found = known_rows.rows_of(iter(world.sequence(columns * 3)), tuple, lambda *five: five)
+    jobs: list[Any] = []
+    rest = iter(world.sequence([*found, *columns]))
+    while known.read_on(rest, jobs, None) is not None:
+        known.learn(data, 14, 33, job, interval.IntervalCore(5, world.zones[0], NOW))
+
+
 def counting(world: World) -> None:
     for _ in range(10):
         key = world.text("a")
@@ -510,7 +530,8 @@ def counting(world: World) -> None:
 
 
 WORK: list[Callable[[World], None]] = [
-    times_of_one, times_of_many, conversions, makers, texts, table_work, a_pass, jobs_attributes, drafts, counting,
+    times_of_one, times_of_many, conversions, makers, texts, table_work, a_pass, jobs_attributes, drafts, rows,
+    counting,
 ]  # fmt: skip
 
 

@@ -35,6 +35,7 @@ ROOMS = (
     "ledger",
     "running",
     "job_drafts",
+    "known_rows",
 )
 
 #: compiled rooms that nothing needs before a scheduler is made: whoever imports one then gets the extension by its path
@@ -112,6 +113,7 @@ def _seen_by_freezers() -> None:
         job_core,
         job_drafts,
         job_table,
+        known_rows,
         ledger,
         log_lines,
         planning,

@@ -19,11 +19,12 @@ becomes an `OddId`, which says what was found and keeps it for the store to find
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone, tzinfo
 from functools import partial
 from typing import Any, NamedTuple
 
+from .._engine.known_rows import rows_of as rows_of_columns
 from .._engine.trigger import TriggerCore
 from .._instants import MAX_US, MIN_US, SECOND_US, moment
 from ..errors import DecodeError, EncodeError
@@ -85,6 +86,11 @@ def row_of(job_id: Any, seconds: Any, nominal_us: Any, parked: Any, data: Any) -
     if type(data) is not bytes:
         data = _bytes(data)
     return new_row((job_id, us_from_seconds(seconds), nominal_us, parked, data))
+
+
+def rows_of(found: Iterable[Any]) -> list[JobRow]:
+    """`row_of` of each."""
+    return rows_of_columns(found, JobRow, row_of)
 
 
 def whole_us(value: Any) -> int:

@@ -40,7 +40,7 @@ parking. A row that can't be read is never deleted: it is parked with the reason
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
@@ -50,6 +50,7 @@ from .._instants import MAX_US, moment, us_of
 from .._quoting import said
 from .._serialization.callables import CallableRule
 from .._serialization.codec import PICKLED
+from .._serialization.reading import jobs_from_rows
 from .._serialization.rows import (
     JobRow,
     RowChange,
@@ -289,18 +290,15 @@ class RowStore(Ids, RuleKeeper, RowBulk, AddsTogether, BaseJobStore):
     def _jobs(self, rows: Sequence[JobRow]) -> list[Job]:
         """The jobs of the rows that can be read; the others are parked in one write, if they aren't yet."""
         rules_version()  # a pass may be far: rows are read by the rules in force
-        jobs = []
         failed: dict[str, str | None] = {}
         seen: dict[str, bytes] = {}
-        found: dict[str, Callable[..., Any]] = {}
-        scheduler, alias, rule = self._scheduler, self._alias, self._rule
+
+        def unread(row: JobRow, exc: DecodeError) -> None:
+            if row.parked is None:
+                failed[row.id], seen[row.id] = park_reason(exc), row.data
+
         with collector_paused(len(rows)):
-            for row in rows:
-                try:
-                    jobs.append(job_from_row(row, scheduler, alias, rule, found))
-                except DecodeError as exc:
-                    if row.parked is None:
-                        failed[row.id], seen[row.id] = park_reason(exc), row.data
+            jobs = jobs_from_rows(rows, self._scheduler, self._alias, self._rule, unread)
         if failed:
             self._park_rows(failed, seen)
         return jobs

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from .._collector import OF_A_CLAIM, collector_paused
-from .._serialization.rows import JobRow, RowChange, row_of, seconds_around, us_from_seconds
+from .._serialization.rows import JobRow, RowChange, rows_of, seconds_around, us_from_seconds
 from ._shared import WAITING, ClaimRow, Counts, InLine, Me, Refused, RunKey, RunRow
 from ._sqlerrors import is_transient
 from ._sqlmembers import SQLMembers, run_row
@@ -75,7 +75,7 @@ class SQLShared(SQLMembers):
                 connection.exec_driver_sql(f"SET SESSION idle_transaction_timeout = {limit_s}")
             found = connection.execute(statement)
             with collector_paused(OF_A_CLAIM * limit):
-                rows = [row_of(*columns) for columns in found.all()]
+                rows = rows_of(found.all())
         except BaseException:
             connection.close()
             raise

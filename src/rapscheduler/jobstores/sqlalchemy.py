@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .._collector import MANY, collector_paused
 from .._instants import MAX_US
 from .._quoting import masked, said
-from .._serialization.rows import NO_TIME_US, JobRow, RowChange, row_of, seconds_around, us_from_seconds
+from .._serialization.rows import NO_TIME_US, JobRow, RowChange, rows_of, seconds_around, us_from_seconds
 from ..errors import ConflictingIdError, JobLookupError
 from ..job import Job
 from ..util import datetime_to_utc_timestamp, elsewhere, maybe_ref, utc_timestamp_to_datetime
@@ -445,6 +445,6 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
         def work(connection: Any) -> list[JobRow]:
             found = connection.execute(statement, values)
             with collector_paused(MANY if many else 0):  # the rows are here, or come from a file
-                return [row_of(*columns) for columns in found.all()]
+                return rows_of(found.all())
 
         return self._transact(work, None, None if values is None or self.engine.dispatch.begin else self._quick)
