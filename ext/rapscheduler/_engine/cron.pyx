@@ -63,6 +63,9 @@ cdef extern from *:
     const uint64_t RAP_ALL_SECONDS, RAP_ALL_HOURS, RAP_ALL_DAYS, RAP_ALL_MONTHS, RAP_ALL_WEEKS, RAP_ALL_WEEKDAYS
     const uint64_t RAP_ALL_LAST_DAYS, RAP_ALL_NTH_WEEKDAYS
 
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *)
+
 cdef enum:
     DAY_S = 86400
     FOLD_S = 172800  # two utc offsets differ by less: wall times this far from a transition are not in its fold
@@ -814,7 +817,8 @@ cdef CronCore shared_cron(CronCore trigger):
     cdef size_t place = shared_place(trigger)
     cdef PyObject *known = _shared[place]
     cdef CronCore found
-    if known != NULL and Py_TYPE(<object>known) == Py_TYPE(trigger):
+    # one that is being freed has no references: a subclass lets go of what it adds first, and then leaves the table
+    if known != NULL and Py_REFCNT(known) and Py_TYPE(<object>known) == Py_TYPE(trigger):
         found = <CronCore>known
         if (
             found.spec is trigger.spec and found.zone is trigger.zone and found._text is trigger._text

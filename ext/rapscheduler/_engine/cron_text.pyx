@@ -101,10 +101,11 @@ cdef class TextTable:
     def __init__(self, kind, stars, minima):
         if not (isinstance(kind, type) and issubclass(kind, ScheduleText)):
             raise TypeError(f"kind must be a class of ScheduleText, not {kind!r}")
-        self.kind = kind
-        self.stars, self.minima = tuple(stars), tuple(minima)
-        if len(self.stars) != FIELDS or len(self.minima) != FIELDS:
+        cdef tuple all_stars = tuple(stars)
+        cdef tuple all_minima = tuple(minima)
+        if len(all_stars) != FIELDS or len(all_minima) != FIELDS:
             raise ValueError(f"a schedule has {FIELDS} fields")
+        self.kind, self.stars, self.minima = kind, all_stars, all_minima
         self.known = tuple([{} for _ in range(FIELDS)])
         self.schedules = {}
 

@@ -173,7 +173,9 @@ cdef class Desk:
             return _elsewhere
         old = job.trigger_  # freed when all is done
         set_trigger(job, trigger, False)
-        show(job)
+        show(job)  # which may run the collector, and with it code that takes the job out
+        if self.find_c(job_id) is not job or job.trigger_ is not trigger:
+            return _elsewhere
         self.move(job, fire_us)
         hide(job)
         return job

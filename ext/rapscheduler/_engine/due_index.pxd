@@ -60,6 +60,9 @@ cdef class DueIndex:
     cdef int update_c(self, DueEntry entry, int64_t us) except -1
     cdef bint discard_c(self, DueEntry entry) except -1
     cdef PyObject *take(self, Py_ssize_t i) noexcept
+    cdef list emptied(self, list room)
+
+cdef list untracked_list()  # the room of an index; making it may run the collector
 
 cdef int64_t key_us(object run_at_us) except? -1
 

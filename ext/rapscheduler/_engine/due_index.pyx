@@ -273,6 +273,15 @@ cdef class DueIndex:
                 sift_down(self.keys, items, last, i)
         return item
 
+    cdef list emptied(self, list room):
+        """Take everything out, which is returned; `room` is empty, and the index's from now on."""
+        cdef list items = self.items
+        cdef Py_ssize_t i
+        self.items = room
+        for i in range(rap_list_size(items)):
+            (<DueEntry>rap_list_items(items)[i]).slot = nowhere()
+        return items
+
     @cython.critical_section
     def push(self, DueEntry entry not None, run_at_us):
         """Put an entry in. ValueError: it is in an index already (use `update`)."""
@@ -348,11 +357,7 @@ cdef class DueIndex:
     @cython.critical_section
     def clear(self):
         """Take everything out."""
-        cdef list items = self.items
-        cdef Py_ssize_t i
-        self.items = untracked_list()
-        for i in range(rap_list_size(items)):
-            (<DueEntry>rap_list_items(items)[i]).slot = nowhere()
+        self.emptied(untracked_list())
 
     def __len__(self):
         return rap_list_size(self.items)

@@ -16,7 +16,16 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memset
 
 from rapscheduler._engine._instants cimport never_us
-from rapscheduler._engine.due_index cimport ARITY, DueIndex, key_us, nowhere, rap_prefetch, seen_entries, unset_us
+from rapscheduler._engine.due_index cimport (
+    ARITY,
+    DueIndex,
+    key_us,
+    nowhere,
+    rap_prefetch,
+    seen_entries,
+    unset_us,
+    untracked_list,
+)
 from rapscheduler._engine.job_core cimport JobCore, advance, given, hide, plain_id, show, shown_dt
 from rapscheduler._engine.planning cimport Change
 
@@ -236,7 +245,7 @@ cdef int exchange_c(
 ) except -1:
     cdef int64_t was_us = job.run_us
     cdef int64_t was_nominal_us = job.due_nominal_us
-    cdef object was_time = shown_dt(job)
+    cdef object was_time = shown_dt(job)  # freed when all is done
     advance(job, run_us, nominal_us, run_time)
     try:
         put_for(old, job, jobs, index)
@@ -261,9 +270,10 @@ def delete_job(job_id, jobs not None, DueIndex index not None):
 def clear_table(jobs not None, DueIndex index not None):
     """Take all jobs out; what was there. See the reference twin."""
     cdef dict table = plain_dict(jobs)
+    cdef list room = untracked_list()  # it may run other code, and so may the list of jobs before it reads the first
     cdef list taken = list(table.values())  # they are freed by whoever drops this list, when all is done
+    cdef list entries = index.emptied(room)
     cdef JobCore job
-    index.clear()
     table.clear()
     for job in taken:
         show(job)

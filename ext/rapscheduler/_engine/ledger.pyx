@@ -91,12 +91,14 @@ cdef class Ledger:
     """The latest runs, and those under way of which nobody keeps more; see the reference twin."""
 
     def __init__(self, Py_ssize_t keep, who, now_us):
+        if keep < 1:
+            raise ValueError(f"keep={keep} leaves no place for a run; give 1 or more")
+        self.oldest = 0
         self.keep = keep
         self.who = who
         self.now_us = now_us
         self.ring = []
         self.open_ones = set()
-        self.oldest = 0
 
     cdef Kept begun(self, object job_id, object jobstore, int64_t scheduled_us, int64_t started_us):
         """A run that begins; `started_us`: now, if that is known already, else never_us()."""

@@ -81,22 +81,23 @@ def info_takers(logger):
 
 def line_values(logger, message, tuple args not None):
     """The attributes of the record of an INFO line; see the reference twin."""
-    cdef dict made, values
-    cdef PyObject *known
+    cdef dict made, values, known
+    cdef PyObject *found
     cdef double created
     cdef int64_t now_ns
     try:
         made = _known.made
     except AttributeError:
         made = _known.made = {}
-    known = PyDict_GetItemWithError(made, (logger, message))
-    if known == NULL or (<dict>known)["threadName"] != current_thread().name or in_task():
+    found = PyDict_GetItemWithError(made, (logger, message))
+    known = None if found == NULL else <object>found  # held: asking for the thread may write other lines, and forget this
+    if known is None or known["threadName"] != current_thread().name or in_task():
         if len(made) > _MOST_PATTERNS:
             made.clear()
         values = dict(vars(logger.makeRecord(logger.name, _info, __file__, 0, message, args, None, "info")))
         made[logger, message] = values.copy()
         return values
-    values = (<dict>known).copy()
+    values = known.copy()
     now_ns = time.time_ns()
     created = <double>now_ns / 1e9
     values["relativeCreated"] = values["relativeCreated"] + (created - <double>values["created"]) * 1000

@@ -6,7 +6,7 @@ Twin of `rapscheduler._reference.running`, which states the contract.
 """
 
 cimport cython
-from cpython.dict cimport PyDict_Contains, PyDict_DelItem, PyDict_GetItemWithError, PyDict_SetItem
+from cpython.dict cimport PyDict_DelItem, PyDict_GetItemWithError, PyDict_SetItem
 from cpython.long cimport PyLong_CheckExact
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_TYPE
@@ -43,12 +43,14 @@ class NotBegun:
 def run_at_once(Submission submission not None, now_us, RunningCounts counts not None, Ledger ledger=None):
     """Make the call of a submission that has one run time and is not late; see the reference twin."""
     cdef int64_t began_us = never_us()
+    cdef Kept kept = None  # held: whoever has the submission may set another one, or none
     if not begins(submission, now_us, &began_us):
         return NotBegun
     if ledger is not None:
-        submission.kept = ledger.begun((<JobCore>submission.job).id_, submission.alias, submission.first_us, began_us)
+        kept = ledger.begun((<JobCore>submission.job).id_, submission.alias, submission.first_us, began_us)
+        submission.kept = kept
     value = value_of(submission.job)
-    if value is None and (ledger is None or ledger.ended(submission.kept)):
+    if value is None and (kept is None or ledger.ended(kept)):
         with cython.critical_section(counts):
             counts.give_back((<JobCore>submission.job).id_)
     return value
@@ -285,6 +287,8 @@ cdef class QuickRuns:
         cdef int64_t began_us = never_us()
         cdef Ledger ledger = None
         cdef Kept kept = None
+        if self.own is None:
+            raise AttributeError("these QuickRuns were not initialised")
         value = error = event = claim = None
         text = ""
         try:
@@ -388,17 +392,17 @@ cdef class QuickRuns:
     cdef int hooks(self) except -1:
         """Which methods somebody has put on the executor and the scheduler: a bit for each."""
         return (
-            PyDict_Contains(self.own, _success)
-            | PyDict_Contains(self.scheduler_own, _dispatch) << 1
-            | PyDict_Contains(self.scheduler_own, _wants) << 2
+            (_success in self.own)
+            | (_dispatch in self.scheduler_own) << 1
+            | (_wants in self.scheduler_own) << 2
         )
 
     cdef bint is_informed(self) except -1:
         """Whether INFO is logged, by what `Logger.isEnabledFor` remembers."""
         cdef PyObject *known
         logger = self.own["_logger"]
-        if logger is not self.logger or (
-            PyDict_Contains(self.logger_own, _enabled)
+        if logger is not self.logger or self.logger is None or (
+            _enabled in self.logger_own
             or rap_version(Py_TYPE(logger), _name) != self.logger_version
         ):
             self.look_at_logger(logger)
@@ -407,7 +411,8 @@ cdef class QuickRuns:
                 return False
             known = PyDict_GetItemWithError(self.logger_own["_cache"], _info)
             if known != NULL:
-                return <object>known
+                enabled = <object>known
+                return enabled
         return logger.isEnabledFor(_info)
 
     cdef int look_at_logger(self, object logger) except -1:

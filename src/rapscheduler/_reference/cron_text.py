@@ -103,9 +103,10 @@ class TextTable:
     def __init__(self, kind: Any, stars: Iterable[Any], minima: Iterable[Any]) -> None:
         if not (isinstance(kind, type) and issubclass(kind, ScheduleText)):
             raise TypeError(f"kind must be a class of ScheduleText, not {kind!r}")
-        self._kind, self._stars, self._minima = kind, tuple(stars), tuple(minima)
-        if len(self._stars) != _FIELDS or len(self._minima) != _FIELDS:
+        all_stars, all_minima = tuple(stars), tuple(minima)
+        if len(all_stars) != _FIELDS or len(all_minima) != _FIELDS:
             raise ValueError(f"a schedule has {_FIELDS} fields")
+        self._kind, self._stars, self._minima = kind, all_stars, all_minima
         self.known: tuple[dict[str, Any], ...] = tuple({} for _ in range(_FIELDS))
         self._schedules: dict[tuple[Any, ...], Any] = {}
 

@@ -106,6 +106,8 @@ class Ledger:
     __slots__ = ("_lock", "_now_us", "_oldest", "_open", "_ring", "keep", "who")
 
     def __init__(self, keep: int, who: str, now_us: Callable[[], int]) -> None:
+        if keep < 1:
+            raise ValueError(f"keep={keep} leaves no place for a run; give 1 or more")
         self.keep = keep
         self.who = who
         self._now_us = now_us

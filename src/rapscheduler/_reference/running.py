@@ -39,10 +39,11 @@ def run_at_once(
     if not begins:
         return NotBegun
     job = submission.job
+    kept = None
     if ledger is not None:
-        submission.kept = ledger._begun(job.id, submission.alias, submission._times_us[0], began_us)
+        kept = submission.kept = ledger._begun(job.id, submission.alias, submission._times_us[0], began_us)
     value = _value_of(job)
-    if value is None and (ledger is None or ledger.end(submission.kept)):
+    if value is None and (ledger is None or kept is None or ledger.end(kept)):
         counts.release(job.id)
     return value
 
