@@ -13,9 +13,8 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime
 from threading import Event, Thread
-from typing import Any, NamedTuple
+from typing import Any
 
 from rapscheduler._clock import steady_s
 from rapscheduler._engine.planning import Change, Submission
@@ -49,7 +48,7 @@ class Kept(Claims):
         self._signal = Event()
         self._listener: Any = None
         self._stopping = False
-        self._look_at_s = self._poll_at_s = self._beat_at_s = 0.0
+        self._look_at_s = self._poll_at_s = self._ask_at_s = self._beat_at_s = 0.0
         self._failing = False
         self._peers: dict[tuple[str, int], Peer] = {}
         self._strangers: set[RunKey] = set()  # runs that the store has for us, and we do not know
@@ -75,8 +74,12 @@ class Kept(Claims):
         self._line.at_s = 0.0
         self.wake()
 
-    def _told(self) -> None:
-        """Somebody has written."""
+    def _told(self, earliest_us: int | None = None) -> None:
+        """Somebody has written; `earliest_us`: when the earliest job is due since, if they say so."""
+        if earliest_us is None:
+            self._ask_at_s = 0.0
+        else:  # in the thread that listens: the pass waits neither for this thread's writes nor for a question
+            self._due_from(earliest_us)
         self._poll_at_s = 0.0
         self._signal.set()
 
@@ -253,17 +256,22 @@ class Kept(Claims):
 
     def _poll(self) -> None:
         """What did others change?"""
-        earliest_us = self.store._earliest_us()
-        scheduler = self.scheduler
-        if earliest_us is not None:
-            ahead_us = earliest_us - self.now_us()
-            scheduler._wake_for(max(0, min(MAX_US, scheduler._clock.now_us() + ahead_us)))
+        now_s = steady_s()
+        if now_s >= self._ask_at_s:
+            self._ask_at_s = now_s + self.rows.poll_s
+            self._due_from(self.store._earliest_us())
         news = self.rows.has_news()
         if WAITING in news:
             self._line.at_s = 0.0
         if NOBODY in news:
             self._look_at_s = 0.0
             self._signal.set()
+
+    def _due_from(self, earliest_us: int | None) -> None:
+        """The earliest job is due then, by the store's clock: the loop looks no later."""
+        if earliest_us is not None:
+            clock_us = self.scheduler._clock.now_us() + earliest_us - self.now_us()
+            self.scheduler._wake_for(max(0, min(MAX_US, clock_us)))
 
     # The runs of those who died
 
@@ -407,41 +415,3 @@ def close_claims(store: Any) -> None:
     if claims is not None:
         store._claims = None
         claims.close()
-
-
-class SchedulerPeer(NamedTuple):
-    """A scheduler that works on a shared store. `started`, `heard`: aware datetimes of the store's clock; `running`:
-    how many runs it has under way, those that wait for a worker too; `alive`: its lease is not over; `me`: this one."""
-
-    jobstore: str
-    host: str
-    pid: int
-    started: datetime
-    heard: datetime
-    running: int
-    alive: bool
-    me: bool
-
-
-def peers_of(scheduler: Scheduler) -> list[SchedulerPeer]:
-    """Everybody on the shared stores of a scheduler. Raises what a store raises."""
-    zone, found = scheduler.timezone, []
-    for alias, store in list(scheduler._jobstores.items()):
-        claims = getattr(store, "_claims", None)
-        if claims is None:
-            continue
-        now_us, peers = claims.rows.peers()
-        found += [
-            SchedulerPeer(
-                alias,
-                one.host,
-                one.pid,
-                moment(one.started_us, zone),
-                moment(one.heard_us, zone),
-                one.running,
-                not one.is_over(now_us),
-                one.id == claims.me.id,
-            )
-            for one in peers
-        ]
-    return found

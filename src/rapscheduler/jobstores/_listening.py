@@ -16,9 +16,10 @@ AGAIN_S = 1.0  # after an error
 
 
 class Listener(ABC):
-    """Calls `told()` for each message on a channel. `source`: where connections come from."""
+    """Calls `told()` for each message on a channel, or `told(earliest_us)` where the message says when the earliest job
+    of the store is due, in µs of the store's clock. `source`: where connections come from."""
 
-    def __init__(self, source: Any, channel: str, told: Callable[[], Any]) -> None:
+    def __init__(self, source: Any, channel: str, told: Callable[..., Any]) -> None:
         self._source, self._channel, self._told = source, channel, told
         self._end = Event()
         self.hears = Event()  # it listens

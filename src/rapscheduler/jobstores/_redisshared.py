@@ -230,7 +230,7 @@ class RedisShared(SharedRows):
                     found.append(run._replace(job_id=job_id, data=data))
         return found
 
-    def listen(self, told: Callable[[], Any]) -> RedisListener:
+    def listen(self, told: Callable[..., Any]) -> RedisListener:
         return RedisListener(self._redis, self.channel, told)
 
     def is_there(self) -> bool:

@@ -270,7 +270,7 @@ class SharedRows(ABC):
         """The work of a transaction that others want to hear of; here they look now and then."""
         return work
 
-    def listen(self, told: Callable[[], Any]) -> Any:
+    def listen(self, told: Callable[..., Any]) -> Any:
         """Call this, in a thread of its own, when others have written; what has `stop()`, or `None`: that can't be."""
         return None
 

@@ -22,7 +22,7 @@ from ._shared import NOBODY, ClaimRow, LeftRun, Me, Refused, RunKey
 from ._sqlarrays import AROUND, SECONDS, int_array, text_array
 from ._sqlbatch import name_in_text
 from ._sqlmembers import DATABASES
-from ._sqlnews import PostgreSQLListener, channel_of
+from ._sqlnews import PostgreSQLListener, channel_of, news_of
 from ._sqlpacks import Ending, PackBook
 from ._sqlshared import SQLShared
 
@@ -162,7 +162,7 @@ class PostgresShared(SQLShared):
         self._written: tuple[Sequence[ClaimRow], Sequence[int | None]] = ((), ())
         self._claim_many = sa.text(_claim(names, _PLAIN))
         self._claim_grouped = sa.text(_claim(names, _GROUPED))
-        self._notify = sa.select(sa.func.pg_notify(channel_of(self._jobs), ""))
+        self._notify = news_of(self._jobs)
         self._delete_many = sa.text(
             f"DELETE FROM {runs} AS t USING unnest(CAST(:ids AS text[]), CAST(:times AS int8[])) AS v (id, us) "
             "WHERE t.job_id = v.id AND t.run_us = v.us AND t.owner = :me AND t.epoch = :epoch"
@@ -284,5 +284,5 @@ class PostgresShared(SQLShared):
 
         return both
 
-    def listen(self, told: Callable[[], Any]) -> Any:
+    def listen(self, told: Callable[..., Any]) -> Any:
         return PostgreSQLListener(self._engine, channel_of(self._jobs), told)

@@ -366,9 +366,9 @@ class BaseScheduler(Asking, ABC):
     def peers(self) -> list[Any]:
         """The schedulers that work on this one's shared job stores, itself too, while it runs: host, pid, when it was
         heard of, how many runs it has under way (`SchedulerPeer`). Asks the stores."""
-        from rapscheduler._scheduling import keeper
+        from rapscheduler._scheduling import peers
 
-        return keeper.peers_of(self)
+        return peers.peers_of(self)
 
     def add_executor(self, executor: Any, alias: str = "default", **executor_opts: Any) -> None:
         """Add an executor; it is started at once when the scheduler runs.

@@ -303,3 +303,21 @@ def test_a_run_ends_once_however_often_it_is_told(kept):
     assert list(kept._ended) == [("a", 1)] and not kept.has_ended()
     kept.flush()
     assert kept.has_ended()
+
+
+def test_news_that_say_when_the_earliest_job_is_due_wake_the_loop_before_anybody_asks(kept, monkeypatch):
+    """A question, and a keeper that is writing, would come between a job that is due and its run."""
+    woken, asked = [], []
+    monkeypatch.setattr(kept.scheduler, "_wake_for", woken.append)
+    monkeypatch.setattr(kept.store, "_earliest_us", lambda: asked.append(1) or 2_000_000_000_000_000)
+    kept._look()
+    kept._poll()  # now and then it asks, for a message may be lost
+    assert (len(asked), len(woken)) == (1, 1)
+    kept._told(1_700_000_000_000_000)
+    ahead_us = woken[1] - kept.scheduler._clock.now_us() - (1_700_000_000_000_000 - kept.now_us())
+    assert abs(ahead_us) < 60_000_000  # by the store's clock
+    kept._poll()
+    assert (len(asked), len(woken)) == (1, 2)
+    kept._told()  # of an older version
+    kept._poll()
+    assert (len(asked), len(woken)) == (2, 3)
