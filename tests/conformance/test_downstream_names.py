@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from rapscheduler.errors import ConflictingIdError, JobLookupError
-from rapscheduler.events import EVENT_JOB_ADDED, JobEvent, SchedulerEvent
+from rapscheduler.events import EVENT_JOB_ADDED, EVENT_JOB_REMOVED, JobEvent, SchedulerEvent
 from rapscheduler.executors.base import BaseExecutor, run_job
 from rapscheduler.job import Job
 from rapscheduler.jobstores.base import BaseJobStore
@@ -230,6 +230,27 @@ def test_listeners_that_come_and_go_by_the_list_itself(scheduler, change):
         scheduler._listeners = []
     scheduler.add_job(print, "interval", hours=1, id="b")
     assert len(heard) == 1 and scheduler._listeners == []
+
+
+@pytest.mark.parametrize(
+    ("change", "order"),
+    [
+        (lambda pairs: pairs.reverse(), "ba"),
+        (lambda pairs: pairs.sort(key=lambda pair: pair[1], reverse=True), "ba"),
+        (lambda pairs: pairs.__imul__(2), "abab"),
+    ],
+    ids=["reverse", "sort", "twice"],
+)
+def test_listeners_are_told_in_the_order_of_their_list(scheduler, change, order):
+    heard = []
+    for name, mask in (("a", EVENT_JOB_ADDED), ("b", EVENT_JOB_ADDED | EVENT_JOB_REMOVED)):
+        scheduler.add_listener(lambda event, name=name: heard.append(name), mask)
+    scheduler.add_job(print, "interval", hours=1)
+    assert "".join(heard) == "ab"
+    heard.clear()
+    change(scheduler._listeners)
+    scheduler.add_job(print, "interval", hours=1)
+    assert "".join(heard) == order
 
 
 @pytest.mark.parametrize(

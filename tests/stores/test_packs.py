@@ -321,3 +321,25 @@ def test_a_run_in_line_that_somebody_begins_at_that_moment_is_not_told_as_replac
         until(lambda: waits_for(store, runs.name))
     thread.join(20)
     assert answers == [Refused(waiting=frozenset([row.id]))]
+
+
+def test_who_joins_anew_has_no_packs_of_the_epoch_before(store, me, keys):
+    """Others have their runs; what was known of them stayed until the process ended."""
+    store._shared.write(me, keys[:3], [])
+    book = store._shared._book
+    assert book._keys and book._places and book._waits
+    store._shared.leave(me)
+    store._shared.join(me.again())
+    assert not (book._keys or book._places or book._waits)
+
+
+def test_the_groups_of_a_batch_are_locked_once_whether_its_runs_may_wait_or_not(store, me):
+    rows = store._shared
+    may_wait, may_not = claims_of(rows.take(me, DUE_US, 2))
+    batch = [
+        may_wait._replace(group="a", group_places=5, waits=1, from_us=DUE_US),
+        may_not._replace(group="b", group_places=5),
+    ]
+    with shared_stores.asked(store) as seen:
+        assert rows.claim(me, batch, []) == Refused()
+    assert seen.count("INSERT") == 2, seen  # versions of both groups, and the run that might have waited

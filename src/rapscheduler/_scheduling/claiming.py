@@ -25,11 +25,11 @@ Pairs = list[tuple[Submission, Change]]
 
 
 class ClaimedBatch(Batch):
-    """`_held`: the claims of what is being submitted, by `id()` of the submission."""
+    """`_held`: the claims of what is being submitted, by `id()` of the submission; `_epoch`: whose they are."""
 
     _claims_all = True
 
-    __slots__ = ("_held",)
+    __slots__ = ("_epoch", "_held")
 
     def carry_out(self) -> None:
         self._held: dict[int, Claim] = {}
@@ -66,7 +66,7 @@ class ClaimedBatch(Batch):
             finally:  # what was claimed and not submitted, whatever was raised
                 for one, change in pairs:
                     if id(one) not in self._held:
-                        self._claims.again(self._claims.hold(one, change))
+                        self._claims.again(self._claims.hold(one, change, self._epoch))
         self.changes += parks
         self._tell()
 
@@ -96,6 +96,7 @@ class ClaimedBatch(Batch):
             with self._shelf.door:
                 alone = {id(one) for one in self._plan.backlogs if counts_from_end(one.job)}
                 refused = self._claims.claim(pairs, parks, alone)
+                self._epoch = self._claims.claimed_as
         except BaseException as exc:
             if ends_program(exc):
                 raise
@@ -112,13 +113,14 @@ class ClaimedBatch(Batch):
             return False  # the keeper finds out, and says so
         for one, change in pairs:
             if one.job.id in refused.busy:
-                if not counts_from_end(one.job):  # its next run counts from the end of this one
+                if counts_from_end(one.job):  # its next run counts from the end of this one
+                    self._scheduler._backlogs.moved(one, change, skipped=True)
+                else:
                     self._skip(one)
                 self.changes.append(change)
         if refused.waiting:
             self._get_in_line(pairs, refused)
-        if refused.gone or refused.busy or refused.waiting:
-            out = refused.gone | refused.busy | refused.waiting
+        if out := refused.out:
             pairs[:] = [pair for pair in pairs if pair[1].job.id not in out]
         return True
 
@@ -141,7 +143,7 @@ class ClaimedBatch(Batch):
     def _announce_backlogs(self, submissions: list[Submission], changes: list[Change]) -> None:
         counting = {id(one) for one in self._plan.backlogs if counts_from_end(one.job)}
         several = {id(one) for one in self._plan.backlogs} - counting
-        held = self._claims.hold_all(submissions, changes, several, counting)
+        held = self._claims.hold_all(submissions, changes, several, counting, self._epoch)
         self._held.update(zip(map(id, submissions), held, strict=True))
 
     def _note_backlogs(

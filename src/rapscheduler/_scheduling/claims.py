@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from rapscheduler._clock import steady_s
@@ -25,9 +26,10 @@ from rapscheduler._engine.planning import Change, Submission, is_late
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._scheduling import delays, overlap
 from rapscheduler._scheduling.ports import Scheduler
-from rapscheduler._serialization.rows import RowChange, new_change
+from rapscheduler._serialization.rows import JobRow, RowChange, new_change, new_row
 from rapscheduler.executors._home import Backlog, Backlogs
 from rapscheduler.jobstores._shared import (
+    ANY_PLACES,
     NOBODY,
     WAITING,
     ClaimRow,
@@ -45,7 +47,6 @@ from rapscheduler.jobstores._shared import (
 _MARGIN = 0.1  # of a lease
 _WINDOW_S = 0.5  # in which the runs that end tell how many may wait
 _LEAST_ROOM = 64
-_ANY = 1_000_000_000  # places of a job that may overlap
 FULL_WAIT_S = 0.02
 LAPSED_WAIT_S = 0.1
 TAKEN_WAIT_S = 0.05  # before asking again for due jobs that another scheduler has taken
@@ -68,10 +69,11 @@ class Claim(Backlog):
         key: RunKey,
         several: bool,
         counts: bool,
+        epoch: int,
     ) -> None:
         super().__init__(table, submission, change)
         self.claims, self.key, self.several, self.counts = claims, key, several, counts
-        self.epoch = claims.me.epoch
+        self.epoch = epoch
         self.lapsed = False
         self.now_us = claims.now_us
 
@@ -90,8 +92,12 @@ class Claim(Backlog):
         return True
 
     def end(self) -> bool:
-        closed = super().end()
-        self.claims.ended(self)
+        claims, ended = self.claims, None
+        if self.begun and self.counts and claims.has(self):
+            # In one step: a pass that meets the provisional time finds the run under way, or its end.
+            ended = partial(delays.End, claims.alias, self.key[0], claims.now_us())
+        closed = self._table.discard(self, ended)
+        claims.ended(self)
         return closed
 
 
@@ -102,6 +108,9 @@ class Claims:
         self.scheduler, self.alias, self.store = scheduler, alias, store
         self.rows: SharedRows = store._shared
         self.me = Me(self.rows.lease_s)
+        self.claimed_as = (
+            self.me.epoch
+        )  # the latest batch, whatever becomes of the lease before it is submitted
         self.until_s = 0.0
         self.pid = os.getpid()
         self._offset_us = 0  # the store's clock less that of `steady_s`
@@ -134,8 +143,8 @@ class Claims:
         """Others have the runs of this epoch: a new one begins. How many runs were under way."""
         count = len(self._under_way)
         self.until_s = 0.0
-        self.me.epoch += 1
-        self._under_way = {}
+        self.me = self.me.again()
+        self._under_way = {}  # after that: `_claim_of`
         self._ended.clear()  # the next epoch may have one of these runs again, which goes on then
         self._left.clear()
         self._progressed.clear()
@@ -144,10 +153,16 @@ class Claims:
     # The pass
 
     def room(self, limit: int) -> int:
-        """How many jobs may be taken now: no more wait here than ended in the last half second or two, or than twice
-        the workers, so that others get what this one would only queue."""
+        """How many jobs a pass may take now."""
         if not self.holds_lease():
             return 0
+        room = self.free(limit)
+        self._is_full = room == 0
+        return room
+
+    def free(self, limit: int) -> int:
+        """How many runs may be taken: no more wait here than ended in the last half second or two, or than twice the
+        workers, so that others get what this one would only queue."""
         now_s = steady_s()
         if now_s - self._window_s > _WINDOW_S:
             self._window_s, self._ended_before, self._ended_now = now_s, self._ended_now, 0
@@ -157,9 +172,7 @@ class Claims:
             waiting += (depth() if depth is not None else None) or 0
             least += 2 * _workers(executor)
         most = max(least, 2 * (self._ended_before + self._ended_now))
-        room = max(0, min(limit, most - waiting))
-        self._is_full = room == 0
-        return room
+        return max(0, min(limit, most - waiting))
 
     def take(self, now_us: int, limit: int) -> Sequence[Any]:
         """Due jobs, which nobody else is given until they are claimed or let go."""
@@ -178,18 +191,18 @@ class Claims:
         with collector_paused(OF_A_CLAIM * len(pairs)):
             rows = self._claim_rows(pairs, alone)
             keys = [(one.change.id, one.run_us) for one in rows]
-        under_way = self._under_way
+        under_way, me = self._under_way, self.me
+        self.claimed_as = me.epoch
         under_way.update(dict.fromkeys(keys))
         refused: Refused | None = None
         try:
             if self.holds_lease():
-                refused = self.rows.claim(self.me, rows, [row_change(change) for change in parks])
+                refused = self.rows.claim(me, rows, [row_change(change) for change in parks])
         finally:
             if refused is None:
                 for key in keys:
                     under_way.pop(key, None)
-        if refused is not None and (refused.gone or refused.busy or refused.waiting):
-            out = refused.gone | refused.busy | refused.waiting
+        if refused is not None and (out := refused.out):
             for key in keys:
                 if key[0] in out:
                     under_way.pop(key, None)
@@ -206,14 +219,15 @@ class Claims:
             times, extras = one.run_times_us, job._extras
             places = job.max_instances
             if extras and extras.get("overlap") == "allow":
-                places = _ANY
+                places = ANY_PLACES
             if id(one) in alone:
-                places = 1
+                # None while the end of one is not written: this time follows from its beginning
+                places = 0 if self.scheduler._backlogs.counting(job.id, self.alias) else 1
             if count is not None:
                 places -= count(job.id)
             rows.append(new_claim((row_change(change), times[0], times[-1], places, None, 0, 0, False, 0)))
             if extras and "group" in extras:
-                most = _ANY if extras.get("overlap") == "allow" else job.max_instances
+                most = ANY_PLACES if extras.get("overlap") == "allow" else job.max_instances
                 rows[-1], grouped = self._in_group(rows[-1], extras["group"], most), True
             if extras and "overlap" in extras:
                 rows[-1] = self._in_line(rows[-1], one, id(one) in alone, now_us)
@@ -245,7 +259,7 @@ class Claims:
     def line_up(self, claim: Claim) -> None:
         """A claimed run that has no place here, for one of `run_job()` is under way, or a rate is over."""
         self.scheduler._backlogs.discard(claim)
-        if self._under_way.get(claim.key) is claim and claim.epoch == self.me.epoch:
+        if self.has(claim) and claim.epoch == self.me.epoch:
             self._under_way[claim.key] = None
             self._left.append((claim.key, next(iter(claim.submission.times_us())), WAITING))
             self.lined_up([claim.submission.job])
@@ -256,9 +270,11 @@ class Claims:
         places = counts.limits.get(group, most) - counts.count_group(group)
         return row._replace(group=group_key(group), group_places=places)
 
-    def hold(self, one: Submission, change: Change, several: bool = False, counts: bool = False) -> Claim:
-        """A claimed run is about to be handed over."""
-        claim = self._claim_of(one, change, several, counts)
+    def hold(
+        self, one: Submission, change: Change, epoch: int, several: bool = False, counts: bool = False
+    ) -> Claim:
+        """A claimed run is about to be handed over. `epoch`: in which it was claimed."""
+        claim = self._claim_of(one, change, several, counts, epoch)
         self.scheduler._backlogs.put(claim)
         return claim
 
@@ -268,21 +284,28 @@ class Claims:
         changes: Sequence[Change],
         several: Container[int],
         counting: Container[int],
+        epoch: int,
     ) -> list[Claim]:
         """As `hold`; `several`, `counting`: the `id()` of those of which that is so."""
         with collector_paused(OF_A_CLAIM * len(submissions)):
             claims = [
-                self._claim_of(one, change, id(one) in several, id(one) in counting)
+                self._claim_of(one, change, id(one) in several, id(one) in counting, epoch)
                 for one, change in zip(submissions, changes, strict=True)
             ]
             self.scheduler._backlogs.put_all(claims)
         return claims
 
-    def _claim_of(self, one: Submission, change: Change, several: bool, counts: bool) -> Claim:
+    def _claim_of(self, one: Submission, change: Change, several: bool, counts: bool, epoch: int) -> Claim:
         key = (one.job.id, next(iter(one.times_us())))
-        claim = Claim(self.scheduler._backlogs, one, change, self, key, several, counts)
-        self._under_way[key] = claim
+        claim = Claim(self.scheduler._backlogs, one, change, self, key, several, counts, epoch)
+        under_way = self._under_way
+        if epoch == self.me.epoch:  # else the lease was lost meanwhile, and others have this run
+            under_way[key] = claim
         return claim
+
+    def has(self, claim: Claim) -> bool:
+        """Whether this run is under way here, and not told yet, nor taken over by others."""
+        return self._under_way.get(claim.key) is claim
 
     def wake(self) -> None:
         """There is something to write."""
@@ -312,12 +335,12 @@ class Claims:
     def ended(self, claim: Claim) -> None:
         """A run ended, or was not begun. A second call does nothing."""
         key, under_way = claim.key, self._under_way
-        if under_way.get(key) is not claim:
-            return  # told already, or taken over by others
+        if not self.has(claim):
+            return
         under_way[key] = None
         self._progressed.pop(key, None)
         if claim.begun and claim.counts:
-            delays.note(self.scheduler, self.alias, key[0], self.now_us(), claim.expected_us)
+            self.scheduler._wake_for(self.scheduler._clock.now_us())  # its job is moved on
         left = next(claim.left(), None) if claim.kept or claim.lapsed else None
         if left is None:
             self._ended_now += 1
@@ -351,6 +374,7 @@ class Claims:
         except BaseException:
             self._ended.extendleft(ended)
             self._left.extendleft(left)
+            self._progressed |= {key: claim for key, claim in moving if self.has(claim)}
             raise
         for key in ended:
             if key not in later:
@@ -361,6 +385,16 @@ class Claims:
             self._ended.extend(later)
             self.wake()
         return True
+
+    def jobs_of(self, runs: Sequence[RunRow]) -> list[JobRow | None]:
+        """The job of each run as a row: as it was when that was its last run; None: it was removed."""
+        stored = {row.id: row for row in self.store._read([run.job_id for run in runs if run.data is None])}
+        return [
+            stored.get(run.job_id)
+            if run.data is None
+            else new_row((run.job_id, run.from_us, None, None, run.data))
+            for run in runs
+        ]
 
     def known(self) -> set[RunKey]:
         """The runs of this scheduler that its store may have."""

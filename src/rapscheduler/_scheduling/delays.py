@@ -68,12 +68,6 @@ class Delay(Backlog):
         return False
 
 
-def note(scheduler: Scheduler, alias: str | None, job_id: str, end_us: int, expected_us: int | None) -> None:
-    """A run ended: the next pass moves its job. Called by any thread."""
-    scheduler._backlogs.ends.append(End(alias, job_id, end_us, expected_us))
-    scheduler._wake_for(scheduler._clock.now_us())
-
-
 def hears_of_ends(executor: Any) -> bool:
     """Whether an executor tells when a run has ended."""
     return isinstance(executor, BaseExecutor)

@@ -45,8 +45,8 @@ class Listeners(list[tuple[Listener, int]]):
 def _telling(name: str) -> Callable[..., Any]:
     change = getattr(list, name)
 
-    def changing(self: Listeners, *args: Any) -> Any:
-        result = change(self, *args)
+    def changing(self: Listeners, *args: Any, **options: Any) -> Any:
+        result = change(self, *args, **options)
         self.changed()
         return result
 
@@ -60,9 +60,12 @@ for _name in (
     "remove",
     "pop",
     "clear",
+    "sort",
+    "reverse",
     "__setitem__",
     "__delitem__",
     "__iadd__",
+    "__imul__",
 ):
     setattr(Listeners, _name, _telling(_name))
 

@@ -26,7 +26,6 @@ from rapscheduler._scheduling.lifecycle import STATE_RUNNING
 from rapscheduler._scheduling.line import Line
 from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler._scheduling.rates import warn_if_shared
-from rapscheduler._serialization.rows import new_row
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
 from rapscheduler.events import EVENT_JOB_LOST, JobLostEvent
 from rapscheduler.executors._home import counts_from_end
@@ -131,10 +130,9 @@ class Kept(Claims):
     def _work(self) -> None:
         if self._stopping and self._waiting:
             self._hand_back_waiting()
-        line_due, self._line.due = self._line.due, False
+        if self._line.due:  # it is looked at after these ends are told, however often that is tried
+            self._line.due, self._line.at_s = False, 0.0
         self.flush()
-        if line_due:
-            self._line.at_s = 0.0
         now_s = steady_s()
         if now_s >= self._look_at_s:
             self._look()
@@ -210,6 +208,8 @@ class Kept(Claims):
         )
         self._waiting = []
         self._line.begun.clear()
+        self._refused.clear()
+        self._strangers, self._unheard = set(), None
         self.rows.join(self.me)
         self._look()
 
@@ -293,14 +293,8 @@ class Kept(Claims):
             self._some_again(runs[first : first + AT_ONCE], died)
 
     def _some_again(self, runs: Sequence[RunRow], died: Peer | None) -> None:
-        stored = {row.id: row for row in self.store._read([run.job_id for run in runs if run.data is None])}
-        for run in runs:
+        for run, row in zip(runs, self.jobs_of(runs), strict=True):
             self._under_way[run.job_id, run.run_us] = None
-            row = (
-                stored.get(run.job_id)
-                if run.data is None
-                else new_row((run.job_id, run.from_us, None, None, run.data))
-            )
             job, reason = (None, "its job was removed") if row is None else self.store._try(row)
             if job is not None and died is not None and job.on_lost == "skip":
                 reason = "on_lost='skip'"
@@ -361,7 +355,11 @@ class Kept(Claims):
         submission = Submission(job, list(times_of(job.trigger, run)), self.now_us())
         submission.alias = self.alias
         claim = self.hold(
-            submission, Change(job, run.from_us), run.last_us > run.from_us, counts_from_end(job)
+            submission,
+            Change(job, run.from_us),
+            self.me.epoch,
+            run.last_us > run.from_us,
+            counts_from_end(job),
         )
         claim.key = (run.job_id, run.run_us)
         self._under_way.pop((run.job_id, run.from_us), None)

@@ -23,19 +23,17 @@ from typing import TYPE_CHECKING, Any
 
 from rapscheduler._clock import steady_s
 from rapscheduler._instants import SECOND_US
-from rapscheduler._scheduling import max_runs, overlap
+from rapscheduler._scheduling import catalogue, max_runs, overlap
 from rapscheduler._scheduling.lifecycle import STATE_RUNNING
-from rapscheduler._serialization.rows import new_row
 from rapscheduler.errors import ends_program
 from rapscheduler.events import EVENT_JOB_SUBMITTED, JobSubmissionEvent
 from rapscheduler.executors._home import CANCELLED, counts_from_end
-from rapscheduler.jobstores._shared import InLine, RunKey, RunRow, group_key
+from rapscheduler.jobstores._shared import ANY_PLACES, InLine, RunKey, RunRow, group_key
 
 if TYPE_CHECKING:
     from rapscheduler._engine.planning import Submission
 
 NEVER_S = float("inf")
-_ANY = 1_000_000_000
 
 
 class Line:
@@ -59,13 +57,20 @@ class Line:
         if steady_s() < self.at_s:
             return
         self.at_s = NEVER_S
+        try:
+            self._look(stopping)
+        except BaseException:
+            self.at_s = 0.0  # what was to be seen is still there
+            raise
+
+    def _look(self, stopping: bool) -> None:
         runs = self._kept.rows.in_line()
         jobs = self._jobs(runs)
         rows = []
         for run in runs:
             job = jobs[run.job_id, run.run_us][0]
             if job is None:  # it is taken out of the line, for the others to go on
-                rows.append(InLine(run.job_id, run.run_us, _ANY))
+                rows.append(InLine(run.job_id, run.run_us, ANY_PLACES))
             else:
                 if overlap.rule_of(job) == "cancel_other":
                     self._cancel(job, run)
@@ -73,7 +78,10 @@ class Line:
                 if row is not None:
                     rows.append(row)
         scheduler = self._scheduler
-        if not rows or stopping or scheduler._lifecycle.state != STATE_RUNNING or not self._kept.room(1):
+        if not rows or stopping or scheduler._lifecycle.state != STATE_RUNNING:
+            return
+        rows = rows[: self._kept.free(len(rows))]  # the rest is for others, who may have places
+        if not rows:
             return
         for run in self._kept.rows.begin(self._kept.me, rows):
             self._begin(run, *jobs[run.job_id, run.run_us])
@@ -85,12 +93,8 @@ class Line:
         """The job of each run, as it is now; or `None`, and why it can't be read, or "": it was removed, paused or
         parked."""
         store = self._kept.store
-        stored = {row.id: row for row in store._read([run.job_id for run in runs if run.data is None])}
         found: dict[RunKey, tuple[Any, str | None]] = {}
-        for run in runs:
-            row = stored.get(run.job_id)
-            if run.data is not None:
-                row = new_row((run.job_id, run.from_us, None, None, run.data))
+        for run, row in zip(runs, self._kept.jobs_of(runs), strict=True):
             if row is None or row.run_at_us is None or row.parked is not None:
                 found[run.job_id, run.run_us] = None, ""
             else:
@@ -103,7 +107,7 @@ class Line:
         if job.executor not in scheduler._executors:
             return None
         extras = job._extras or {}
-        most = _ANY if extras.get("overlap") == "allow" else job.max_instances
+        most = ANY_PLACES if extras.get("overlap") == "allow" else job.max_instances
         places = 1 if counts_from_end(job) else most
         if counts.count(job.id) >= places:
             return None
@@ -146,10 +150,9 @@ class Line:
                 JobSubmissionEvent(EVENT_JOB_SUBMITTED, job.id, submission.alias, submission.run_times)
             )
         if "max_runs" in (job._extras or ()):
-            for shelf in scheduler._shelves.all():
-                if shelf.alias == self._kept.alias:
-                    for event in max_runs.write_begun(scheduler, shelf, submission):
-                        scheduler._dispatch_event(event)
+            for shelf in catalogue.shelves_of(scheduler, self._kept.alias):
+                for event in max_runs.write_begun(scheduler, shelf, submission):
+                    scheduler._dispatch_event(event)
 
     def _cancel(self, job: Any, run: RunRow) -> None:
         try:

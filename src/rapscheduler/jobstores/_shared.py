@@ -16,6 +16,7 @@ import socket
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -33,6 +34,7 @@ POLL_S = 1.0
 LEAST_LEASE_S = 1.0
 NOBODY = ""  # the owner of runs that were handed back
 WAITING = "~"  # the owner of runs in line: each waits until as many of its job, or group, have ended
+ANY_PLACES = 1_000_000_000  # of a job whose runs may overlap
 _MOST_OF_GROUP = 150  # characters of its name, in a key
 
 RunKey = tuple[str, int]  # job id, first run time (µs)
@@ -49,6 +51,12 @@ class Me:
         self.host = socket.gethostname()[:191]
         self.pid = os.getpid()
         self.lease_s = lease_s
+
+    def again(self) -> Me:
+        """The same scheduler when it joins once more. Whoever is writing for the epoch before goes on with that."""
+        me = copy(self)
+        me.epoch += 1
+        return me
 
 
 class Peer(NamedTuple):
@@ -133,6 +141,11 @@ class Refused(NamedTuple):
     busy: frozenset[str] = frozenset()
     waiting: frozenset[str] = frozenset()
     replaced: tuple[RunKey, ...] = ()
+
+    @property
+    def out(self) -> frozenset[str]:
+        """All that was not claimed."""
+        return self.gone | self.busy | self.waiting
 
 
 class Counts:

@@ -24,7 +24,7 @@ from ._sqlbatch import name_in_text
 from ._sqlmembers import DATABASES
 from ._sqlnews import PostgreSQLListener, channel_of, news_of
 from ._sqlpacks import Ending, PackBook
-from ._sqlshared import SQLShared
+from ._sqlshared import SQLShared, groups_of
 
 # A batch, over arrays. What it returns is what was not claimed: id, whether the job was moved on, how many schedulers
 # this is (0: its lease is over), whether it has seen all claims of its groups.
@@ -117,8 +117,7 @@ def _claim(names: dict[str, str], parts: dict[str, str]) -> str:
 
 def _after(queued: Sequence[ClaimRow], answer: Refused, rows: Sequence[ClaimRow]) -> list[ClaimRow]:
     """The other rows of a batch, when places of their groups were given to some."""
-    refused = answer.gone | answer.busy | answer.waiting
-    begun = Counter(one.group for one in queued if one.change.id not in refused)
+    begun = Counter(one.group for one in queued if one.change.id not in answer.out)
     return [one._replace(group_places=one.group_places - begun[one.group]) for one in rows]
 
 
@@ -183,14 +182,16 @@ class PostgresShared(SQLShared):
         others: Sequence[RowChange],
         data: dict[str, bytes],
         locked: bool,
+        groups: Sequence[str] | None = None,
     ) -> Refused | None:
         # Runs that may get in line are not so many that it pays to have them in the statement.
         queued, rows = [one for one in rows if one.waits], [one for one in rows if not one.waits]
-        before, groups = Refused(), sorted({one.group for one in (*queued, *rows) if one.group is not None})
-        if queued and groups:  # those of both parts in one order, or two batches would wait for each other
-            self._lock_groups(connection, groups)
+        before, groups = Refused(), groups_of([*queued, *rows])
         if others or queued or not rows:
-            answer = super()._write_claims(connection, me, queued, others, data, locked)
+            # those of both parts in one order, or two batches would wait for each other
+            answer = super()._write_claims(
+                connection, me, queued, others, data, locked, groups if queued else ()
+            )
             if answer is None or not rows:
                 return answer
             before, rows = answer, _after(queued, answer, rows)
@@ -213,7 +214,7 @@ class PostgresShared(SQLShared):
         if any(one.group is not None for one in rows):
             values["job_group"] = text_array([one.group for one in rows])
             values["group_places"] = int_array([one.group_places for one in rows])
-            values["groups"] = text_array(sorted({one.group for one in rows if one.group is not None}))
+            values["groups"] = text_array(groups_of(rows))
             found = connection.execute(self._claim_grouped, values).all()
             if found and found[0][2] and not found[0][3]:  # another one was at it: now what it wrote is seen
                 found = connection.execute(self._claim_grouped, values).all()
@@ -226,11 +227,15 @@ class PostgresShared(SQLShared):
             busy=before.busy | {job_id for job_id, busy, *_ in found if busy},
         )
 
+    def join(self, me: Me) -> None:
+        self._book.forget()
+        super().join(me)
+
     def claim(self, me: Me, rows: Sequence[ClaimRow], others: Sequence[RowChange]) -> Refused | None:
         self._written = (), ()
         refused = super().claim(me, rows, others)
         if refused is not None:
-            self._book.claimed(me, *self._written, refused.gone | refused.busy | refused.waiting)
+            self._book.claimed(me, *self._written, refused.out)
         return refused
 
     def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[LeftRun]) -> Sequence[RunKey]:
@@ -279,7 +284,7 @@ class PostgresShared(SQLShared):
     def telling(self, work: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def both(connection: Any) -> Any:
             result = work(connection)
-            connection.execute(self._notify)
+            self._tell(connection)
             return result
 
         return both

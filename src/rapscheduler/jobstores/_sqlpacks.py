@@ -112,6 +112,12 @@ class PackBook:
             "AND number = ANY(CAST(:numbers AS int8[]))"
         )
 
+    def forget(self) -> None:
+        """Its scheduler joins: the packs of an epoch that is over are not its own."""
+        self._places.clear()
+        self._keys.clear()
+        self._waits.clear()
+
     def number(self, rows: Sequence[ClaimRow]) -> list[int | None]:
         """The pack of each run that is to be claimed; None: it gets a row of its own."""
         fit = [one.group is None and one.run_us == one.last_us for one in rows]

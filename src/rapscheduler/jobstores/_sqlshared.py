@@ -27,6 +27,11 @@ from ._sqlmembers import SQLMembers, run_row
 _AT_ONCE = 500
 
 
+def groups_of(rows: Sequence[ClaimRow]) -> list[str]:
+    """In the order in which they are locked."""
+    return sorted({one.group for one in rows if one.group is not None})
+
+
 class SQLShared(SQLMembers):
     """Portable statements."""
 
@@ -162,19 +167,24 @@ class SQLShared(SQLMembers):
         others: Sequence[RowChange],
         data: dict[str, bytes],
         locked: bool,
+        groups: Sequence[str] | None = None,
     ) -> Refused | None:
+        """`groups`: those to be locked, if not those of `rows` only."""
         schedulers = self.schedulers_t
         mine = sa.select(schedulers.c.pid).where(self._is(schedulers, me))
         if self._locks:
             mine = mine.with_for_update(read=True)
         if connection.execute(mine).first() is None:
             return None
-        groups = sorted({one.group for one in rows if one.group is not None})
+        groups = groups_of(rows) if groups is None else groups
         if groups:
             self._lock_groups(connection, groups)
         gone = frozenset() if locked else self._not_due(connection, [one.change for one in rows])
         rows = [one for one in rows if one.change.id not in gone]
-        answer = self._count(connection, me, bool(groups or any(one.waits for one in rows))).claimed(rows)
+        answer = Refused()
+        if rows:
+            in_full = bool(groups or any(one.waits for one in rows))
+            answer = self._count(connection, me, in_full).claimed(rows)
         twice = self._in_packs(connection, rows)  # else the key of their row says so
         busy, waiting = answer.busy | twice, answer.waiting - twice
         replaced = self._leave_line(connection, [one for one in rows if one.change.id in waiting])

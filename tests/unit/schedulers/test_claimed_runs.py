@@ -13,9 +13,10 @@ import pytest
 from rapscheduler._engine import planning
 from rapscheduler._scheduling import claims, keeper
 from rapscheduler._scheduling.claims import Claim
+from rapscheduler._scheduling.lifecycle import STATE_RUNNING
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED
 from rapscheduler.executors.base import BaseExecutor
-from rapscheduler.jobstores._shared import RunRow
+from rapscheduler.jobstores._shared import WAITING, Peer, Refused, RunRow
 from rapscheduler.schedulers.asyncio import AsyncIOScheduler
 from rapscheduler.schedulers.background import BackgroundScheduler
 
@@ -277,6 +278,118 @@ def test_unknown_runs_are_read_many_at_once(kept):
     assert len(seen) < 50
 
 
+def test_a_run_whose_lease_was_lost_after_it_was_claimed_is_not_begun(kept):
+    """Between the claim and the submission, which may be long: another executor comes first, the process stands still.
+    The next epoch has a lease, and the run is somebody else's."""
+    job = kept.scheduler.add_job(work, "date", id="a", max_instances=1)
+    kept._look()
+    one, change = planning.Submission(job, [1], 1), planning.Change(job, 1, remove=True)
+    assert kept.claim([(one, change)], []) is not None
+    claimed_as = kept.claimed_as
+    kept.rows.leave(kept.me)
+    kept.expelled()
+    kept.rows.join(kept.me)
+    kept._look()
+    assert kept.holds_lease()
+    claim = kept.hold(one, change, claimed_as)
+    assert not claim.begin(0) and not claim.begin_at_once()
+    claim.end()
+    assert kept.has_ended() and not kept.flush()
+
+
+def test_a_claim_that_is_being_written_when_the_lease_is_lost_is_written_for_that_lease(kept, monkeypatch):
+    """For the next one it would be of nobody that others could know."""
+    job, epochs, claim = kept.scheduler.add_job(work, "date", id="a", max_instances=1), [], kept.rows.claim
+    kept._look()
+
+    def loses_it(me, *batch):
+        kept.expelled()
+        epochs.append(me.epoch)
+        return claim(me, *batch)
+
+    monkeypatch.setattr(kept.rows, "claim", loses_it)
+    kept.claim([(planning.Submission(job, [1], 1), planning.Change(job, 1))], [])
+    assert (epochs, kept.me.epoch, kept.claimed_as) == ([1], 2, 1)
+
+
+def test_how_far_a_backlog_has_come_is_told_again_when_the_store_did_not_answer(kept, monkeypatch):
+    """Else, if this process dies, what had ended of it is run again."""
+    job = kept.scheduler.add_job(work, "date", id="a", max_instances=1)
+    kept._look()
+    claim = kept.hold(planning.Submission(job, [1, 2, 3], 1), planning.Change(job, 1), 1, several=True)
+    assert claim.begin(0) and claim.begin(1)
+    told, write = [], kept.rows.write
+
+    def deaf(*runs):
+        raise ConnectionError("the server was restarted")
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(kept.rows, "write", deaf)
+        kept.flush()
+    monkeypatch.setattr(
+        kept.rows, "write", lambda me, ended, left: told.append(left) or write(me, ended, left)
+    )
+    assert kept.flush()
+    assert told == [[(("a", 1), 2, None)]]
+
+
+def test_who_joins_anew_believes_nothing_of_the_epoch_before(kept):
+    """Its own runs were told as those of a dead scheduler, whose runs it had been about to take over."""
+    kept._unheard, kept._strangers = Peer("dead", 3, "there", 7, 0, 0, 30.0), {("run0", 1)}
+    kept._refused.add(("run0", 1))
+    kept.rows.leave(kept.me)
+    kept._look()
+    assert kept.me.epoch == 2 and kept.holds_lease()
+    assert (kept._unheard, kept._strangers, kept._refused) == (None, set(), set())
+
+
+@pytest.mark.parametrize("breaks_at", ["write", "in_line"])
+def test_an_error_of_the_store_does_not_make_it_forget_the_line(kept, monkeypatch, breaks_at):
+    """Until somebody looks again by the clock."""
+    key, looks, in_line = ("run0", 1), [], kept.rows.in_line
+    kept._work()
+    kept._under_way[key] = None
+    kept._ended.append(key)
+    kept._line.due = True
+
+    def deaf(*runs):
+        raise ConnectionError("the server was restarted")
+
+    monkeypatch.setattr(kept, "_poll", lambda: None)
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(kept.rows, breaks_at, deaf)
+        kept._work()
+    monkeypatch.setattr(kept.rows, "in_line", lambda: looks.append(kept.has_ended()) or in_line())
+    kept._work()
+    assert looks == [True]
+    kept._work()
+    assert len(looks) == 1
+
+
+@pytest.mark.parametrize(("free", "begins"), [(0, 0), (2, 2), (64, 5)])
+def test_no_more_of_the_line_begin_here_than_there_is_room_for(kept, monkeypatch, free, begins):
+    """Others may have places for them; and the pass does not take it for its own room."""
+    begun = []
+    put_runs(kept.store, WAITING, 0, 5)  # of jobs that were removed
+    monkeypatch.setattr(type(kept.scheduler._lifecycle), "state", STATE_RUNNING)
+    monkeypatch.setattr(kept._line, "_begin", lambda run, *job: begun.append(run))
+    monkeypatch.setattr(kept, "free", lambda limit: min(limit, free))
+    kept._line.at_s, kept._is_full = 0.0, False
+    kept._line.look(False)
+    assert len(begun) == begins and not kept._is_full
+    assert len(kept.rows.own(kept.me)) == begins
+
+
+def test_jobs_that_are_parked_by_a_pass_need_no_look_at_the_runs_under_way(kept):
+    from tests.stores.shared_stores import asked
+
+    job = kept.scheduler.add_job(work, "date", id="a", max_instances=1)
+    kept._look()
+    with asked(kept.store) as seen:
+        assert kept.claim([], [planning.Change(job, 1, park="can't run")]) == Refused()
+    assert seen.count("SELECT") == 1  # whether it has its lease
+
+
 def test_what_an_expelled_scheduler_had_to_tell_is_not_told_of_the_next_epoch(kept):
     """Others have had the run since, and handed it back: it goes on here."""
     key = ("run0", 1)
@@ -295,7 +408,7 @@ def test_what_an_expelled_scheduler_had_to_tell_is_not_told_of_the_next_epoch(ke
 def test_a_run_ends_once_however_often_it_is_told(kept):
     job = kept.scheduler.add_job(work, "date", id="a")
     submission = planning.Submission(job, [1], 1)
-    claim = kept.hold(submission, planning.Change(job, 1))
+    claim = kept.hold(submission, planning.Change(job, 1), kept.me.epoch)
     kept._look()
     assert claim.begin(0)
     for _ in range(2):

@@ -52,9 +52,9 @@ def fresh() -> None:
 
 @pytest.fixture(params=["memory", "sqlite"])
 def store(request: Any, tmp_path: Any) -> Any:
-    return (
-        MemoryJobStore() if request.param == "memory" else SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db")
-    )
+    if request.param == "memory":
+        return MemoryJobStore()
+    return SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db", shared=request.param == "shared")
 
 
 @pytest.fixture
@@ -414,6 +414,46 @@ def test_a_run_that_ends_while_a_pass_looks_at_the_provisional_time_is_counted_f
     assert run.next_is("00:24")
     assert run.has_ended()
     assert EVENT_JOB_MISSED not in run.codes()
+
+
+@pytest.mark.parametrize("rule", ["skip", "queue_one"])
+@pytest.mark.parametrize("store", ["shared"], indirect=True)
+def test_a_claimed_run_that_ends_while_its_provisional_time_is_claimed_is_counted_from_its_end(
+    hold: Any, monkeypatch: Any, store: Any, rule: str
+) -> None:
+    """After the pass has written the ends of runs, and before it asks for a place."""
+    run = hold(overlap=rule)
+    claims, backlogs = store._claims, run.scheduler._backlogs
+    claim = claims.claim
+
+    def ends_meanwhile(*told: Any) -> Any:
+        monkeypatch.undo()
+        run.end()
+        assert eventually(lambda: backlogs.ends)
+        return claim(*told)
+
+    monkeypatch.setattr(claims, "claim", ends_meanwhile)
+    run.until("00:14")
+    assert run.next_is("00:24")
+    assert run.has_ended()
+    assert EVENT_JOB_MISSED not in run.codes() and EVENT_JOB_MAX_INSTANCES not in run.codes()
+
+
+@pytest.mark.parametrize("store", ["shared"], indirect=True)
+def test_the_end_of_a_claimed_run_is_noted_in_the_step_that_forgets_the_run(hold: Any, store: Any) -> None:
+    """Else a pass in between finds neither, and begins its provisional time."""
+    run = hold()
+    backlogs, seen = run.scheduler._backlogs, []
+    ended = store._claims.ended
+
+    def looks(claim: Any) -> None:
+        seen.append(backlogs.counting("job", "default"))
+        ended(claim)
+
+    store._claims.ended = looks
+    run.end()
+    assert eventually(lambda: seen)
+    assert seen == [True]
 
 
 def test_a_run_that_waited_and_is_not_made_leaves_its_job_to_its_provisional_time(hold: Any) -> None:
