@@ -447,4 +447,6 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
             with collector_paused(MANY if many else 0):  # the rows are here, or come from a file
                 return rows_of(found.all())
 
-        return self._transact(work, None, None if values is None or self.engine.dispatch.begin else self._quick)
+        return self._transact(
+            work, None, None if values is None or self.engine.dispatch.begin else self._quick
+        )
