@@ -39,7 +39,7 @@ ROOMS = (
 )
 
 #: compiled rooms that nothing needs before a scheduler is made: whoever imports one then gets the extension by its path
-LATER = frozenset(("log_lines",))
+LATER = frozenset(("known_rows", "log_lines"))
 
 _CURE = "Build it with `pip install .` (or, in a checkout, `python setup.py build_ext --inplace`)"
 
