@@ -18,8 +18,8 @@ AROUND = "{column} BETWEEN CAST(2 * {us} - 1 AS float8) / 2e6 AND CAST(2 * {us} 
 
 def int_array(values: Sequence[int | None]) -> str:
     """Of whole numbers; ``None`` is NULL."""
-    text = "{" + ",".join(map(str, values)) + "}"
-    return text.replace("None", "NULL") if "None" in text else text
+    text = str(list(values))  # which costs a third of `str` of each
+    return "{" + (text.replace("None", "NULL") if "None" in text else text)[1:-1] + "}"
 
 
 def text_array(values: Sequence[str | None]) -> str:

@@ -195,20 +195,21 @@ class PostgresShared(SQLShared):
             if answer is None or not rows:
                 return answer
             before, rows = answer, _after(queued, answer, rows)
-        changes = [one.change for one in rows]
+        changes, run_us, last_us, places, *_ = zip(*rows, strict=True)
+        ids, expected, run_at, nominal, removed, _ = zip(*changes, strict=True)
         numbers = self._book.number(rows)
         self._written = rows, numbers
         values = {
             "me": me.id,
             "epoch": me.epoch,
-            "ids": text_array([change.id for change in changes]),
-            "expected": int_array([change.expected_us for change in changes]),
-            "run_at": int_array([change.run_at_us for change in changes]),
-            "nominal": int_array([change.nominal_us for change in changes]),
-            "removed": int_array([1 if change.remove else None for change in changes]),
-            "run_us": int_array([one.run_us for one in rows]),
-            "last_us": int_array([one.last_us for one in rows]),
-            "places": int_array([one.places for one in rows]),
+            "ids": text_array(ids),
+            "expected": int_array(expected),
+            "run_at": int_array(run_at),
+            "nominal": int_array(nominal if set(nominal) != {None} else ()),
+            "removed": int_array([1 if one else None for one in removed] if any(removed) else ()),
+            "run_us": int_array(run_us),
+            "last_us": int_array(last_us),
+            "places": int_array(places),
             "pack": int_array(numbers),
         }
         if any(one.group is not None for one in rows):

@@ -20,6 +20,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from .._collector import OF_A_CLAIM, collector_paused
 from ._shared import ClaimRow, Me, RunKey
 from ._sqlarrays import int_array
 from ._sqlbatch import index_part, name_in_text
@@ -137,11 +138,15 @@ class PackBook:
     ) -> None:
         """These were written, but for the jobs that were left out."""
         out, whose = frozenset(left_out), (me.id, me.epoch)
-        for one, number in zip(rows, numbers, strict=False):
-            if number is not None and one.change.id not in out:
-                key = (one.change.id, one.run_us)
-                self._keys.setdefault(number, []).append(key)
-                self._places[key] = whose, number
+        keys, place = list[RunKey](), (whose, 0)
+        with collector_paused(OF_A_CLAIM * len(numbers)):
+            for one, number in zip(rows, numbers, strict=False):
+                if number is not None and one.change.id not in out:
+                    if number != place[1]:  # those of a pack come one after another
+                        keys, place = self._keys.setdefault(number, []), (whose, number)
+                    key = (one.change.id, one.run_us)
+                    keys.append(key)
+                    self._places[key] = place
 
     def end(self, connection: Any, me: Me, ended: Sequence[RunKey], left: Sequence[RunKey]) -> Ending:
         """Delete the packs that are over, unpack those of which a run is left, or whose runs waited long enough."""

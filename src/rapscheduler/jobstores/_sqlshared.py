@@ -108,9 +108,13 @@ class SQLShared(SQLMembers):
     def claim(self, me: Me, rows: Sequence[ClaimRow], others: Sequence[RowChange]) -> Refused | None:
         data = {row.id: row.data for row in self._rows} if any(one.change.remove for one in rows) else {}
         refused = self._claim_or_again(me, rows, others, data)
-        over = [
-            one.change.id for one in rows if one.change.remove and b'"tags":' in data.get(one.change.id, b"")
-        ]
+        over = []
+        if data and b'"tags":' in b"".join(data.values()):
+            over = [
+                one.change.id
+                for one in rows
+                if one.change.remove and b'"tags":' in data.get(one.change.id, b"")
+            ]
         if over and refused is not None:
             self._store._transact(lambda connection: self._store._forget_tags(connection, over))
         return refused
