@@ -1,6 +1,6 @@
 """A run: one attempt to make the call of a job, which somebody asked to hear of.
 
-Here: `Run`, its states, its id, which run the present code belongs to. Not here: who makes runs and tells of them
+Here: `Run`, which run the present code belongs to. Not here: who makes runs and tells of them
 (`_scheduling.runbook`, `executors._tracked`); the public names (`runs`), whose import says that somebody asks.
 """
 
@@ -14,17 +14,15 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rapscheduler._engine.ledger import Kept, id_of, new_turn
+from rapscheduler._engine.ledger import Kept, RunCore
 from rapscheduler._engine.ledger import new_run_id as new_run_id
 from rapscheduler._instants import SECOND_US, moment
-from rapscheduler._locks import KeptLock
-from rapscheduler._states import DONE, QUEUED, RUNNING
+from rapscheduler._states import DONE, RUNNING
 from rapscheduler.errors import NoResultError, RunCancelledError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-_lock = KeptLock()
 _who, _who_pid = "", 0
 
 
@@ -81,7 +79,13 @@ def _short(text: str | None) -> str | None:
     return text if text is None or len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
 
 
-class Run:
+_PICKLED = (
+    "id job_id alias scheduled_us attempt state who started_us ended_us retry_us retval exception reason cancelled "
+    "gave_up job _error"
+).split()
+
+
+class Run(RunCore):
     """One attempt to make the call of a job.
 
     :ivar str id: a UUIDv7, so that ids sort by time
@@ -98,73 +102,12 @@ class Run:
     :ivar str reason: why it was not made, or that its thread still runs
     """
 
-    __slots__ = (
-        "_end",
-        "_ending",
-        "_error",
-        "_future",
-        "_id",
-        "_turn",
-        "alias",
-        "attempt",
-        "cancelled",
-        "ended_us",
-        "exception",
-        "gave_up",
-        "job",
-        "job_id",
-        "reason",
-        "retry_us",
-        "retval",
-        "scheduled_us",
-        "started_us",
-        "state",
-        "stop",
-        "who",
-    )
+    __slots__ = ()
 
     def __init__(
         self, job_id: str, alias: str | None, scheduled_us: int, attempt: int = 1, run_id: str | None = None
     ) -> None:
-        self._id = run_id
-        self._turn = 0 if run_id else new_turn()  # the text is made when somebody asks for it
-        self.job_id = job_id
-        self.alias = alias
-        self.scheduled_us = scheduled_us
-        self.attempt = attempt
-        self.state = QUEUED
-        self.who = this_process()
-        self.started_us: int | None = None
-        self.ended_us: int | None = None
-        self.retry_us: int | None = None
-        self.retval: Any = None
-        self.exception: BaseException | None = None
-        self.reason: str | None = None
-        self.cancelled = self.gave_up = False
-        self.job: Any = None  # while it is under way
-        self.stop: Callable[[], Any] | None = None  # interrupts it, where that can be done
-        self._future: Future[Any] | None = None
-        self._end = self._ending = False
-        self._error: str | None = None
-
-    @property
-    def id(self) -> str:
-        return self._id or self._named()
-
-    @id.setter
-    def id(self, run_id: str) -> None:
-        self._id = run_id
-
-    def _named(self) -> str:
-        with _lock:
-            if not self._id:
-                self._id = id_of(self._turn)
-            return self._id
-
-    @property
-    def has_id(self) -> bool:
-        """Whether somebody may know its id, as it was asked for."""
-        return bool(self._id)
+        super().__init__(job_id, alias, scheduled_us, attempt, run_id, this_process())
 
     @property
     def jobstore(self) -> str | None:
@@ -215,14 +158,14 @@ class Run:
         :raises TimeoutError: it has not ended after `timeout` seconds
         :raises NoResultError: it was missed, skipped, cancelled or lost
         """
-        if self._end:
+        if self.is_over:
             return self._outcome()
         from concurrent.futures import TimeoutError as NotYet
 
         try:
             return self._waiting().result(timeout)
         except NotYet:
-            if self._end:
+            if self.is_over:
                 raise
             raise TimeoutError(f"run {self.id} of job {self.job_id!r} is still {self.state}") from None
 
@@ -233,24 +176,15 @@ class Run:
 
     def end(self, state: str, ended_us: int, record: Callable[[Run], Any] | None = None) -> bool:
         """It has ended; False: it had already. Whoever waits for it goes on when `record` was called with it."""
-        with _lock:
-            if self._ending:
-                return False
-            self._ending = True
-            self.state, self.ended_us = state, ended_us
+        if not self._take_end(state, ended_us):
+            return False
         if record is not None:
             record(self)
-        with _lock:
-            self._end = True
-            future = self._future
+        future = self._close()
         self.job = self.stop = None
         if future is not None:
             self._settle(future)
         return True
-
-    @property
-    def is_over(self) -> bool:
-        return self._end
 
     def _outcome(self) -> Any:
         if self.exception is not None:
@@ -264,14 +198,11 @@ class Run:
     def _waiting(self) -> Future[Any]:
         from concurrent.futures import Future
 
-        with _lock:
-            future = self._future
-            if future is None:
-                future = self._future = Future()
-                future.set_running_or_notify_cancel()  # whoever waits gives up waiting, not the run
-            elif not self._end:
-                return future
-        if self._end and not future.done():
+        future: Future[Any]
+        new: Future[Any] = Future()
+        new.set_running_or_notify_cancel()  # whoever waits gives up waiting, not the run
+        future, ended = self._wait_by(new)
+        if ended:
             self._settle(future)
         return future
 
@@ -315,9 +246,10 @@ class Run:
     def of(cls, record: Record) -> Run:
         """The run of a record: without the value and the exception, but with its text, `error`."""
         run = cls(record.job_id, record.jobstore, record.scheduled_us, record.attempt, record.id)
-        run.state, run.who, run._error, run.reason = record.state, record.who, record.error, record.reason
-        run.started_us, run.ended_us, run.retry_us = record.started_us, record.ended_us, record.retry_us
-        run._end = run._ending = True
+        run.who, run._error, run.reason = record.who, record.error, record.reason
+        run.started_us, run.retry_us = record.started_us, record.retry_us
+        run._take_end(record.state, record.ended_us)
+        run._close()
         return run
 
     def as_dict(self) -> dict[str, Any]:
@@ -335,6 +267,17 @@ class Run:
             "error": self.error,
             "reason": self.reason,
         }
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"is_over": self.is_over, **{name: getattr(self, name) for name in _PICKLED}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Run.__init__(self, state["job_id"], state["alias"], state["scheduled_us"], run_id=state["id"])
+        for name in _PICKLED:
+            setattr(self, name, state[name])
+        if state["is_over"]:
+            self._take_end(self.state, state["ended_us"])
+            self._close()
 
     def __repr__(self) -> str:
         return f"<Run {self.id} of {self.job_id!r} ({self.state})>"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rapscheduler import _locks, _runs, _zones
+from rapscheduler import _locks, _zones
 from rapscheduler._locks import KeptLock
 from rapscheduler._reference.due_index import DueIndex
 from rapscheduler._reference.running import RunningCounts
@@ -43,7 +43,7 @@ def took(lock: Any) -> None:
 
 
 def test_those_of_the_library_are_kept() -> None:
-    locks = [_runs._lock, _zones._naming, _zones._reading, _sharing._lock]
+    locks = [_zones._naming, _zones._reading, _sharing._lock]
     locks += [DueIndex()._lock, RunningCounts()._lock]
     assert all(isinstance(lock, KeptLock) for lock in locks)
 

@@ -4,8 +4,12 @@ Twin of `rapscheduler._reference.ledger`, which states the contract; the layout 
 """
 
 cimport cython
+from cpython.contextvars cimport PyContextVar_Reset, PyContextVar_Set
+from cpython.dict cimport PyDict_Contains
 from libc.stdint cimport int64_t
 
+import sys
+from functools import partial
 from os import urandom
 from time import time_ns
 
@@ -14,6 +18,7 @@ from rapscheduler._engine.datetimes cimport is_machines, told_us
 
 cdef int64_t _last_ticks = 0
 cdef object _turn = object()
+cdef str _gevent = "gevent"
 
 
 cdef int64_t next_ticks(int64_t ticks) except -1:
@@ -29,6 +34,13 @@ cdef int64_t next_ticks(int64_t ticks) except -1:
 cdef inline int64_t ticks_now() except -1:
     cdef int64_t ns = time_ns()
     return ns // 1_000_000 * 4096 + ns % 1_000_000 * 4096 // 1_000_000
+
+
+cdef inline int64_t ticks_of(int64_t started_us, object now_us) except -1:
+    """Of a run that begins now, by this clock."""
+    if is_machines(now_us) and started_us > 0:
+        return started_us // 1000 * 4096 + started_us % 1000 * 4096 // 1000
+    return ticks_now()
 
 
 cdef str text_of(int64_t ticks):
@@ -111,11 +123,7 @@ cdef class Ledger:
         kept.scheduled_us = scheduled_us
         kept.started_us = started_us
         kept.end_us = never_us()
-        kept.ticks = next_ticks(
-            started_us // 1000 * 4096 + started_us % 1000 * 4096 // 1000
-            if is_machines(self.now_us) and started_us > 0
-            else ticks_now()
-        )
+        kept.ticks = next_ticks(ticks_of(started_us, self.now_us))
         with cython.critical_section(self):
             self.open_ones.add(kept)
         return kept
@@ -183,6 +191,175 @@ cdef class Ledger:
 
     def __len__(self):
         return len(self.ring)
+
+
+cdef class RunCore:
+    """What the engine has to know of a run that somebody follows; see the reference twin."""
+
+    def __init__(self, job_id, alias, int64_t scheduled_us, long attempt, run_id, who):
+        self.job_id = job_id
+        self.alias = alias
+        self.scheduled_us = scheduled_us
+        self.attempt = attempt
+        self.name = run_id
+        self.ticks = 0 if run_id else next_ticks(ticks_now())
+        self.who = who
+        self.state = "queued"
+        self.began_us = never_us()
+        self.end_us = never_us()
+
+    @property
+    def id(self):
+        if not self.name:
+            self.name_it()
+        return self.name
+
+    @id.setter
+    def id(self, run_id):
+        self.name = run_id
+
+    cdef int name_it(self) except -1:
+        cdef str made = text_of(self.ticks)  # which may let another thread in
+        with cython.critical_section(self):
+            if not self.name:
+                if self.kept is not None:  # they have one id
+                    if self.kept.name is None:
+                        self.kept.name = made
+                    made = self.kept.name
+                self.name = made
+        return 0
+
+    @property
+    def has_id(self):
+        return bool(self.name) or (self.kept is not None and self.kept.name is not None)
+
+    @property
+    def started_us(self):
+        return None if self.began_us == never_us() else self.began_us
+
+    @started_us.setter
+    def started_us(self, time_us):
+        self.began_us = never_us() if time_us is None else time_us
+
+    @property
+    def ended_us(self):
+        return None if self.end_us == never_us() else self.end_us
+
+    @ended_us.setter
+    def ended_us(self, time_us):
+        self.end_us = never_us() if time_us is None else time_us
+
+    @property
+    def is_over(self):
+        return self.over
+
+    @cython.critical_section
+    def _take_end(self, state, ended_us):
+        """Say how it ended; see the reference twin."""
+        if self.ending:
+            return False
+        self.ending = True
+        self.state = state
+        self.end_us = ended_us
+        return True
+
+    @cython.critical_section
+    def _close(self):
+        """Its end is recorded; see the reference twin."""
+        self.over = True
+        return self.future
+
+    @cython.critical_section
+    def _wait_by(self, future):
+        """What whoever waits for it waits for; see the reference twin."""
+        if self.future is not None:
+            return self.future, False
+        self.future = future
+        return future, self.over
+
+
+@cython.final
+cdef class Around:
+    """What is around the call of each run; see the reference twin."""
+
+    def __init__(self, tuple functions not None, type run_type not None, current, set live not None, who):
+        if not functions or not issubclass(run_type, RunCore):
+            raise TypeError(f"middleware around runs of {run_type!r}: {functions!r}")
+        self.functions = functions
+        self.run_type = run_type
+        self.current = current
+        self.live = live
+        self.who = who
+        self.modules = sys.modules
+
+    cdef bint may_begin(self) except -1:
+        return not PyDict_Contains(self.modules, _gevent)
+
+    cdef RunCore begun(
+        self, object job, object job_id, object alias, int64_t scheduled_us, int64_t started_us, object now_us
+    ):
+        """A run that begins; `started_us`: now, if that is known already, else never_us()."""
+        cdef RunCore run = RunCore.__new__(self.run_type)
+        if started_us == never_us():
+            started_us = told_us(now_us)
+        run.job_id = job_id
+        run.alias = alias
+        run.job = job
+        run.who = self.who
+        run.state = "running"
+        run.attempt = 1
+        run.scheduled_us = scheduled_us
+        run.began_us = started_us
+        run.end_us = never_us()
+        run.ticks = next_ticks(ticks_of(started_us, now_us))
+        self.live.add(run)
+        return run
+
+    cdef object made(self, RunCore run, object call):
+        """The value of a call, by way of what is around it."""
+        cdef Py_ssize_t place = len(self.functions) - 1
+        while place:
+            call = partial(self.functions[place], run, call)
+            place -= 1
+        token = PyContextVar_Set(self.current, run)
+        try:
+            return self.functions[0](run, call)
+        finally:
+            PyContextVar_Reset(self.current, token)
+
+    cdef bint ended(self, RunCore run, object value, Ledger ledger, object now_us) except -1:
+        """It simply ran; False: how it ended was said elsewhere."""
+        cdef int64_t ended_us = told_us(now_us)
+        cdef Kept kept
+        self.live.discard(run)
+        with cython.critical_section(run):
+            if run.ending:
+                return False
+            run.ending = True
+            run.retval = value
+            run.state = "done"
+            run.end_us = ended_us
+            if ledger is not None:
+                kept = Kept.__new__(Kept)
+                kept.job_id = run.job_id
+                kept.jobstore = run.alias
+                kept.who = run.who
+                kept.scheduled_us = run.scheduled_us
+                kept.started_us = run.began_us
+                kept.end_us = ended_us
+                kept.ticks = run.ticks
+                kept.name = run.name
+                run.kept = kept
+        if ledger is not None:
+            ledger.add(kept)
+        with cython.critical_section(run):
+            run.over = True
+            future = run.future
+        run.job = None
+        run.stop = None
+        if future is not None:
+            (<object>run)._settle(future)
+        return True
 
 
 cdef class Watching:

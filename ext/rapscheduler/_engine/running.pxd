@@ -2,7 +2,7 @@
 # group to the ids of its jobs that run, or have run. Who listens: `Ears`. What the quick runs of an executor are judged
 # by: `QuickRuns`, with the methods that were put on objects, and version tags of classes, which change with them.
 from rapscheduler._engine.job_core cimport JobCore
-from rapscheduler._engine.ledger cimport Kept, Ledger, Watching
+from rapscheduler._engine.ledger cimport Kept, Ledger, RunCore, Watching
 from rapscheduler._engine.planning cimport Submission
 
 cdef class RunningCounts:
@@ -63,5 +63,5 @@ cdef class QuickRuns:
     cdef int hooks(self) except -1
     cdef bint is_informed(self) except -1
     cdef int look_at_logger(self, object logger) except -1
-    cdef object outcome(self, Submission submission, object value, Kept kept)
+    cdef object outcome(self, Submission submission, object value, Kept kept, RunCore run)
     cdef int tell(self, object event) except -1

@@ -13,12 +13,13 @@ from cpython.ref cimport Py_TYPE
 from libc.stdint cimport int64_t
 
 import sys
+from functools import partial
 
 from rapscheduler._engine._instants cimport never_us
 from rapscheduler._engine._versions cimport rap_version
 from rapscheduler._engine.datetimes cimport told_us
 from rapscheduler._engine.job_core cimport HAS_RARE, WATCHED, JobCore, kind_of, kwargs_of, plain_id
-from rapscheduler._engine.ledger cimport Kept, Ledger, Watching
+from rapscheduler._engine.ledger cimport Around, Kept, Ledger, RunCore, Watching
 from rapscheduler._engine.planning cimport Submission, late
 
 cdef enum:
@@ -82,6 +83,18 @@ cdef inline object value_of(JobCore job):
     if type(job.args_) is tuple and not <tuple>job.args_:
         return func()
     return func(*job.args_)
+
+
+cdef object call_of(JobCore job):
+    """What makes the call of a job, called without arguments."""
+    func = kind_of(job).func
+    if job.flags & HAS_RARE:
+        kwargs = kwargs_of(job)
+        if kwargs is not None:
+            return partial(func, *job.args_, **kwargs)
+    if type(job.args_) is tuple and not <tuple>job.args_:
+        return func
+    return partial(func, *job.args_)
 
 
 cdef object id_of(Submission submission):
@@ -284,9 +297,12 @@ cdef class QuickRuns:
     def make(self, Submission submission not None):
         """Run a submission; what is not plain goes the executor's long way."""
         cdef bint plain = False
+        cdef JobCore job
         cdef int64_t began_us = never_us()
         cdef Ledger ledger = None
         cdef Kept kept = None
+        cdef Around around = None
+        cdef RunCore run = None
         if self.own is None:
             raise AttributeError("these QuickRuns were not initialised")
         value = error = event = claim = None
@@ -304,21 +320,34 @@ cdef class QuickRuns:
                 plain = claim.begin_at_once()
             if plain:
                 text = self.begin_line(submission)
+                around = self.watched.around
                 ledger = self.watched.ledger
-                if ledger is not None:
+                if around is not None:
+                    job = submission.job
+                    run = around.begun(
+                        job, job.id_, submission.alias, submission.first_us, began_us, self.now_us
+                    )
+                elif ledger is not None:
                     kept = ledger.begun(
                         (<JobCore>submission.job).id_, submission.alias, submission.first_us, began_us
                     )
                     submission.kept = kept
                 try:
-                    value = value_of(submission.job)
+                    value = value_of(submission.job) if run is None else around.made(run, call_of(job))
                 except BaseException as exc:
                     error = exc
                 plain = error is None and (value is None or not hasattr(value, "__await__"))
                 if plain and kept is not None:
                     plain = ledger.ended(kept)
+                if run is not None:
+                    if plain:
+                        plain = not self.watched.every and around.ended(
+                            run, value, self.watched.ledger, self.now_us
+                        )
+                    if not plain:
+                        submission.kept = run
                 if plain:
-                    event = self.outcome(submission, value, kept)
+                    event = self.outcome(submission, value, kept, run)
                     if text:
                         self.end_line(text)
                     if claim is not None:
@@ -327,6 +356,8 @@ cdef class QuickRuns:
             else:
                 error = NotBegun
         except BaseException as exc:  # not the job's own: a log handler, or a bug of ours
+            if run is not None:
+                submission.kept = run
             self.executor._run_lost(submission, exc)
             return
         if error is NotBegun:
@@ -364,6 +395,7 @@ cdef class QuickRuns:
             self.way != LONG
             and PyDict_GetItemWithError(self.names, "datetime") == <PyObject *>self.datetime
             and not self.watched.every
+            and (self.watched.around is None or self.watched.around.may_begin())
         )
 
     cdef bint is_same(self) except -1:
@@ -427,7 +459,7 @@ cdef class QuickRuns:
         self.logger = logger
         return 0
 
-    cdef object outcome(self, Submission submission, object value, Kept kept):
+    cdef object outcome(self, Submission submission, object value, Kept kept, RunCore run):
         """The event of a run that ended well; None: nobody wants it."""
         cdef JobCore job = submission.job
         if not (self.ears.mask & EXECUTED if self.way == BY_EARS else self.executor._wants(_executed)):
@@ -436,6 +468,8 @@ cdef class QuickRuns:
         event = self.event(_executed, job.id_, submission.alias, run_time, value)
         if kept is not None:
             event.kept = kept
+        elif run is not None:
+            event.run = run
         return event
 
     cdef int tell(self, object event) except -1:

@@ -1,13 +1,16 @@
 """What became of runs, in memory: those that simply ran cost a few numbers each.
 
 Here: the ring of the latest runs (`Ledger`), what is kept there of a run of which nobody wants more (`Kept`), the ids
-of runs. Not here: runs that somebody follows while they are under way (`_runs`), what is asked of a history
-(`_scheduling.history`).
+of runs; what the engine has to know of a run that somebody follows (`RunCore`), and what is around its call (`Around`).
+Not here: what users ask of such a run (`_runs`), what is asked of a history (`_scheduling.history`).
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from contextvars import ContextVar
+from functools import partial
 from os import urandom
 from time import time_ns
 from typing import Any, ClassVar
@@ -183,14 +186,193 @@ class Ledger:
         return len(self._ring)
 
 
+class RunCore:
+    """What the engine has to know of a run that somebody follows; `_runs.Run` adds what users ask of it.
+
+    Its end is said once (`_take_end`), recorded, and then told to those who wait (`_close`); each of these steps, and
+    `_wait_by`, is atomic. `id`: as that of `Kept`; of a run that a ledger keeps it is one id, whoever is asked.
+    """
+
+    __slots__ = (
+        "_ending",
+        "_error",
+        "_future",
+        "_id",
+        "_kept",
+        "_turn",
+        "alias",
+        "attempt",
+        "cancelled",
+        "ended_us",
+        "exception",
+        "gave_up",
+        "is_over",
+        "job",
+        "job_id",
+        "reason",
+        "retry_us",
+        "retval",
+        "scheduled_us",
+        "started_us",
+        "state",
+        "stop",
+        "who",
+    )
+
+    def __init__(
+        self, job_id: str, alias: str | None, scheduled_us: int, attempt: int, run_id: str | None, who: str
+    ) -> None:
+        self._id = run_id
+        self._turn = 0 if run_id else new_turn()
+        self._kept: Kept | None = None  # what a ledger has of it
+        self.job_id = job_id
+        self.alias = alias
+        self.scheduled_us = scheduled_us
+        self.attempt = attempt
+        self.state = "queued"
+        self.who = who
+        self.started_us: int | None = None
+        self.ended_us: int | None = None
+        self.retry_us: int | None = None
+        self.retval: Any = None
+        self.exception: BaseException | None = None
+        self.reason: str | None = None
+        self.cancelled = self.gave_up = False
+        self.job: Any = None  # while it is under way
+        self.stop: Callable[[], Any] | None = None  # interrupts it, where that can be done
+        self.is_over = self._ending = False
+        self._future: Any = None
+        self._error: str | None = None
+
+    @property
+    def id(self) -> str:
+        return self._id or self._named()
+
+    @id.setter
+    def id(self, run_id: str) -> None:
+        self._id = run_id
+
+    def _named(self) -> str:
+        with _lock:
+            if not self._id:
+                self._id = id_of(self._turn)
+                if self._kept is not None:  # they have one id
+                    self._id = self._kept._id = self._kept._id or self._id
+            return self._id
+
+    @property
+    def has_id(self) -> bool:
+        """Whether somebody may know its id, as it was asked for."""
+        return bool(self._id) or (self._kept is not None and self._kept.has_id)
+
+    def _take_end(self, state: str, ended_us: int) -> bool:
+        """Say how it ended; False: somebody has."""
+        with _lock:
+            if self._ending:
+                return False
+            self._ending = True
+            self.state, self.ended_us = state, ended_us
+        return True
+
+    def _close(self) -> Any:
+        """Its end is recorded. Gives what whoever waits for it waits for, to be settled; None: nobody does."""
+        with _lock:
+            self.is_over = True
+            return self._future
+
+    def _wait_by(self, future: Any) -> tuple[Any, bool]:
+        """What whoever waits for it waits for: this, or what somebody gave before; and whether it is to be settled by
+        the caller, for it has ended."""
+        with _lock:
+            if self._future is not None:
+                return self._future, False
+            self._future = future
+            return future, self.is_over
+
+    def _settle(self, future: Any) -> None:
+        """Give its outcome to those who wait."""
+        raise NotImplementedError
+
+
+class Around:
+    """What is around the call of each run, while that is plain functions, and nothing else is wanted of runs.
+
+    :param functions: the middleware, the outermost first; each is called with the run and what makes its call
+    :param run_type: what a run is, a `RunCore`
+    :param current: the run that the present code belongs to
+    :param live: the runs under way
+    :param who: who makes them
+    """
+
+    __slots__ = ("_current", "_live", "_run_type", "_who", "functions")
+
+    def __init__(
+        self,
+        functions: tuple[Callable[[Any, Callable[[], Any]], Any], ...],
+        run_type: type,
+        current: ContextVar[Any],
+        live: set[Any],
+        who: str,
+    ) -> None:
+        if not functions or not issubclass(run_type, RunCore):
+            raise TypeError(f"middleware around runs of {run_type!r}: {functions!r}")
+        self.functions = functions
+        self._run_type = run_type
+        self._current = current
+        self._live = live
+        self._who = who
+
+    def _may_begin(self) -> bool:
+        """Not where a run may be in a greenlet, which can be interrupted: that is seen to elsewhere."""
+        return "gevent" not in sys.modules
+
+    def _begun(self, job: Any, alias: str | None, scheduled_us: int, started_us: int) -> Any:
+        """A run that begins."""
+        run: Any = self._run_type.__new__(self._run_type)
+        RunCore.__init__(run, job.id, alias, scheduled_us, 1, None, self._who)
+        run.job, run.state, run.started_us = job, "running", started_us
+        self._live.add(run)
+        return run
+
+    def _made(self, run: Any, call: Callable[[], Any]) -> Any:
+        """The value of a call, by way of what is around it."""
+        for around in self.functions[:0:-1]:
+            call = partial(around, run, call)
+        token = self._current.set(run)
+        try:
+            return self.functions[0](run, call)
+        finally:
+            self._current.reset(token)
+
+    def _ended(self, run: Any, value: Any, ledger: Ledger | None, ended_us: int) -> bool:
+        """It simply ran; False: how it ended was said elsewhere."""
+        self._live.discard(run)
+        if not run._take_end("done", ended_us):
+            return False
+        run.retval = value
+        if ledger is not None:
+            kept = Kept(run.job_id, run.alias, run.who, run.scheduled_us, run.started_us)
+            with _lock:
+                kept.ended_us, kept._turn, kept._id = ended_us, run._turn, run._id
+                run._kept = kept
+            ledger.add(kept)
+        future = run._close()
+        run.job = run.stop = None
+        if future is not None:
+            run._settle(future)
+        return True
+
+
 class Watching:
     """Who keeps runs, as the engine has to know it; a scheduler's `Watched` adds the rest.
 
-    `every`: somebody follows each run while it is under way; `ledger`: where it is kept what became of each, or None.
+    `every`: somebody follows each run while it is under way; `ledger`: where it is kept what became of each, or None;
+    `around`: what is around the call of each, or None.
     """
 
-    __slots__ = ("every", "ledger")
+    __slots__ = ("around", "every", "ledger")
 
     def __init__(self) -> None:
         self.every = False
         self.ledger: Ledger | None = None
+        self.around: Around | None = None

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from rapscheduler._locks import KeptLock
 from rapscheduler._reference.job_core import _QUIET, JobCore
-from rapscheduler._reference.ledger import Kept, Ledger
+from rapscheduler._reference.ledger import Kept, Ledger, RunCore
 from rapscheduler._reference.planning import Submission, is_late
 
 _EXECUTED = 1 << 12  # the code of the event
@@ -65,6 +66,12 @@ def _begins(submission: Submission, now_us: Callable[[], int]) -> tuple[bool, in
 
 def _value_of(job: JobCore) -> Any:
     return job.func(*job.args, **job.kwargs)
+
+
+def _call_of(job: JobCore) -> Callable[[], Any]:
+    """What makes the call of a job, called without arguments."""
+    func: Callable[..., Any] = job.func
+    return partial(func, *job.args, **job.kwargs) if job.args or job.kwargs else func
 
 
 class RunningCounts:
@@ -232,7 +239,8 @@ class QuickRuns:
         `backlogs.of(submission)` is its claim or None:
         a run is quick if the claim's `begin_at_once()` says so, by its clock `now_us`, and its `end()` is told last.
         A run is begun in the ledger, if there is one, and `submission.kept` is what that has of it; an event has it
-        too, as `kept`
+        too, as `kept`. Where `watched.around` is something, a run is a `RunCore` instead, `run` of the event; it is
+        `submission.kept` only where there is more to tell of it
     :param judge: called without arguments: 0, there are no quick runs, for somebody hooks in; 1, whether to tell an
         event is asked of the executor, and the scheduler is given it (`_dispatch_event`); 2, both is up to the ears.
         (Asked again when `_run_job_success` was put on the executor, `_dispatch_event` or `_wants` on the scheduler, or
@@ -271,6 +279,7 @@ class QuickRuns:
         event: Any = None
         plain = False
         kept: Kept | None = None
+        run: RunCore | None = None
         try:
             way = self._way()
             plain = way != _LONG
@@ -285,20 +294,28 @@ class QuickRuns:
             if plain:
                 if executor._left_lines or executor._logger.isEnabledFor(_INFO):
                     text = self._begin_line(submission)
-                ledger = self._home.watched.ledger
-                if ledger is not None:
-                    first_us = submission._times_us[0]
+                watched, first_us = self._home.watched, submission._times_us[0]
+                around, ledger = watched.around, watched.ledger
+                if around is not None:
+                    begun_us = self._now_us() if began_us is None else began_us
+                    run = around._begun(submission.job, submission.alias, first_us, begun_us)
+                elif ledger is not None:
                     kept = ledger._begun(submission.job.id, submission.alias, first_us, began_us)
                     submission.kept = kept
                 try:
-                    value = _value_of(submission.job)
+                    job = submission.job
+                    value = _value_of(job) if run is None else around._made(run, _call_of(job))
                 except BaseException as exc:
                     error = exc
                 plain = error is None and (value is None or not hasattr(value, "__await__"))
                 if plain and kept is not None:
                     plain = ledger.end(kept)
+                if plain and run is not None:
+                    plain = not watched.every and around._ended(run, value, watched.ledger, self._now_us())
+                if not plain and run is not None:
+                    submission.kept = run
                 if plain:
-                    event = self._outcome(submission, value, way)
+                    event = self._outcome(submission, value, way, run)
                     if text:
                         self._end_line(text)
                     if claim is not None:
@@ -307,6 +324,8 @@ class QuickRuns:
             else:
                 error = NotBegun
         except BaseException as exc:  # not the job's own: a log handler, or a bug of ours
+            if run is not None:
+                submission.kept = run
             executor._run_lost(submission, exc)
             return
         try:
@@ -345,10 +364,12 @@ class QuickRuns:
     def _way(self) -> int:
         if self._names["datetime"] is not self._names["_DATETIME"]:
             return _LONG
-        home = self._home
-        return _LONG if home.watched.every else self._judge()
+        watched = self._home.watched
+        if watched.every or (watched.around is not None and not watched.around._may_begin()):
+            return _LONG
+        return self._judge()
 
-    def _outcome(self, submission: Submission, value: Any, way: int) -> Any:
+    def _outcome(self, submission: Submission, value: Any, way: int, run: RunCore | None) -> Any:
         """The event of a run that ended well; None: nobody wants it."""
         job = submission.job
         wanted = self._home.ears.mask & _EXECUTED if way == _BY_EARS else self._executor._wants(_EXECUTED)
@@ -358,4 +379,6 @@ class QuickRuns:
         event = self._event(_EXECUTED, job.id, submission.alias, run_time, value)
         if submission.kept is not None:
             event.kept = submission.kept
+        elif run is not None:
+            event.run = run
         return event

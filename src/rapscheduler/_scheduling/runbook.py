@@ -11,12 +11,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rapscheduler._engine.ledger import Kept
+from rapscheduler._engine.ledger import Around, Kept
 from rapscheduler._engine.planning import Submission
 from rapscheduler._instants import moment
 from rapscheduler._locks import KeptLock
 from rapscheduler._quoting import one_line, said
-from rapscheduler._runs import Run, followed
+from rapscheduler._runs import Run, current, followed, this_process
 from rapscheduler._scheduling import retrying
 from rapscheduler._scheduling.dispatcher import OUTCOMES
 from rapscheduler._states import CANCELLED, FAILURES, RUNNING, TIMED_OUT
@@ -28,6 +28,7 @@ from rapscheduler.events import (
     JobRunEvent,
 )
 from rapscheduler.executors._tracked import Tracker, told_after
+from rapscheduler.util import iscoroutinefunction_partial
 
 if TYPE_CHECKING:
     from rapscheduler._scheduling.ports import Scheduler
@@ -50,7 +51,13 @@ class RunBook(Tracker):
     @property
     def wants_every(self) -> bool:
         """Whether somebody wants all runs to be kept while they are under way, not only some."""
-        return bool(self.asked or self.middleware or self.recorders)
+        return bool(self.asked or self.recorders or any(map(iscoroutinefunction_partial, self.middleware)))
+
+    def around(self) -> Around | None:
+        """What the engine makes calls by where nobody wants more of runs; None: there is no middleware."""
+        if not self.middleware:
+            return None
+        return Around(tuple(self.middleware), Run, current, self.live, this_process())
 
     # What the run loops tell
 
@@ -83,8 +90,8 @@ class RunBook(Tracker):
         run.job = job
         return run
 
-    def go_on(self, submission: Submission, kept: Kept) -> Run:
-        run = kept.run or self._follow(kept) or followed(kept)
+    def go_on(self, submission: Submission, kept: Kept | Run) -> Run:
+        run = kept if isinstance(kept, Run) else kept.run or self._follow(kept) or followed(kept)
         run.job = submission.job
         return run
 
@@ -214,8 +221,10 @@ def watch(scheduler: Any) -> None:
     every = bool(scheduler._dispatcher.mask & EVENT_JOB_STARTED) or (book is not None and book.wants_every)
     if every:
         watched.made()
+    watched.around = None if book is None else book.around()
     watched.every = every
-    scheduler._dispatcher.ask(OUTCOMES if every or watched.ledger is not None else 0)
+    asked = every or watched.around is not None or watched.ledger is not None
+    scheduler._dispatcher.ask(OUTCOMES if asked else 0)
 
 
 def ask(scheduler: Any) -> RunBook:

@@ -15,7 +15,7 @@ from threading import Lock, RLock
 from weakref import WeakSet
 
 from rapscheduler._clock import SYSTEM
-from rapscheduler._engine.ledger import Watching
+from rapscheduler._engine.ledger import RunCore, Watching
 from rapscheduler._engine.planning import Change, Submission
 from rapscheduler._engine.running import Closable, Ears, RunningCounts
 from rapscheduler._hints import TYPE_CHECKING, Any, ClassVar
@@ -285,12 +285,22 @@ class Watched(Watching):
         """Who keeps the runs of a submission; None: nobody wants to."""
         if (
             self.every
+            or self.around is not None
             or self.ledger is not None
             or not _QUIET.issuperset(getattr(submission.job, "_extras", None) or ())
         ):
             return self.made()
         tracker = self.tracker
         return tracker if tracker is not None and tracker.expects(submission) else None
+
+    def let_go(self, submission: Submission) -> None:
+        """A run that the engine began will not be ended there."""
+        kept = submission.kept
+        if isinstance(kept, RunCore):
+            self.tracker.live.discard(kept)
+            submission.kept = None  # it may hold, by what it raised, what holds the submission
+        elif kept is not None and self.ledger is not None:
+            self.ledger.drop(kept)
 
     def after_failure(self, submission: Submission, run_us: int, exc: BaseException) -> tuple[Any, Any]:
         """Tracker and run of a call that raised and that nobody kept; None, None: there is nothing to keep of it."""

@@ -54,9 +54,9 @@ class Tracker:
         run.job = job
         return run
 
-    def go_on(self, submission: Submission, kept: Kept) -> Run:
-        """The run of a submission whose call was begun already, and of which a ledger knows."""
-        run = followed(kept)
+    def go_on(self, submission: Submission, kept: Kept | Run) -> Run:
+        """The run of a submission whose call was begun already: this one, or what a ledger knows."""
+        run = kept if isinstance(kept, Run) else followed(kept)
         run.job = submission.job
         return run
 

@@ -194,7 +194,7 @@ class BaseExecutor(ABC):
 
     def _run_lost(self, submission: Submission, exc: BaseException) -> None:
         """A run of ours was lost on the way: as `_run_job_error`, and every run time becomes an error event."""
-        self._let_go(submission)
+        self._home.watched.let_go(submission)
         self._run_job_error(submission.job.id, exc, exc.__traceback__)
         self._tell_lost(submission, exc)
 
@@ -278,14 +278,8 @@ class BaseExecutor(ABC):
         else:
             self._run_job_success(submission.job.id, events)
         finally:
-            self._let_go(submission)
+            self._home.watched.let_go(submission)
             error = None  # it holds this frame
-
-    def _let_go(self, submission: Submission) -> None:
-        """A run that a ledger has as under way will not be ended there."""
-        ledger = self._home.watched.ledger
-        if submission.kept is not None and ledger is not None:
-            ledger.drop(submission.kept)
 
     def _write_left(self) -> None:
         """Write the lines that this thread left for later."""
@@ -299,7 +293,7 @@ class BaseExecutor(ABC):
         return (
             not self._looks_at_events()
             and not self._home.backlogs.claims
-            and (watched is None or not watched.every)
+            and (watched is None or not (watched.every or watched.around))
             and datetime is _DATETIME
         )
 

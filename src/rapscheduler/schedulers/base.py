@@ -1117,6 +1117,8 @@ class BaseScheduler(Asking, ABC):
             self._leadership.leave_parent()
         if self._history is not None:
             self._history.leave_parent()
+        if self._watched.around is not None:
+            self._watch_runs()  # they are another process's now
         self._renew_loop()
         self._wake_at_us = NEVER_US
 

@@ -13,7 +13,6 @@ from uuid import UUID
 
 import pytest
 
-from rapscheduler import _runs
 from rapscheduler._runs import Run, current, new_run_id
 from rapscheduler.errors import (
     JobLookupError,
@@ -390,7 +389,7 @@ def test_running_shows_what_is_under_way_since_when(scheduler: Any) -> None:
 def test_a_plain_scheduler_makes_no_runs(monkeypatch: Any, scheduler: Any) -> None:
     made: list[Any] = []
     monkeypatch.setattr(Tracker, "open", lambda *args: made.append(args))
-    monkeypatch.setattr(_runs, "new_turn", lambda: made.append("turn"))
+    monkeypatch.setattr(Run, "__init__", lambda *args: made.append("run"))
     ran, told = [], []
     scheduler.add_job(ran.append, args=[1])
     wait_for(lambda: ran)
