@@ -11,6 +11,7 @@ LARGE = {
     "src/rapscheduler/util.py": "APScheduler's small conversions, each under its name",
     "ext/rapscheduler/_engine/cron.pyx": "one search, forwards and backwards, on the masks of one spec",
     "ext/rapscheduler/_engine/job_core.pyx": "one object: its values, and whether the collector may skip it",
+    "ext/rapscheduler/_engine/running.pyx": "one quick run, from its judgement to its event, and the counts that it changes",
     "ext/rapscheduler/_engine/timezone.pyx": "one table: its TZif reader, its POSIX footer and its look-ups",
     "ext/rapscheduler/_engine/trigger.pyx": "what all schedules share: the questions, and what they leave out",
     "src/rapscheduler/schedulers/base.py": "the public face: mostly docstrings",

@@ -22,6 +22,7 @@ cdef class Ears:
     cdef public long long mask
     cdef public dict by_code
     cdef public dict held
+    cdef public object outbox
     cdef int call_all(self, object code, object event) except -1
 
 
@@ -64,4 +65,4 @@ cdef class QuickRuns:
     cdef bint is_informed(self) except -1
     cdef int look_at_logger(self, object logger) except -1
     cdef object outcome(self, Submission submission, object value, Kept kept, RunCore run)
-    cdef int tell(self, object event) except -1
+    cdef int tell(self, object event, bint in_loop) except -1

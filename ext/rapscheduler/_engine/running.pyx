@@ -365,7 +365,15 @@ cdef class QuickRuns:
         elif not plain:
             self.executor._finish_run(submission, value, error)
         elif event is not None:
-            self.tell(event)
+            self.tell(event, False)
+
+    def told(self, Submission submission not None, value):
+        """Tell, in the loop, of a run that was plain, and whose call the executor saw end well."""
+        if not self.is_same():
+            self.look()
+        event = self.outcome(submission, value, submission.kept, None)
+        if event is not None:
+            self.tell(event, True)
 
     cdef object begin_line(self, Submission submission):
         """Log that a run begins, where INFO is logged; the text of its job, if a handler took the line."""
@@ -472,9 +480,11 @@ cdef class QuickRuns:
             event.run = run
         return event
 
-    cdef int tell(self, object event) except -1:
+    cdef int tell(self, object event, bint in_loop) except -1:
         if self.way != BY_EARS:
-            self.scheduler._dispatch_event(event)
+            (self.executor._tell_now if in_loop else self.scheduler._dispatch_event)(event)
+        elif self.ears.outbox if in_loop else self.ears.outbox is not None:
+            self.ears.dispatch(event)
         elif not self.ears.held or not self.ears.hold_back(event):
             self.ears.call_all(_executed, event)
         return 0

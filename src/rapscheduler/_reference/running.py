@@ -8,6 +8,7 @@ logs, workers, the run loop, the runs of other schedulers on a shared store (`_s
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -180,15 +181,17 @@ class Ears:
     """Who listens, as the engine has to know it; a dispatcher adds the methods that raise here.
 
     `mask`: the codes that somebody wants; `by_code`: the listeners of each code of which an event came since the list
-    was changed; `held`: not empty while events of some jobs wait for others.
+    was changed; `held`: not empty while events of some jobs wait for others; `outbox`: those that wait for the loop in
+    which all are told, None where whoever makes an event tells it.
     """
 
-    __slots__ = ("by_code", "held", "mask")
+    __slots__ = ("by_code", "held", "mask", "outbox")
 
     def __init__(self) -> None:
         self.mask = 0
         self.by_code: dict[int, tuple[Callable[[Any], Any], ...]] = {}
         self.held: dict[str, Any] = {}
+        self.outbox: deque[Any] | None = None
 
     def who_wants(self, code: int) -> tuple[Callable[[Any], Any], ...]:
         """The listeners of a code."""
@@ -234,8 +237,9 @@ class QuickRuns:
         runs; `_finish_run(submission, value, error)`, for a call that was made and left something to await or raised;
         `_write_left()`, called before a run that logs nothing when `_left_lines` is true, which is set here when a last
         line may have been left for later, as it is where `_writes_later`;
-        `_run_lost(submission, error)`; `_wants(code)`, `_logger`, `_running`, `_now_us`, `_scheduler`, and a `_home`
-        with `watched` (`Watching`), `backlogs` (`Closable`) and `ears`. While `backlogs.claims`,
+        `_run_lost(submission, error)`; `_tell_now(event)`, for a run that ended in a loop; `_wants(code)`, `_logger`,
+        `_running`, `_now_us`, `_scheduler`, and a `_home` with `watched` (`Watching`), `backlogs` (`Closable`) and
+        `ears`. While `backlogs.claims`,
         `backlogs.of(submission)` is its claim or None:
         a run is quick if the claim's `begin_at_once()` says so, by its clock `now_us`, and its `end()` is told last.
         A run is begun in the ledger, if there is one, and `submission.kept` is what that has of it; an event has it
@@ -337,6 +341,13 @@ class QuickRuns:
                 self._tell(event, way)
         finally:
             error = None  # it holds this frame
+
+    def told(self, submission: Submission, value: Any) -> None:
+        """Tell, in the loop, of a run that was plain, and whose call the executor saw end well."""
+        way = self._judge()
+        event = self._outcome(submission, value, way, None)
+        if event is not None:
+            self._executor._tell_now(event)
 
     def _tell(self, event: Any, way: int) -> None:
         if way == _BY_EARS:

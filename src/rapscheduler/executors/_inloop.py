@@ -25,7 +25,7 @@ from typing import Any
 from weakref import ref
 
 from rapscheduler._engine.planning import Submission
-from rapscheduler._engine.running import NotBegun, run_at_once
+from rapscheduler._engine.running import NotBegun, QuickRuns, run_at_once
 from rapscheduler.errors import InterpreterEndingError, RunCancelledError, ends_program
 from rapscheduler.executors._run import (
     Await,
@@ -158,7 +158,11 @@ class LoopExecutor(BaseExecutor):
         try:
             if not self._runs_in_loop(submission.job.func):
                 self._begin_in_thread(submission, self._run_loop(submission))
-            elif not self._begins_quick() or not self._begin_quick(submission):
+            elif (
+                self._quick is None
+                or not self._begins_quick()
+                or not self._begin_quick(self._quick, submission)
+            ):
                 task = self._eventloop.create_task(self._in_task(self._run_loop(submission)))
                 self._follow(submission, task)
         except BaseException as exc:  # the pool was shut down, or a callable that can't be looked at
@@ -173,7 +177,7 @@ class LoopExecutor(BaseExecutor):
         """Whether a run that ends well has nothing to tell but one event."""
         return not self._logger.isEnabledFor(INFO) and not self._home.watched.every and self._is_plain()
 
-    def _begin_quick(self, submission: Submission) -> bool:
+    def _begin_quick(self, quick: QuickRuns, submission: Submission) -> bool:
         """Call a coroutine function at once; the run loop comes in when there is anything to tell about it.
 
         False: it was not called.
@@ -182,7 +186,7 @@ class LoopExecutor(BaseExecutor):
         try:
             value = run_at_once(submission, self._now_us, self._running, self._home.watched.ledger)
             if value is None and (submission.kept is None or submission.kept.run is None):
-                self._tell_success(submission, None)
+                quick.told(submission, None)
                 return True
         except BaseException as exc:
             value, error = None, exc
@@ -193,7 +197,7 @@ class LoopExecutor(BaseExecutor):
             if submission.kept is not None:
                 submission.kept.task = ref(task)
             self._pending_futures.add(task)
-            task.add_done_callback(partial(self._quick_ended, submission))
+            task.add_done_callback(partial(self._quick_ended, quick, submission))
         else:
             self._finish_run(submission, value, error)
         return True
@@ -208,7 +212,7 @@ class LoopExecutor(BaseExecutor):
         finally:
             own.future = None  # the task holds its context, and that holds `own`
 
-    def _quick_ended(self, submission: Submission, task: Any) -> None:
+    def _quick_ended(self, quick: QuickRuns, submission: Submission, task: Any) -> None:
         self._pending_futures.discard(task)
         value = None
         error: BaseException | None
@@ -223,7 +227,7 @@ class LoopExecutor(BaseExecutor):
                 value, error = task.result()
         if error is None and self._is_kept(submission):
             self._running.release(submission.job.id)
-            self._tell_success(submission, value)
+            quick.told(submission, value)
         else:
             self._finish_run(submission, value, error)
         if self._waiters:

@@ -297,16 +297,6 @@ class BaseExecutor(ABC):
             and datetime is _DATETIME
         )
 
-    def _tell_success(self, submission: Submission, value: Any) -> None:
-        """Tell that a run with one run time ended well, if anybody wants to hear it."""
-        if not self._wants(EVENT_JOB_EXECUTED):
-            return
-        run_time = submission.run_time(0, next(iter(submission.times_us())))
-        event = JobExecutionEvent(EVENT_JOB_EXECUTED, submission.job.id, submission.alias, run_time, value)
-        if submission.kept is not None:
-            event.kept = submission.kept
-        self._tell_now(event)
-
 
 _RUN_JOB_SUCCESS = BaseExecutor._run_job_success
 

@@ -308,17 +308,19 @@ class _InLoop:
 
 
 class LoopDispatcher(Dispatcher):
-    """Tells events in the loop. `_outbox`: told when the loop gets to it, in order; any thread appends."""
+    """Tells events in the loop. `outbox`: told when the loop gets to it, in order; any thread appends."""
+
+    outbox: deque[SchedulerEvent]
 
     def __init__(self, scheduler: EventLoopScheduler) -> None:
         super().__init__(lambda: scheduler._logger)
         self._scheduler = scheduler
-        self._outbox: deque[SchedulerEvent] = deque()
+        self.outbox = deque()
         self._posted = False
 
     def leave_parent(self) -> None:
         super().leave_parent()
-        self._outbox.clear()
+        self.outbox.clear()
         self._posted = False
 
     def tell(self, event: SchedulerEvent) -> None:
@@ -330,7 +332,7 @@ class LoopDispatcher(Dispatcher):
             self._tell_outbox()
             super().tell(event)
             return
-        self._outbox.append(event)
+        self.outbox.append(event)
         if not self._posted:
             self._posted = True
             if not scheduler._post_quietly(self._empty_outbox):
@@ -341,7 +343,7 @@ class LoopDispatcher(Dispatcher):
         self._tell_outbox()
 
     def _tell_outbox(self) -> None:
-        outbox = self._outbox
+        outbox = self.outbox
         while outbox:
             try:
                 event = outbox.popleft()

@@ -1020,7 +1020,7 @@ class BaseScheduler(Asking, ABC):
             self._outlives_main,
             self._backlogs,
             self._watched,
-            self._dispatcher if type(self._dispatcher) is Dispatcher else None,
+            self._dispatcher,
             self._tells_otherwise,
         )
 
