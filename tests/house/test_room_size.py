@@ -11,7 +11,7 @@ LARGE = {
     "src/rapscheduler/util.py": "APScheduler's small conversions, each under its name",
     "ext/rapscheduler/_engine/cron.pyx": "one search, forwards and backwards, on the masks of one spec",
     "ext/rapscheduler/_engine/job_core.pyx": "one object: its values, and whether the collector may skip it",
-    "ext/rapscheduler/_engine/running.pyx": "one quick run, from its judgement to its event, and the counts that it changes",
+    "ext/rapscheduler/_engine/running.pyx": "a quick run from its judgement to its event, and who counts it",
     "ext/rapscheduler/_engine/timezone.pyx": "one table: its TZif reader, its POSIX footer and its look-ups",
     "ext/rapscheduler/_engine/trigger.pyx": "what all schedules share: the questions, and what they leave out",
     "src/rapscheduler/schedulers/base.py": "the public face: mostly docstrings",
@@ -20,6 +20,7 @@ LARGE = {
     "tests/stores/test_shared.py": "one protocol between processes, from claim to take-over",
     "tests/stores/reql.py": "one stand-in of a server: its connections, and its terms one by one",
     "tests/stores/test_migrate.py": "one command against six kinds of store",
+    "tests/unit/schedulers/test_delays.py": "one harness, whose runs end when the test says so",
     "tests/unit/schedulers/test_base.py": "tests follow the methods of base.py in their order",
 }
 

@@ -2,6 +2,8 @@
 # A None among the jobs is an error, never a crash: the lists come from stores, which others may write.
 """Jobs in memory: a dict (id -> job) and a due index that change together.
 
+`JobTable` is a dict that tells the collector of the jobs that it tracks only (due_index.pxd); any dict will do here.
+
 Twin of `rapscheduler._reference.job_table`, which states the contract. Nothing here gives up the lock of the
 interpreter, or runs code of others, between its first look at the table and its last change: the keys of the dict are
 plain texts, and what may run the collector (`hide` makes a weak reference) comes before. What can fail (memory) comes
@@ -16,16 +18,8 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memset
 
 from rapscheduler._engine._instants cimport never_us
-from rapscheduler._engine.due_index cimport (
-    ARITY,
-    DueIndex,
-    key_us,
-    nowhere,
-    rap_prefetch,
-    seen_entries,
-    unset_us,
-    untracked_list,
-)
+from rapscheduler._engine.due_index cimport ARITY, DueIndex, key_us, nowhere, rap_prefetch, seen_entries, unset_us
+from rapscheduler._engine.due_index cimport untracked_list
 from rapscheduler._engine.job_core cimport JobCore, advance, given, hide, plain_id, show, shown_dt
 from rapscheduler._engine.planning cimport Change
 
@@ -54,7 +48,7 @@ cdef enum:
 
 
 cdef class JobTable(dict):
-    """Jobs by id; any dict will do here. Of these the collector hears of the jobs that it tracks only (due_index.pxd)."""
+    """Jobs by id. A value that is no job is held, but the collector is not told of it."""
 
 
 cdef int tell_of_jobs(PyObject *self, visitproc visit, void *arg) noexcept:
@@ -221,8 +215,7 @@ def exchange_job(JobCore job not None, expected_us, tuple times, jobs not None, 
     """`replace_job` under a condition; see the reference twin. True: done; False: due at another time; None: no such."""
     cdef dict table = plain_dict(jobs)
     cdef int64_t expect_us = never_us() if expected_us is None else key_us(expected_us)
-    cdef int64_t run_us = job.run_us
-    cdef int64_t nominal_us = job.due_nominal_us
+    cdef int64_t run_us = job.run_us, nominal_us = job.due_nominal_us
     cdef object run_time = shown_dt(job)
     if times is not None:
         run_at_us, nominal_at_us, run_time = times
@@ -243,8 +236,7 @@ def exchange_job(JobCore job not None, expected_us, tuple times, jobs not None, 
 cdef int exchange_c(
     JobCore old, JobCore job, int64_t run_us, int64_t nominal_us, object run_time, dict jobs, DueIndex index
 ) except -1:
-    cdef int64_t was_us = job.run_us
-    cdef int64_t was_nominal_us = job.due_nominal_us
+    cdef int64_t was_us = job.run_us, was_nominal_us = job.due_nominal_us
     cdef object was_time = shown_dt(job)  # freed when all is done
     advance(job, run_us, nominal_us, run_time)
     try:

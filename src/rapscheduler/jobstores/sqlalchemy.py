@@ -397,17 +397,16 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
         self._transact(work)
 
     def _set_parked(self, reasons: dict[str, str | None], seen: dict[str, bytes] | None = None) -> int | None:
-        columns = self.jobs_t.c
         odd = [job_id for job_id in reasons if type(job_id) is not str]
         if odd:
             rest = {job_id: reason for job_id, reason in reasons.items() if type(job_id) is str}
             changed: int = self._transact(lambda connection: self._park_odd(connection, odd, reasons))
             return changed + ((self._set_parked(rest, seen) or 0) if rest else 0)
-        statement = self.jobs_t.update().where(columns.id == sa.bindparam("row_id"))
-        statement = statement.values(parked=sa.bindparam("reason"))
+        update = self.jobs_t.update().values(parked=sa.bindparam("reason"))
+        statement = update.where(self.jobs_t.c.id == sa.bindparam("row_id"))
         values: list[dict[str, Any]] = [{"row_id": i, "reason": reasons[i]} for i in sorted(reasons)]
         if seen is not None and self.engine.dialect.name in _COMPARE_DATA:
-            statement = statement.where(columns.job_state == sa.bindparam("seen"))
+            statement = statement.where(self.jobs_t.c.job_state == sa.bindparam("seen"))
             for value in values:
                 value["seen"] = seen[value["row_id"]]
         count: int = self._transact(lambda connection: connection.execute(statement, values)).rowcount
@@ -447,6 +446,5 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
             with collector_paused(MANY if many else 0):  # the rows are here, or come from a file
                 return rows_of(found.all())
 
-        return self._transact(
-            work, None, None if values is None or self.engine.dispatch.begin else self._quick
-        )
+        begins = values is None or self.engine.dispatch.begin
+        return self._transact(work, None, None if begins else self._quick)
