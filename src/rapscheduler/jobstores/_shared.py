@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from .._collector import OF_A_CLAIM, collector_paused
-from .._serialization.rows import JobRow, RowChange, job_from_row
-from ..errors import DecodeError
+from .._serialization.reading import jobs_from_rows
+from .._serialization.rows import JobRow, RowChange
 from ..job import Job
 from ..util import asbool
 from ._requests import Requests
@@ -291,18 +291,17 @@ class SharedRows(ABC):
 def take_to_claim(store: Any, me: Me, now_us: int, limit: int) -> list[Job]:
     """Due jobs of a `RowStore`, kept from others until they are claimed or let go; what can't be read is parked first,
     by another connection, so nothing may be locked then."""
+    unread: list[JobRow] = []
     for _ in range(3):
-        jobs, unreadable, found = list[Job](), list[JobRow](), dict[str, Any]()
         rows = store._shared.take(me, now_us, limit + len(store._unparkable))
         with collector_paused(OF_A_CLAIM * len(rows)):
-            for row in rows:
-                try:
-                    jobs.append(job_from_row(row, store._scheduler, store._alias, store._rule, found))
-                except DecodeError:
-                    if row.id not in store._unparkable:
-                        unreadable.append(row)
+            jobs = jobs_from_rows(
+                rows, store._scheduler, store._alias, store._rule, lambda row, _: unread.append(row)
+            )
+        unreadable = [row for row in unread if row.id not in store._unparkable]
         if not unreadable:
             return jobs[:limit]
+        unread.clear()
         store._shared.let_go()
         store._jobs(unreadable)
     return []
