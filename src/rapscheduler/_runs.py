@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Callable, Generator, Iterable
 from contextvars import ContextVar
+from copyreg import __newobj__  # type: ignore[attr-defined]
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -207,9 +208,12 @@ class Run(RunCore):
         return future
 
     def _settle(self, future: Future[Any]) -> None:
+        if self.exception is not None:  # not raised here: its traceback is the job's
+            future.set_exception(self.exception)
+            return
         try:
             value = self._outcome()
-        except BaseException as exc:
+        except NoResultError as exc:
             future.set_exception(exc)
         else:
             future.set_result(value)
@@ -267,6 +271,9 @@ class Run(RunCore):
             "error": self.error,
             "reason": self.reason,
         }
+
+    def __reduce__(self) -> tuple[Any, ...]:  # by each protocol; by the first two, a base in C would make it
+        return __newobj__, (type(self),), self.__getstate__()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"is_over": self.is_over, **{name: getattr(self, name) for name in _PICKLED}}

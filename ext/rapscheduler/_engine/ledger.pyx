@@ -5,7 +5,6 @@ Twin of `rapscheduler._reference.ledger`, which states the contract; the layout 
 
 cimport cython
 from cpython.contextvars cimport PyContextVar_Reset, PyContextVar_Set
-from cpython.dict cimport PyDict_Contains
 from libc.stdint cimport int64_t
 
 import sys
@@ -293,7 +292,7 @@ cdef class Around:
         self.modules = sys.modules
 
     cdef bint may_begin(self) except -1:
-        return not PyDict_Contains(self.modules, _gevent)
+        return _gevent not in self.modules
 
     cdef RunCore begun(
         self, object job, object job_id, object alias, int64_t scheduled_us, int64_t started_us, object now_us

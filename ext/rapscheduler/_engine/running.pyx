@@ -35,6 +35,7 @@ cdef str _success = "_run_job_success"  # what somebody may put on an executor, 
 cdef str _dispatch = "_dispatch_event"
 cdef str _wants = "_wants"
 cdef str _enabled = "isEnabledFor"
+cdef str _quick = "_quick"  # what an executor has of these
 
 
 class NotBegun:
@@ -334,9 +335,9 @@ cdef class QuickRuns:
                     submission.kept = kept
                 try:
                     value = value_of(submission.job) if run is None else around.made(run, call_of(job))
+                    plain = value is None or not hasattr(value, "__await__")  # which may raise
                 except BaseException as exc:
-                    error = exc
-                plain = error is None and (value is None or not hasattr(value, "__await__"))
+                    plain, error = False, exc
                 if plain and kept is not None:
                     plain = ledger.ended(kept)
                 if run is not None:
@@ -372,8 +373,12 @@ cdef class QuickRuns:
         if not self.is_same():
             self.look()
         event = self.outcome(submission, value, submission.kept, None)
-        if event is not None:
+        if event is None:
+            return
+        if self.own.get(_quick) is self:
             self.tell(event, True)
+        else:  # the executor was started again meanwhile, perhaps for another loop
+            self.executor._tell_now(event)
 
     cdef object begin_line(self, Submission submission):
         """Log that a run begins, where INFO is logged; the text of its job, if a handler took the line."""

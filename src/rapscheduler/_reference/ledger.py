@@ -343,6 +343,7 @@ class Around:
             return self.functions[0](run, call)
         finally:
             self._current.reset(token)
+            del run, call  # what is raised holds this frame, and the run holds that
 
     def _ended(self, run: Any, value: Any, ledger: Ledger | None, ended_us: int) -> bool:
         """It simply ran; False: how it ended was said elsewhere."""

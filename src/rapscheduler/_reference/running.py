@@ -309,9 +309,9 @@ class QuickRuns:
                 try:
                     job = submission.job
                     value = _value_of(job) if run is None else around._made(run, _call_of(job))
+                    plain = value is None or not hasattr(value, "__await__")  # which may raise
                 except BaseException as exc:
-                    error = exc
-                plain = error is None and (value is None or not hasattr(value, "__await__"))
+                    plain, error = False, exc
                 if plain and kept is not None:
                     plain = ledger.end(kept)
                 if plain and run is not None:
@@ -340,7 +340,7 @@ class QuickRuns:
             elif event is not None:
                 self._tell(event, way)
         finally:
-            error = None  # it holds this frame
+            error = run = None  # what was raised holds this frame, and the run holds that
 
     def told(self, submission: Submission, value: Any) -> None:
         """Tell, in the loop, of a run that was plain, and whose call the executor saw end well."""

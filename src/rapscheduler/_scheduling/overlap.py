@@ -79,8 +79,8 @@ def copy_of(scheduler: Any, job: Any, alias: str | None, args: Any, kwargs: Any)
         job.max_instances,
     )
     once._advance(job.run_at_us, job.nominal_us)
-    # never quite without options: then a quick run would not know of it
-    once._jobstore_alias, once._extras = alias, job._extras or {"run_now": True}
+    # with an option that concerns its runs, whatever it has: a quick run would not know of it
+    once._jobstore_alias, once._extras = alias, {**(job._extras or {}), "run_now": True}
     return once
 
 

@@ -53,6 +53,10 @@ class RunBook(Tracker):
         """Whether somebody wants all runs to be kept while they are under way, not only some."""
         return bool(self.asked or self.recorders or any(map(iscoroutinefunction_partial, self.middleware)))
 
+    def leave_parent(self) -> None:
+        """In a forked child: what is under way is the parent's."""
+        self.live, self._expected = set(), {}
+
     def around(self) -> Around | None:
         """What the engine makes calls by where nobody wants more of runs; None: there is no middleware."""
         if not self.middleware:

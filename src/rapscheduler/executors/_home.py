@@ -287,6 +287,7 @@ class Watched(Watching):
             self.every
             or self.around is not None
             or self.ledger is not None
+            or submission.kept is not None  # whoever has it has to hear of its end
             or not _QUIET.issuperset(getattr(submission.job, "_extras", None) or ())
         ):
             return self.made()

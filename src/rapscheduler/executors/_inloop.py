@@ -185,14 +185,13 @@ class LoopExecutor(BaseExecutor):
         error = None
         try:
             value = run_at_once(submission, self._now_us, self._running, self._home.watched.ledger)
-            if value is None and (submission.kept is None or submission.kept.run is None):
-                quick.told(submission, None)
-                return True
         except BaseException as exc:
             value, error = None, exc
         if value is NotBegun:
             return False
-        if error is None and hasattr(value, "__await__"):
+        if error is None and value is None and (submission.kept is None or submission.kept.run is None):
+            quick.told(submission, None)
+        elif error is None and hasattr(value, "__await__"):
             task = self._eventloop.create_task(self._outcome(value))
             if submission.kept is not None:
                 submission.kept.task = ref(task)

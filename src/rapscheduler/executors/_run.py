@@ -67,7 +67,9 @@ _OWN_MODULES = frozenset(
         "rapscheduler.executors._tracked",
         "rapscheduler.executors._worker_process",
         "rapscheduler.executors.base",
+        "rapscheduler._engine.ledger",
         "rapscheduler._engine.running",
+        "rapscheduler._reference.ledger",
         "rapscheduler._reference.running",
     )
 )

@@ -1117,7 +1117,8 @@ class BaseScheduler(Asking, ABC):
             self._leadership.leave_parent()
         if self._history is not None:
             self._history.leave_parent()
-        if self._watched.around is not None:
+        if self._watched.tracker is not None:
+            self._watched.tracker.leave_parent()
             self._watch_runs()  # they are another process's now
         self._renew_loop()
         self._wake_at_us = NEVER_US

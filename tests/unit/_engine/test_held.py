@@ -107,6 +107,20 @@ assert not book.under_way() and [one.job_id for one in book.newest()] == ["a"]
 (submission,) = planning.plan_due([job("a")], 10).submissions
 refuses(AttributeError, running.QuickRuns.__new__(running.QuickRuns).make, submission)
 """,
+    "what is around a call and was not initialised": """
+lost = []
+executor = SimpleNamespace(
+    _scheduler=SimpleNamespace(), _running=running.RunningCounts(), _now_us=lambda: 5,
+    _home=SimpleNamespace(ears=None, watched=ledger.Watching(), backlogs=running.Closable()),
+    _left_lines=False, _run_lost=lambda *what: lost.append(what),
+)
+names = {"datetime": 1, "_DATETIME": 1}
+quick = running.QuickRuns(executor, lambda: 1, names, print, (print, print))
+executor._home.watched.around = ledger.Around.__new__(ledger.Around)
+(submission,) = planning.plan_due([job("a")], 10).submissions
+quick.make(submission)
+assert lost and lost[0][0] is submission
+""",
     "a table of texts whose second initialisation fails": """
 parts = [cron_text.FieldBits(mask=2) for _ in range(8)]
 table = cron_text.TextTable(cron_text.ScheduleText, parts, parts)
