@@ -97,6 +97,8 @@ class Told(Fields):
 
 
 def event(code: int, job_id: str, alias: str, run_time: datetime, value: Any) -> Told:
+    if isinstance(value, Exception):
+        raise value
     return Told(code, job_id, alias, run_time.timestamp(), value)
 
 
@@ -151,12 +153,17 @@ def test_what_is_more_than_one_event_goes_on_elsewhere(quick: Any) -> None:
 
 
 def test_an_event_that_can_not_be_made_is_a_lost_run(quick: Any) -> None:
+    assert quick.run(lambda: ValueError("no"))[0] == ("lost", "no")
+
+
+def test_a_value_that_can_not_be_looked_at_is_a_failure(quick: Any) -> None:
     class Value:
         @property
         def __await__(self) -> None:
             raise ValueError("no")
 
-    assert quick.run(Value)[0] == ("lost", "no")
+    ((what, value, error), count) = quick.run(Value)
+    assert (what, type(value), error, count) == ("finish", Value, ValueError, 1)
 
 
 def test_a_claimed_run_is_begun_and_ended_by_its_claim(engine: Any, quick: Any) -> None:

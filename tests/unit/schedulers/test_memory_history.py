@@ -184,15 +184,15 @@ def test_whoever_has_waited_for_a_run_finds_it(place: str) -> None:
             assert job.last_run.id == run.id
 
 
-class Odd:
-    @property
-    def __await__(self) -> None:
-        raise OSError("nobody can say whether this is to be awaited")
+def test_a_run_that_is_lost_is_not_under_way(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise OSError("no run loop today")
 
-
-def test_a_run_that_is_lost_is_not_under_way(caplog: pytest.LogCaptureFixture) -> None:
     with scheduler_of() as scheduler:
-        once(scheduler, Odd, "a")
+        monkeypatch.setattr("rapscheduler.executors.base.run_loop", broken)
+        once(scheduler, fail, "a")
         until(lambda: "Error running job a" in caplog.text)
         until(lambda: not len(scheduler._running_counts))
         until(lambda: scheduler._watched.ledger.under_way() == [])
