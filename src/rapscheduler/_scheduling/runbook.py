@@ -7,22 +7,24 @@ records them. Not here: the call itself (`executors._tracked`), when a failed on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.ledger import Around, Kept
 from rapscheduler._engine.planning import Submission
-from rapscheduler._instants import moment
+from rapscheduler._instants import moment, us_of
 from rapscheduler._locks import KeptLock
 from rapscheduler._quoting import one_line, said
 from rapscheduler._runs import Run, current, followed, this_process
 from rapscheduler._scheduling import retrying
 from rapscheduler._scheduling.dispatcher import OUTCOMES
-from rapscheduler._states import CANCELLED, FAILURES, RUNNING, TIMED_OUT
+from rapscheduler._states import CANCELLED, DONE, FAILED, FAILURES, MISSED, RUNNING, TIMED_OUT
 from rapscheduler.errors import RunCancelledError, RunTimeoutError
 from rapscheduler.events import (
     EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MISSED,
     EVENT_JOB_STARTED,
     JobExecutionEvent,
     JobRunEvent,
@@ -32,6 +34,9 @@ from rapscheduler.util import iscoroutinefunction_partial
 
 if TYPE_CHECKING:
     from rapscheduler._scheduling.ports import Scheduler
+
+
+_STATES = {EVENT_JOB_EXECUTED: DONE, EVENT_JOB_ERROR: FAILED, EVENT_JOB_MISSED: MISSED}
 
 
 class RunBook(Tracker):
@@ -145,6 +150,26 @@ class RunBook(Tracker):
         if exc is not None and state in FAILURES:
             retrying.after_failure(self, run, exc)
         return run.end(state, self.now_us(), self._record)
+
+    def ended(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
+        """An executor of others made runs to their end: those that it knew nothing of end as its events tell."""
+        for event in events if self._expected else ():
+            state, key = _STATES.get(event.code), (job_id, us_of(event.scheduled_run_time))
+            run = None if state is None else self._expected.pop(key, None)
+            if (
+                run is not None and state is not None
+            ):  # without another attempt: nobody knows what it was made of
+                event.run, run.retval, run.exception = run, event.retval, event.exception
+                self.live.discard(run)
+                run.end(state, self.now_us(), self._record)
+
+    def lost(self, submission: Submission, state: str, exc: BaseException) -> None:
+        kept: Any = submission.kept
+        run = kept.run if isinstance(kept, Kept) else kept
+        if run is None and self._expected:
+            run = self._expected.pop(self._key(submission), None)
+        if run is not None and not run.is_over:
+            self.close(run, state, exc=exc)
 
     def _record(self, run: Run) -> None:
         for record in self.recorders:

@@ -303,6 +303,12 @@ class Watched(Watching):
         elif kept is not None and self.ledger is not None:
             self.ledger.drop(kept)
 
+    def lost(self, submission: Submission, state: str, exc: BaseException) -> None:
+        """A submission was lost on the way, or cancelled before it began: its run has ended so."""
+        if self.tracker is not None:
+            self.tracker.lost(submission, state, exc)
+        self.let_go(submission)
+
     def after_failure(self, submission: Submission, run_us: int, exc: BaseException) -> tuple[Any, Any]:
         """Tracker and run of a call that raised and that nobody kept; None, None: there is nothing to keep of it."""
         if not getattr(exc, "asks_for_retry", False) or self.made() is None:

@@ -26,6 +26,7 @@ from weakref import ref
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler._engine.running import NotBegun, QuickRuns, run_at_once
+from rapscheduler._states import CANCELLED
 from rapscheduler.errors import InterpreterEndingError, RunCancelledError, ends_program
 from rapscheduler.executors._run import (
     Await,
@@ -298,7 +299,9 @@ class LoopExecutor(BaseExecutor):
         """A run was cancelled before it began."""
         self._running.release(submission.job.id)
         self._logger.log(level, 'Job "%s" was cancelled before it began', submission.job)
-        self._tell_lost(submission, asyncio.CancelledError())
+        error = asyncio.CancelledError()
+        self._home.watched.lost(submission, CANCELLED, error)
+        self._tell_lost(submission, error)
 
     def _is_behind(self) -> bool:
         """Whether there is enough to begin for the next turns of the loop."""

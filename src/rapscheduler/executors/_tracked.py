@@ -76,6 +76,12 @@ class Tracker:
         """What a call left that was not made by `call`, to be awaited as this run."""
         return _awaited(run, value, None)
 
+    def ended(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
+        """What an executor tells of a submission that came to its end."""
+
+    def lost(self, submission: Submission, state: str, exc: BaseException) -> None:
+        """A submission will not come to its end; `state`: that of its run, from now on."""
+
     def overdue(self, run: Run) -> None:
         """It took longer than its timeout, and nobody can interrupt it."""
 

@@ -20,6 +20,7 @@ from rapscheduler._clock import SYSTEM, now_of
 from rapscheduler._engine.planning import Submission
 from rapscheduler._engine.running import QuickRuns, RunningCounts
 from rapscheduler._quoting import one_line
+from rapscheduler._states import LOST
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
 from rapscheduler.executors._home import Home, every_event, home_in
@@ -182,6 +183,8 @@ class BaseExecutor(ABC):
         self._running.release(job_id)
         if self._home.backlogs.claims or self._home.backlogs.counts:
             self._home.backlogs.ended(job_id, events)
+        if self._home.watched.tracker is not None:
+            self._home.watched.tracker.ended(job_id, events)
         for event in events:
             self._scheduler._dispatch_event(event)
 
@@ -194,8 +197,8 @@ class BaseExecutor(ABC):
 
     def _run_lost(self, submission: Submission, exc: BaseException) -> None:
         """A run of ours was lost on the way: as `_run_job_error`, and every run time becomes an error event."""
-        self._home.watched.let_go(submission)
         self._run_job_error(submission.job.id, exc, exc.__traceback__)
+        self._home.watched.lost(submission, LOST, exc)
         self._tell_lost(submission, exc)
 
     def _tell_lost(self, submission: Submission, exc: BaseException, first: int = 0) -> None:

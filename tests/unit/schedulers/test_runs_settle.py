@@ -18,6 +18,8 @@ from tests.unit.schedulers.test_runs import add, scheduler, wait_for
 from rapscheduler._runs import Run
 from rapscheduler._scheduling import history
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
+from rapscheduler.executors.base import BaseExecutor, run_job
+from rapscheduler.executors.pool import ThreadPoolExecutor
 from rapscheduler.schedulers.asyncio import AsyncIOScheduler
 from rapscheduler.schedulers.background import BackgroundScheduler
 
@@ -267,3 +269,75 @@ def test_ctrl_c_in_a_listener_is_the_programs_and_not_the_failure_of_a_run_that_
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(main())
     assert told == [EVENT_JOB_EXECUTED]
+
+
+class OfOthers(BaseExecutor):
+    """One by APScheduler's contract, which knows nothing of runs."""
+
+    def _do_submit_job(self, job: Any, run_times: Any) -> None:
+        def work() -> None:
+            self._run_job_success(job.id, run_job(job, job._jobstore_alias, run_times, self._logger.name))
+
+        threading.Thread(target=work).start()
+
+
+@pytest.mark.parametrize("work", [add, fail])
+def test_a_run_now_in_an_executor_of_others(work: Any) -> None:
+    told: list[Any] = []
+    with BackgroundScheduler(executors={"default": OfOthers()}) as scheduler:
+        scheduler.add_listener(told.append, OUTCOMES)
+        job = scheduler.add_job(work, "interval", hours=1, args=[1] if work is add else [], id="a")
+        run = job.run()
+        if work is add:
+            assert run.result(10) == 1
+        else:
+            with pytest.raises(ValueError, match="no"):
+                run.result(10)
+        wait_for(lambda: told)
+        assert told[0].run is run and scheduler._watched.tracker.live == set()
+
+
+def test_a_run_now_in_a_pool_that_breaks() -> None:
+    pool = ThreadPoolExecutor(1, {"initializer": fail})
+    with BackgroundScheduler(executors={"default": pool}) as scheduler:
+        run = scheduler.add_job(add, "interval", hours=1, args=[1], id="a").run()
+        with pytest.raises(ValueError, match="no"):
+            run.result(10)
+        assert run.state == "lost" and scheduler._watched.tracker.live == set()
+
+
+def test_a_run_whose_run_loop_breaks(monkeypatch: pytest.MonkeyPatch, scheduler: Any) -> None:
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise OSError("no run loop today")
+
+    runs: list[Run] = []
+
+    def around(run: Run, call: Any) -> Any:
+        runs.append(run)
+        raise ValueError("no")
+
+    monkeypatch.setattr("rapscheduler.executors.base.run_loop", broken)
+    scheduler.add_middleware(around)
+    scheduler.add_job(add, args=[1], id="a")
+    wait_for(lambda: runs)
+    with pytest.raises(OSError, match="no run loop today"):
+        runs[0].result(10)
+    assert runs[0].state == "lost" and scheduler._watched.tracker.live == set()
+
+
+def test_a_run_now_that_is_cancelled_before_it_began() -> None:
+    async def main() -> None:
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        scheduler.start()
+        run = scheduler.add_job(seven, "interval", hours=1).run()
+        later = scheduler.add_job(seven, "interval", hours=1).run()
+        executor = scheduler._executors["default"]
+        scheduler.shutdown(wait=False)
+        await asyncio.sleep(0)
+        for one in (run, later):
+            with pytest.raises(asyncio.CancelledError):
+                one.result(10)
+            assert one.state == "cancelled"
+        assert not executor._queue
+
+    asyncio.run(main())
