@@ -100,10 +100,10 @@ cdef object plain_row(object kind, tuple columns):
 
 
 cdef inline int two(const char *text) noexcept nogil:
-    """The number of two digits; -1000: they are none."""
+    """The number of two digits; -10000: they are none, and no year has them either."""
     cdef unsigned char tens = <unsigned char>text[0] - <unsigned char>c'0'
     cdef unsigned char ones = <unsigned char>text[1] - <unsigned char>c'0'
-    return 10 * tens + ones if tens <= 9 and ones <= 9 else -1000
+    return 10 * tens + ones if tens <= 9 and ones <= 9 else -10000
 
 
 cdef bint read_wall(const char *text, Py_ssize_t length, int64_t *wall_s, int64_t *us) noexcept nogil:

@@ -15,7 +15,7 @@ from ..triggers.cron import CronTrigger
 from ..triggers.date import DateTrigger
 from ..triggers.interval import IntervalTrigger
 from .callables import CallableRule
-from .codec import _CUTS, _NO_CALL, _PIECE_BYTES, _alike, _kin
+from .codec import _CUTS, _NO_CALL, _PIECE_BYTES, _alike, _kin, _references
 from .families import wall_time_in
 from .rows import JobRow, job_from_row
 
@@ -62,6 +62,8 @@ def place_of_difference(data: bytes) -> tuple[int, int] | None:
     from, to; (0, 0): nowhere, but its bytes say it all. None: it has arguments, or more must be looked at."""
     trigger_at = data.find(_CUTS[0])
     if trigger_at <= 0 or len(data) > _PIECE_BYTES or _NO_CALL not in data:
+        return None
+    if data[:trigger_at] not in _references:  # what follows in other rows comes first in this one
         return None
     piece = data[trigger_at:]
     place = wall_time_in(piece)

@@ -202,6 +202,26 @@ def test_triggers_are_each_jobs_own():
         assert str(jobs[30].trigger.__getstate__()) == before and jobs[30].kwargs == {}
 
 
+@pytest.mark.parametrize("head", [b'"extras":{"timeout":30}', b'"run_zone":"Asia/Tokyo"'])
+@pytest.mark.parametrize("make", [interval, lambda n: CronTrigger(hour=3, timezone=BERLIN)])
+def test_what_stands_before_the_callable_is_read_too(make, head):
+    """Other programs write keys in another order, and what follows then is what follows in rows without these."""
+    plain = rows_with(make, 4)
+    odd = [row._replace(data=row.data.replace(b'"func":', head + b',"func":', 1)) for row in plain]
+    rows = plain + odd
+    jobs = jobs_from_rows(rows, None, "alias", ANY_CALLABLE, lambda row, exc: pytest.fail(str(exc)))
+    assert [said(job) for job in jobs] == [said(job_from_row(row, None, "alias")) for row in rows]
+
+
+@pytest.mark.parametrize("year", [b"20xx", b"20/7", b"xx27"])
+def test_a_year_that_is_none_is_no_year(year):
+    rows = rows_with(interval, 4)
+    rows[3] = rows[3]._replace(data=rows[3].data.replace(b"2027", year, 1))
+    unread: list[Any] = []
+    jobs = jobs_from_rows(rows, None, "alias", ANY_CALLABLE, lambda row, exc: unread.append(row))
+    assert [job.id for job in jobs] == ["0", "1", "2"] and unread == [rows[3]]
+
+
 VALUES = (
     st.none()
     | st.booleans()
