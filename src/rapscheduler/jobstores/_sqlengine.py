@@ -90,12 +90,22 @@ def committing_alone(engine: Any) -> Any:
 @contextmanager
 def _one_statement(engine: Any) -> Iterator[Any]:
     """A connection for one statement. It stays in its transaction if it comes in one: somebody does something to
-    connections when they are made or taken from the pool."""
+    connections when they are made or taken from the pool. That is also why the driver is told: SQLAlchemy would give
+    the connection back with the server's isolation level, whatever somebody had set."""
     with engine.connect() as connection:
-        if connection.connection.dbapi_connection.info.transaction_status == _IDLE:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-        with connection.begin():
-            yield connection
+        driver = connection.connection.dbapi_connection
+        changes = not driver.autocommit and driver.info.transaction_status == _IDLE
+        try:
+            if changes:
+                driver.autocommit = True
+            with connection.begin():
+                yield connection
+        finally:
+            if changes:
+                if not driver.closed and driver.info.transaction_status == _IDLE:
+                    driver.autocommit = False
+                else:  # it can't be set back: nobody gets this connection again
+                    connection.invalidate()
 
 
 def leave_connections(engine: Any) -> None:
