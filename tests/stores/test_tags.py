@@ -230,6 +230,35 @@ def test_what_it_says_too_much_is_not_found_and_forgotten(make):
     again.shutdown()
 
 
+@pytest.mark.parametrize("limit", [2, 3])
+def test_a_question_while_another_one_forgets_what_is_gone_leaves_no_job_out(make, monkeypatch, limit):
+    """The rows of a page were those before, its ids those after: what moved up was passed over."""
+    store = make()
+    scheduler, other = (
+        BackgroundScheduler(timezone="UTC", jobstores={"default": one}) for one in (store, make())
+    )
+    for one in (scheduler, other):
+        one.start(paused=True)
+    for job_id in "abcde":
+        add(scheduler, job_id, "eu")
+    assert ids(scheduler, "eu") == ids(other, "eu") == list("abcde")
+    with store.engine.begin() as connection:  # somebody who knows of no tags
+        connection.execute(store.jobs_t.delete().where(store.jobs_t.c.id == "a"))
+    select = store._select
+
+    def select_slowly(*asked, **values):
+        rows = select(*asked, **values)
+        monkeypatch.setattr(store, "_select", select)
+        ids(other, "eu", limit=2)
+        return rows
+
+    monkeypatch.setattr(store, "_select", select_slowly)
+    assert ids(scheduler, "eu", limit=limit) == list("bcde")[:limit]
+    assert table_of(store) == [("eu", job_id) for job_id in "bcde"]
+    for one in (scheduler, other):
+        one.shutdown()
+
+
 def test_a_claimed_last_run_takes_its_tags_along(make):
     store = make(shared=True, poll_interval=0.05)
     done = threading.Event()

@@ -8,7 +8,7 @@ looked at again, for the text may be something else.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -70,16 +70,23 @@ class SQLFinder(RowStore):
             page = _PAGE if question.limit is None else min(_PAGE, question.limit - len(found))
             asked, rows_of, values = self._tags.page(tags, prefix, after, page, state)
             rows = self._select(rows_of, values=values)
-            parked = [row.id for row in rows if row.parked is not None]
-            found += [job for job in self._jobs(rows) if question.takes(job, parked)]
             ids = [row.id for row in rows]
             if len(ids) < page:  # that is the end, or some of them are gone
                 ids = self._transact(lambda connection: connection.execute(asked, values).scalars().all())  # noqa: B023
-                self._forget_gone(set(ids).difference(row.id for row in rows))
-                if len(ids) < page:
-                    break
-            after = ids[-1]
-        return found
+                rows = self._with_late(rows, ids)
+            parked = [row.id for row in rows if row.parked is not None]
+            found += [job for job in self._jobs(rows) if question.takes(job, parked)]
+            if len(ids) < page:
+                break
+            after = max(ids[-1], rows[-1].id) if rows else ids[-1]
+        return found[: question.limit]
+
+    def _with_late(self, rows: list[Any], ids: Sequence[str]) -> list[Any]:
+        """The rows of a page, with those that are in it since it was read: others forgot some that are gone."""
+        known = {row.id for row in rows}
+        late = self._read([job_id for job_id in ids if job_id not in known])
+        self._forget_gone(set(ids).difference(known, (row.id for row in late)))
+        return sorted([*rows, *late], key=lambda row: row.id) if late else rows
 
     def _forget_gone(self, ids: Collection[str]) -> None:
         if ids and self._tags.may_make:
