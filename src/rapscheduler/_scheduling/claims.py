@@ -190,8 +190,9 @@ class Claims:
         """
         with collector_paused(OF_A_CLAIM * len(pairs)):
             rows = self._claim_rows(pairs, alone)
-            keys = [(one.change.id, one.run_us) for one in rows]
         under_way, me = self._under_way, self.me
+        # Some may be under way here: whoever set such a job back to that run time gets no other run of it.
+        keys = [key for one in rows if (key := (one.change.id, one.run_us)) not in under_way]
         self.claimed_as = me.epoch
         under_way.update(dict.fromkeys(keys))
         refused: Refused | None = None
@@ -377,7 +378,7 @@ class Claims:
             self._progressed |= {key: claim for key, claim in moving if self.has(claim)}
             raise
         for key in ended:
-            if key not in later:
+            if key not in later and self._under_way.get(key) is None:  # else it was claimed again just now
                 self._under_way.pop(key, None)
         for key, _, _ in left:
             self._under_way.pop(key, None)

@@ -29,6 +29,7 @@ from rapscheduler._scheduling.rates import warn_if_shared
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
 from rapscheduler.events import EVENT_JOB_LOST, JobLostEvent
 from rapscheduler.executors._home import counts_from_end
+from rapscheduler.executors._submitting import submit_all
 from rapscheduler.jobstores._shared import NOBODY, WAITING, Look, Peer, RunKey, RunRow
 from rapscheduler.jobstores.base import park_reason
 
@@ -352,7 +353,14 @@ class Kept(Claims):
 
     def _is_submitted(self, run: RunRow, job: Any) -> bool:
         scheduler = self.scheduler
-        submission = Submission(job, list(times_of(job.trigger, run)), self.now_us())
+        try:
+            times_us = list(times_of(job.trigger, run))
+        except BaseException as exc:  # of a trigger that the engine doesn't know
+            if ends_program(exc):
+                raise
+            self._cannot_run(run, job, park_reason(f"its trigger raised {type(exc).__name__}: ", exc))
+            return True
+        submission = Submission(job, times_us, self.now_us())
         submission.alias = self.alias
         claim = self.hold(
             submission,
@@ -366,7 +374,7 @@ class Kept(Claims):
         self._under_way[claim.key] = claim
         try:
             executor = scheduler._callable_here(scheduler._lookup_executor(job.executor))
-            failures = executor._submit_batch([submission])
+            failures = submit_all(executor, [submission])
         except BaseException as exc:
             if ends_program(exc):
                 raise
@@ -379,8 +387,7 @@ class Kept(Claims):
         self._under_way[claim.key] = None
         error = failures[0][1]
         if isinstance(error, UnrunnableJobError):  # the next due time of the job parks it
-            self._tell_lost(run, job, None, park_reason(error))
-            self._ended.append(claim.key)
+            self._cannot_run(run, job, park_reason(error))
             return True
         if isinstance(error, MaxInstancesReachedError) and overlap.rule_of(job) is not None:
             self._line.begun.discard(claim.key)
@@ -396,6 +403,14 @@ class Kept(Claims):
                 exc_info=error,
             )
         return False
+
+    def _cannot_run(self, run: RunRow, job: Any, reason: str) -> None:
+        key = (run.job_id, run.run_us)
+        self._line.begun.discard(key)
+        self._refused.discard(key)
+        self._ended.append(key)
+        self._tell_lost(run, job, None, reason)
+        self.wake()
 
 
 def open_claims(scheduler: Scheduler, alias: str, store: Any) -> None:
