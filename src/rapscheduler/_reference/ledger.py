@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from contextvars import ContextVar
 from functools import partial
 from os import urandom
 from time import time_ns
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rapscheduler._locks import KeptLock
+
+if TYPE_CHECKING:
+    from contextvars import ContextVar
 
 _lock = KeptLock()
 _last_ticks = 0
