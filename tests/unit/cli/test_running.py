@@ -14,7 +14,9 @@ import pytest
 
 from rapscheduler.cli import main
 from rapscheduler.cli._answers import CommandError
+from rapscheduler.cli.running import serve
 from rapscheduler.cli.running.settings import from_environment, scheduler_of_settings
+from rapscheduler.schedulers.background import BackgroundScheduler
 
 PROGRAM = """
 import time
@@ -266,3 +268,18 @@ def test_a_signal_at_any_line_before_the_wait_ends_it() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     lines = {name: int(line) for name, line in (one.split() for one in done.stdout.splitlines())}
     assert lines["Background"] > 3 and lines["Blocking"] > 3
+
+
+def test_who_waits_for_a_signal_wakes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal between the interpreter's last look and the system call that waits is handled when that returns."""
+    waits: list[float | None] = []
+
+    class Woken(serve.WakeUp):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return len(waits) > 2
+
+    monkeypatch.setattr(serve, "WakeUp", Woken)
+    monkeypatch.setattr(serve, "_on_signals", lambda ask: None)
+    assert serve.serve(BackgroundScheduler(timezone="UTC"), 1.0) == 0
+    assert waits == [serve.LOOK_S] * 3

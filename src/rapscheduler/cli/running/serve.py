@@ -5,6 +5,8 @@ thread waits where signals arrive; a scheduler with an event loop runs in asynci
 
 Rule: a signal handler interrupts the main thread anywhere, also while it holds a lock. It takes none, then: it sets a
 `WakeUp` (an `Event` deadlocks under its own waiter) and starts no thread (`Thread.start` takes one, too).
+One that comes after the interpreter's last look and before the thread sleeps is handled when that wakes: it sleeps for
+`LOOK_S` at most.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from rapscheduler.schedulers.blocking import BlockingScheduler, WakeUp
 logger = logging.getLogger("rapscheduler.run")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 EXIT_LEFT_RUNNING = 1
+LOOK_S = 1.0
 
 
 def scheduler_named(reference: str) -> Any:
@@ -73,7 +76,7 @@ def serve(scheduler: Any, stop_timeout: float) -> int:
     if not scheduler.running:
         scheduler.start()
     _announce(scheduler)
-    while not asked.wait():
+    while not asked.wait(LOOK_S):
         pass
     return _ended(scheduler, stop_timeout)
 
