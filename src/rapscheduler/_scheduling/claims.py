@@ -108,9 +108,8 @@ class Claims:
         self.scheduler, self.alias, self.store = scheduler, alias, store
         self.rows: SharedRows = store._shared
         self.me = Me(self.rows.lease_s)
-        self.claimed_as = (
-            self.me.epoch
-        )  # the latest batch, whatever becomes of the lease before it is submitted
+        # of the latest batch, whatever becomes of the lease before it is submitted
+        self.claimed_as = self.me.epoch
         self.until_s = 0.0
         self.pid = os.getpid()
         self._offset_us = 0  # the store's clock less that of `steady_s`

@@ -19,13 +19,19 @@ kept = claimed.kept
 left, made, put_runs, work = claimed.left, claimed.made, claimed.put_runs, claimed.work
 
 
-def test_a_run_under_way_stays_known_when_its_job_is_set_back_to_its_time(kept, monkeypatch):
-    """Else its end is not told, and it is found as one whose claim nobody knows: it was run a second time."""
+def begun_in(kept):
+    """A run that was claimed and has begun: its submission and change, its claim."""
     job = kept.scheduler.add_job(work, "date", id="a", max_instances=3)
     kept._look()
     pair = planning.Submission(job, [1], 1), planning.Change(job, 1)
     claim = kept.hold(*pair, kept.me.epoch)
     assert claim.begin(0)
+    return pair, claim
+
+
+def test_a_run_under_way_stays_known_when_its_job_is_set_back_to_its_time(kept, monkeypatch):
+    """Else its end is not told, and it is found as one whose claim nobody knows: it was run a second time."""
+    pair, claim = begun_in(kept)
     assert kept.claim([pair], []).out == {"a"} and kept.has(claim)
 
     def deaf(*batch):
@@ -40,11 +46,7 @@ def test_a_run_under_way_stays_known_when_its_job_is_set_back_to_its_time(kept, 
 
 
 def test_a_run_that_is_claimed_again_while_its_end_is_told_is_known(kept, monkeypatch):
-    job = kept.scheduler.add_job(work, "date", id="a", max_instances=3)
-    kept._look()
-    pair = planning.Submission(job, [1], 1), planning.Change(job, 1)
-    claim = kept.hold(*pair, kept.me.epoch)
-    assert claim.begin(0)
+    pair, claim = begun_in(kept)
     claim.end()
     write, again = kept.rows.write, []
 
