@@ -1,7 +1,7 @@
 """The claims of one scheduler on one store: its lease, its runs under way, what it takes and claims.
 
-Here: `Claims` and `Claim`. Not here: the thread that keeps the lease (`keeper`), a pass's batch (`claiming`), what is
-written how (`jobstores._shared`).
+Here: `Claims` and `Claim`. Not here: the thread that keeps the lease, and what is done when it was lost (`keeper`), a
+pass's batch (`claiming`), what is written how (`jobstores._shared`).
 
 A run is claimed before it is submitted, and begun only while this scheduler holds its lease, which its own clock
 decides: one that runs on while the machine sleeps. `until_s` is a lease after the last heartbeat was *sent*, less a

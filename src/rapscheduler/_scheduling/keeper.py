@@ -1,6 +1,7 @@
 """The thread that keeps a scheduler's claims on one store: heartbeats, what ended, and the runs of those who died.
 
-Here: `Keeper`; what is done with runs that were cut off. Not here: claiming (`claims`), statements.
+Here: `Keeper`; what is done with runs that were cut off, and when this lease was lost. Not here: claiming (`claims`),
+statements.
 
 The thread sleeps until there is something to write, the next heartbeat (a third of the lease), the end of somebody
 else's lease, or the next look for what others changed. It ends when no run is under way after the scheduler stopped;
@@ -40,7 +41,7 @@ AT_ONCE = 200  # runs taken over between two looks at the time: the lease is kep
 END_WAIT_S = 5.0  # for the last writes of a shutdown
 
 
-class Kept(Claims):
+class Keeper(Claims):
     """Claims with the thread that keeps them."""
 
     def __init__(self, scheduler: Scheduler, alias: str, store: Any) -> None:
@@ -415,7 +416,7 @@ class Kept(Claims):
 
 def open_claims(scheduler: Scheduler, alias: str, store: Any) -> None:
     """A store whose runs are claimed was opened."""
-    claims = Kept(scheduler, alias, store)
+    claims = Keeper(scheduler, alias, store)
     if claims.rows.shared:
         warn_if_shared(scheduler, alias)
     claims.open()

@@ -37,7 +37,7 @@ NEVER_S = float("inf")
 
 
 class Line:
-    """Of one scheduler on one store, in the thread of its keeper (`keeper.Kept`). `at_s`: when to look; `due`: a run
+    """Of one scheduler on one store, in the thread of its keeper (`keeper.Keeper`). `at_s`: when to look; `due`: a run
     ended that others may wait for; `begun`: runs that were in line, and are to be submitted."""
 
     def __init__(self, kept: Any) -> None:

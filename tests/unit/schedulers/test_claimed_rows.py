@@ -33,7 +33,7 @@ def test_rows_that_are_alike_are_read_once(tmp_path, monkeypatch):
     writer.shutdown()
     store = SQLAlchemyJobStore(url, shared=True)
     store.start(BackgroundScheduler(timezone="UTC"), "default")
-    kept = keeper.Kept(store._scheduler, "default", store)
+    kept = keeper.Keeper(store._scheduler, "default", store)
     store._shared.join(kept.me)
     assert len(kept.take(us_of(now) + 1, 200)) == 100
     assert 0 < len(read) < 5

@@ -137,7 +137,7 @@ def test_who_takes_over_very_many_runs_keeps_its_lease_meanwhile(tmp_path, monke
     """Else others take them over from it, with as much to do, and so on; or it sees that this has happened."""
     store = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db", shared=True, lease=3)
     store.start(BackgroundScheduler(timezone="UTC"), "default")
-    kept, now_s, looks = keeper.Kept(store._scheduler, "default", store), [1000.0], []
+    kept, now_s, looks = keeper.Keeper(store._scheduler, "default", store), [1000.0], []
     rows, look = store._shared, store._shared.look
     for module in (keeper, claims):
         monkeypatch.setattr(module, "steady_s", lambda: now_s[0])
@@ -195,7 +195,7 @@ def kept(tmp_path):
     """What keeps the claims of a scheduler, without its thread; it has joined."""
     store = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db", shared=True)
     store.start(BackgroundScheduler(timezone="UTC"), "default")
-    kept = keeper.Kept(store._scheduler, "default", store)
+    kept = keeper.Keeper(store._scheduler, "default", store)
     store._shared.join(kept.me)
     yield kept
     store.shutdown()
