@@ -342,9 +342,8 @@ class LoopAlone(AllDue):
         self.left = sum(job.next_run_time <= datetime.now(timezone.utc) for job in scheduler.get_jobs())
         if self.left != self.count:
             raise AssertionError(f"{self.left} of {self.count} jobs are due before the pass")
-        self.began = datetime.now(
-            timezone.utc
-        )  # some jobs are due again at the minute, which a slow pass may see
+        # some jobs are due again at the minute, which a slow pass may see
+        self.began = datetime.now(timezone.utc)
 
     def run(self) -> int:
         self.scheduler._process_jobs()

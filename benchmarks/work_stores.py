@@ -227,8 +227,7 @@ class StoreStart(StoreWorkload):
         return 1
 
     def facts(self) -> dict[str, Any]:
-        while self.scheduler.get_job(
-            self.due_id
-        ):  # APScheduler's loop dies of a shutdown in the middle of its pass
+        # APScheduler's loop dies of a shutdown in the middle of its pass
+        while self.scheduler.get_job(self.due_id):
             time.sleep(0.01)
         return {"count": self.count}

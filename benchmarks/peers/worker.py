@@ -36,9 +36,8 @@ class Worker:
         assert self.workload is not None
         rounds = [self.workload.round() for _ in range(repeat)]
         seconds, count = (sum(one[what] for one in rounds) for what in ("seconds", "count"))
-        cpu = sum(
-            one.get("cpu", one["seconds"]) for one in rounds
-        )  # what times other processes has wall time only
+        # what times other processes has wall time only
+        cpu = sum(one.get("cpu", one["seconds"]) for one in rounds)
         return {"seconds": seconds, "cpu": cpu, "count": count, "facts": rounds[-1]["facts"]}
 
     def close(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What APScheduler's modules import from elsewhere, for programs that name it there or put something in its place.
 
-What lives here: the names, by module, and finding one. What must not: names of APScheduler's
-own (each module has those), an import before somebody asks.
+What lives here: the names, by module, and finding one. What must not: names of APScheduler's own (each module has
+those), an import before somebody asks.
 """
 
 from __future__ import annotations

@@ -98,8 +98,8 @@ class Run(RunCore):
     :ivar str who: who makes it, as ``host:pid``
     :ivar bool cancelled: whether it is to end: it took longer than its ``timeout``, or somebody called `cancel_run`
     :ivar bool gave_up: whether it failed and its ``retry`` allows no further attempt
-    :ivar str error: the same as text; a run read from a history has only this
     :ivar exception: what the job raised
+    :ivar str error: the same as text; a run read from a history has only this
     :ivar str reason: why it was not made, or that its thread still runs
     """
 

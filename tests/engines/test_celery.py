@@ -269,9 +269,8 @@ def test_a_run_that_a_worker_gave_back(cut_off, schedule, folder):
     scheduler, told = schedule(executor)
     sent = []
     send = executor._send
-    executor._send = lambda errand, text: (
-        sent.append(text) if not sent else send(errand, text)
-    )  # it is with nobody
+    # it is with nobody
+    executor._send = lambda errand, text: sent.append(text) if not sent else send(errand, text)
     scheduler.add_job(jobs.hold, args=[str(folder)], id="hold")
     (run_id,) = until(lambda: list(executor._errands))
     again = f'{{"v":1,"kind":"again","id":"{run_id}"}}'

@@ -322,9 +322,8 @@ class KillTest:
             again = [(at, key) for at, key in enumerate(runs) if key in later]
             account.most_repeated = max(account.most_repeated, len(again))
             account.repeated_outside += [key for at, key in again if at < in_flight_from]
-            account.repeated_outside += [
-                key for key, times in Counter(runs).items() if times > 1
-            ]  # while it lived
+            # while it lived
+            account.repeated_outside += [key for key, times in Counter(runs).items() if times > 1]
         ran = {job_id for job_id, _ in made}
         account.jobs = JOBS + len(added)
         account.runs = sum(made.values())

@@ -80,9 +80,8 @@ def test_an_exit_in_a_store_does_not_end_the_loop(background: BackgroundSchedule
 
 def test_a_job_with_a_broken_limit_keeps_no_other_back(background: BackgroundScheduler) -> None:
     ran: Any = threading.Semaphore(0)
-    background.add_listener(
-        lambda event: ran.release(), EVENT_JOB_EXECUTED
-    )  # its place was given back before
+    # its place was given back before
+    background.add_listener(lambda event: ran.release(), EVENT_JOB_EXECUTED)
     background.start(paused=True)
     good = background.add_job(int, "interval", hours=1, next_run_time=PAST)
     background.add_job(int, "interval", hours=1, next_run_time=PAST).max_instances = None

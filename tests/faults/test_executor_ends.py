@@ -121,9 +121,8 @@ def test_whatever_an_executor_raises_costs_its_own_jobs_only(
     job = background.get_job("refused")
     assert job is not None and job.next_run_time < datetime.now(timezone.utc)  # still due
     assert background._running_counts.count("refused") == 0
-    ending = threading.Thread(
-        target=background.shutdown
-    )  # in the main thread, an exit is meant for the program
+    # in the main thread, an exit is meant for the program
+    ending = threading.Thread(target=background.shutdown)
     ending.start()
     ending.join(WAIT_S)
     assert all(not thread.is_alive() for thread in background._executors["default"]._pool._threads)

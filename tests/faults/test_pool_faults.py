@@ -289,10 +289,8 @@ def test_what_does_not_survive_the_journey_costs_its_own_run_only(
     assert isinstance(bad.traceback, str)
     if job is jobs.raise_two_arguments:
         assert "in raise_two_arguments" in bad.traceback
-    assert (beside.code, beside.retval) == (
-        EVENT_JOB_EXECUTED,
-        pid,
-    )  # the same process, so the pool never broke
+    # the same process, so the pool never broke
+    assert (beside.code, beside.retval) == (EVENT_JOB_EXECUTED, pid)
     assert len(port.running_counts) == 0
 
 

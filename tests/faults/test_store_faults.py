@@ -131,9 +131,8 @@ def behind(request: pytest.FixtureRequest, server_url: Any) -> Iterator[Behind]:
 @pytest.mark.parametrize("lost", ["request", "answer"])
 def test_a_pass_that_is_cut_at_any_message(behind, lost, refuse):
     scheduler, proxy = behind.scheduler, behind.proxy
-    for message in range(
-        1, 200, 5 if refuse else 1
-    ):  # what a longer outage does hardly depends on where it began
+    # what a longer outage does hardly depends on where it began
+    for message in range(1, 200, 5 if refuse else 1):
         job_id = f"once-{message}"
         add_date_job(scheduler, job_id)
         proxy.cut_at(message, lost, refuse)

@@ -59,9 +59,8 @@ def facts(job) -> list:
 def listed(scheduler, *args) -> str:
     out = io.StringIO()
     scheduler.print_jobs(*args, out=out)
-    return re.sub(
-        r" \[id: .*\]$", "", out.getvalue(), flags=re.MULTILINE
-    )  # ours: "shows ids" in docs/migration.md
+    # ours: "shows ids" in docs/migration.md
+    return re.sub(r" \[id: .*\]$", "", out.getvalue(), flags=re.MULTILINE)
 
 
 CALLABLES = {

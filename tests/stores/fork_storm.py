@@ -67,9 +67,8 @@ def main(kind: str, url: str, name: str, children: int, adds: int, how: str) -> 
     ran = threading.Event()
     scheduler.add_listener(lambda event: ran.set(), EVENT_JOB_EXECUTED)
     busy = {"seconds": 0.2} if how == "os" else {"hours": 1}
-    for i in range(
-        5
-    ):  # busy: the loop, and a thread of the program's, use the store while children are forked
+    # busy: the loop, and a thread of the program's, use the store while children are forked
+    for i in range(5):
         scheduler.add_job(nothing, "interval", id=f"busy-{i}", **busy)
     scheduler.add_job(nothing)
     scheduler.start()

@@ -56,9 +56,8 @@ class TestMongoDBStandIn(JobStoreConformance):
         builder = mongomock.collection.BulkOperationBuilder
         add_update = builder.add_update
 
-        def add_without_sort(
-            self, *args, sort=None, **kwargs
-        ):  # newer PyMongo passes it, mongomock doesn't know it
+        # newer PyMongo passes it, mongomock doesn't know it
+        def add_without_sort(self, *args, sort=None, **kwargs):
             return add_update(self, *args, **kwargs)
 
         monkeypatch.setattr(builder, "add_update", add_without_sort)

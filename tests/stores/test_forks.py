@@ -15,10 +15,8 @@ import pytest
 from tests.stores import servers
 
 ROOT = Path(__file__).resolve().parents[2]
-CHILDREN, ADDS = (
-    40,
-    4,
-)  # each child adds ADDS jobs before it ends and starts the scheduler, and as many afterwards
+# each child adds ADDS jobs before it ends and starts the scheduler, and as many afterwards
+CHILDREN, ADDS = 40, 4
 STORES = ("memory", "sqlite", "postgresql", "mariadb", "redis", "zookeeper", "etcd", "mongodb")
 _number = count()
 

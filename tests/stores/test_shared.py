@@ -198,9 +198,8 @@ def test_a_process_that_stands_still_for_three_leases_begins_nothing_that_others
     assert runs.keys() == {f"job{number}" for number in range(30)}
     assert {job_id for job_id, number in runs.items() if number > 1} <= begun  # those under way in it
     assert max(runs.values()) <= 2
-    until(
-        lambda: sorted(peer.pid for peer in one.peers()) == sorted([os.getpid(), process.pid])
-    )  # it joined again
+    # it joined again
+    until(lambda: sorted(peer.pid for peer in one.peers()) == sorted([os.getpid(), process.pid]))
 
 
 def test_a_clean_shutdown_hands_back_what_was_not_begun(on, log):

@@ -325,9 +325,8 @@ def test_of_several_tags_the_rarest_is_gone_through(make):
     asked: list[str] = []
     sa.event.listen(store.engine, "before_cursor_execute", lambda *of: asked.append(of[2]))
     assert ids(scheduler, ["few", "all"], limit=2) == ["job7", "job8"]
-    assert (
-        len([one for one in asked if one.startswith("SELECT")]) == 1
-    )  # which one is the rarest is remembered
+    # which one is the rarest is remembered
+    assert len([one for one in asked if one.startswith("SELECT")]) == 1
     scheduler.shutdown()
 
 

@@ -24,9 +24,8 @@ def test_every_name_of_their_module_is_found_in_ours(module):
     if module == "apscheduler.schedulers.qt":
         pytest.importorskip("PySide6")
     theirs, ours = importlib.import_module(module), importlib.import_module("r" + module)
-    own = {
-        name.rpartition(".")[2] for name in MODULES
-    }  # modules of the package: there once they were imported
+    # modules of the package: there once they were imported
+    own = {name.rpartition(".")[2] for name in MODULES}
     names = {name for name in dir(theirs) if not name.startswith("__")} - LEFT_OUT.get(module, set()) - own
     assert [name for name in sorted(names) if not hasattr(ours, name)] == []
 

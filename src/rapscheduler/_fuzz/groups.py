@@ -249,9 +249,8 @@ def spec_numbers(schedule: Schedule) -> dict[str, Any]:
     numbers["weekday"] = sum(1 << v for v in range(7) if schedule.has_weekday(v))
     for term in (*day_terms, *weekday_terms):
         _add_day_bits(numbers, term)
-    if any(
-        term.kind in ("nth", "last_weekday") for term in weekday_terms
-    ):  # quartz has them in the weekday field
+    # Quartz has them in the weekday field.
+    if any(term.kind in ("nth", "last_weekday") for term in weekday_terms):
         numbers |= {"day": 0, "weekday": 127}
     if Term("any") not in schedule.effective("year"):
         numbers["years"] = [(t.first, t.last, t.step) for t in _year_ranges(schedule)]

@@ -178,9 +178,8 @@ class CalendarGroup(RuleGroup):
                 made.append(self.next_call(previous, now, random))
                 made.append(("latest_fire_us", (self.rule.next(view, None, 0), now)))
             any_time = random.choice(self.instants)
-            if (
-                view.local(any_time // SECOND).date() >= self.rule.start
-            ):  # before it there is no chain to be in
+            # Before its start there is no chain to be in.
+            if view.local(any_time // SECOND).date() >= self.rule.start:
                 made.append(self.next_call(any_time, now, random))
             made.append(("previous_fire_us", (now,)))
         return made
@@ -209,9 +208,8 @@ def draw_calendar(random: Random) -> CalendarGroup:
     )  # fmt: skip
     day = local.date()
     if random.random() < 0.4:
-        day = day.replace(day=1) - timedelta(
-            days=random.choice((1, 1, 2))
-        )  # ends of months are where dates are missing
+        # Ends of months are where dates are missing.
+        day = day.replace(day=1) - timedelta(days=random.choice((1, 1, 2)))
     back = random.choice((0, 1, 7, 28, 31, 364, 365, 366, 1461))
     day -= timedelta(days=min(back, day.toordinal() - EPOCH.date().toordinal() - 3))
     end = day + timedelta(days=random.randint(0, 1500)) if random.random() < 0.3 and day.year < 9990 else None

@@ -236,12 +236,11 @@ class QuickRuns:
     :param executor: whose runs they are, once it was started: it has `_run_long(submission)`, the way of all other
         runs; `_finish_run(submission, value, error)`, for a call that was made and left something to await or raised;
         `_write_left()`, called before a run that logs nothing when `_left_lines` is true, which is set here when a last
-        line may have been left for later, as it is where `_writes_later`;
-        `_run_lost(submission, error)`; `_tell_now(event)`, for a run that ended in a loop; `_wants(code)`, `_logger`,
-        `_running`, `_now_us`, `_scheduler`, and a `_home` with `watched` (`Watching`), `backlogs` (`Closable`) and
-        `ears`. While `backlogs.claims`,
-        `backlogs.of(submission)` is its claim or None:
-        a run is quick if the claim's `begin_at_once()` says so, by its clock `now_us`, and its `end()` is told last.
+        line may have been left for later, as it is where `_writes_later`; `_run_lost(submission, error)`;
+        `_tell_now(event)`, for a run that ended in a loop; `_wants(code)`, `_logger`, `_running`, `_now_us`,
+        `_scheduler`, and a `_home` with `watched` (`Watching`), `backlogs` (`Closable`) and `ears`. While
+        `backlogs.claims`, `backlogs.of(submission)` is its claim or None: a run is quick if the claim's
+        `begin_at_once()` says so, by its clock `now_us`, and its `end()` is told last.
         A run is begun in the ledger, if there is one, and `submission.kept` is what that has of it; an event has it
         too, as `kept`. Where `watched.around` is something, a run is a `RunCore` instead, `run` of the event; it is
         `submission.kept` only where there is more to tell of it

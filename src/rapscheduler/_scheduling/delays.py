@@ -4,11 +4,11 @@ Here: `Delay`, which hears of the end of such a run; moving the job. Not here: w
 under way (`batch`; on a shared store `claims`), what is planned (`_engine.planning`), who knows that a run ended
 (`executors._run`, `_home`).
 
-Rule: a run moves its job on as any run does, when it is submitted, as if it ended at once; so the job always has a run
+Rule: a run moves its job on as any run does, when it is submitted, as if it ended at once. So the job always has a run
 time, and a process that dies loses none. That time is provisional: `nominal_us` is when the run began, before
 `run_at_us`. When it comes while the run is under way, or before its end is written, the job is moved on by another
 interval and nothing is told. The end of a run, however it ends, is noted by whoever hears of it, in any thread
-(`Backlogs.ends`); the next pass moves the job, if its time still is provisional: what a user, or another process, did
+(`Backlogs.ends`). The next pass moves the job, if its time still is provisional: what a user, or another process, did
 in the meantime stands.
 """
 

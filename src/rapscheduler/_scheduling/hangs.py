@@ -154,9 +154,8 @@ class Watch:
             if call is None:
                 return None
             age_s = monotonic() - call.since_s
-            if (
-                age_s < HANG_S or not call.seen
-            ):  # seen twice: a process that was stopped is no store that hangs
+            # Seen twice: a process that was stopped is no store that hangs.
+            if age_s < HANG_S or not call.seen:
                 call.seen = True
                 return None
             call.taken, call.over = True, Event()

@@ -156,7 +156,7 @@ class RunBook(Tracker):
         for event in events if self._expected else ():
             state, key = _STATES.get(event.code), (job_id, us_of(event.scheduled_run_time))
             run = None if state is None else self._expected.pop(key, None)
-            # without another attempt: nobody knows what it was made of
+            # There is no other attempt: nobody knows what this one was made of.
             if run is not None and state is not None:
                 event.run, run.retval, run.exception = run, event.retval, event.exception
                 self.live.discard(run)

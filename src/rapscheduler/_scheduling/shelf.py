@@ -31,14 +31,14 @@ class Shelf:
 
     `changing`: held by who reads a job, changes it and writes it back, for this store only, so that a store which hangs
     keeps nobody from changing jobs of another; `lock`: held around each call, the same lock, or none if `overlaps` (its
-    calls may overlap); `calls`: the store, or what makes the loop's calls to it;
-    `unsettled`: changes it did not take, by job id; `deferred`: run time and retry time of jobs that could not be
-    submitted, by job id, for a store that can't leave them out itself; `walks`: how far the missed times of
-    third-party triggers were walked, by job id; `retry_at_s`: when to ask it again after an error (monotonic);
-    `taken_at_us`: when it was asked for due jobs last; `took`: whether this pass got anything from it;
-    `door`: `lock` as a pass takes it, see `Door`; `hangs_since_us`: when the call began that has not returned yet, of
-    a store that hangs; `writing`: the changes that it is asked to write just now; `counts`: how many runs have begun,
-    to be written with the next change of a job, by its id (`max_runs`).
+    calls may overlap); `calls`: the store, or what makes the loop's calls to it; `unsettled`: changes it did not take,
+    by job id; `deferred`: run time and retry time of jobs that could not be submitted, by job id, for a store that
+    can't leave them out itself; `walks`: how far the missed times of third-party triggers were walked, by job id;
+    `retry_at_s`: when to ask it again after an error (monotonic); `taken_at_us`: when it was asked for due jobs last;
+    `took`: whether this pass got anything from it; `door`: `lock` as a pass takes it, see `Door`; `hangs_since_us`:
+    when the call began that has not returned yet, of a store that hangs; `writing`: the changes that it is asked to
+    write just now; `counts`: how many runs have begun, to be written with the next change of a job, by its id
+    (`max_runs`).
     """
 
     __slots__ = (

@@ -329,9 +329,8 @@ def _cut(data: bytes) -> tuple[str, Recipe, dict[str, Any], bytes, dict[str, Any
 def _tail_by_family(piece: bytes) -> _Tail | None:
     """`_cut_tail`; at once for one without arguments that differs from others in the wall time of its trigger only."""
     place = wall_time_in(piece)
-    if (
-        place is None or len(piece) > _PIECE_BYTES or piece == _last_kin[0]
-    ):  # a third one will be known as a whole
+    # A third one will be known as a whole.
+    if place is None or len(piece) > _PIECE_BYTES or piece == _last_kin[0]:
         return _cut_tail(piece)
     start, end = place
     key = (piece[:start], piece[end:])

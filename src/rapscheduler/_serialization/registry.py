@@ -186,9 +186,8 @@ def _enum_entry(cls: Any, name: str) -> TypeEntry:
     if issubclass(cls, Flag):
 
         def flags(content: Any) -> Any:
-            if (
-                type(content) is not int or not -(2**63) <= content < 2**64
-            ):  # the class keeps what it is asked for
+            # The class keeps what it is asked for, whatever that is.
+            if type(content) is not int or not -(2**63) <= content < 2**64:
                 raise ValueError(f"{cls.__qualname__} has no members {short(content)}")
             return cls(content)
 

@@ -106,9 +106,8 @@ class _Packer:
         if depth >= MAX_DEPTH:
             raise Unwritable(f"it is nested more than {MAX_DEPTH} levels deep (does it contain itself?)")
         self.containers += 1
-        if (
-            self.containers > MAX_CONTAINERS
-        ):  # one whose parts are shared is far larger written down than in memory
+        # One whose parts are shared is far larger written down than in memory.
+        if self.containers > MAX_CONTAINERS:
             raise Unwritable(f"it has more than {MAX_CONTAINERS} lists, dicts and objects inside")
         if kind is list:
             return self.items(value, depth)

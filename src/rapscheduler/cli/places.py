@@ -1,8 +1,8 @@
 """Where jobs are stored, named by a URL on the command line.
 
-What lives here: URL and options -> a store of ours, and the sibling place in
-which `rapscheduler migrate` keeps the rows as they were. What must not: conversion, reports. Drivers are imported when
-a URL asks for them. A sibling is the same kind of place under another name: table, collection, key or path + suffix.
+What lives here: URL and options -> a store of ours, and the sibling place in which `rapscheduler migrate` keeps the
+rows as they were. What must not: conversion, reports. Drivers are imported when a URL asks for them. A sibling is the
+same kind of place under another name: table, collection, key or path + suffix.
 """
 
 from __future__ import annotations
@@ -173,9 +173,8 @@ class RedisPlace(Place):
         return RedisJobStore(client=Redis.from_url(self.url), **self.given)
 
     def exists(self) -> bool:
-        jobs = self.given[
-            "jobs_key"
-        ]  # a store that is shared may have no jobs but those whose last run is under way
+        # A store that is shared may have no jobs but those whose last run is under way.
+        jobs = self.given["jobs_key"]
         return bool(self.store.redis.exists(jobs, f"{jobs}.schedulers"))
 
     def ids(self) -> list[str]:

@@ -292,9 +292,8 @@ class DistantExecutor(BaseExecutor):
                 'Run time of job "%s" was missed by %g s (%s), says its worker',
                 one_line(errand.order["text"]), event.lateness_s or 0.0, event.cause,
             )  # fmt: skip
-        if (
-            run is None and exc is not None and not state
-        ):  # it may ask for another attempt, which nobody expected
+        # It may ask for another attempt, which nobody expected.
+        if run is None and exc is not None and not state:
             tracker, run = self._home.watched.after_failure(errand.submission, errand.run_us[errand.i], exc)
         if run is None:
             return [event]

@@ -142,9 +142,8 @@ class ProcessPool(Pool):
                     self._work_queue.put(STOP)
         if cancel_futures:
             self._lose_queued(CancelledError("the pool was shut down"))
-        if (
-            not wait or threading.current_thread() in self._threads
-        ):  # a listener, which is called in one of them
+        # A listener is called in one of them.
+        if not wait or threading.current_thread() in self._threads:
             return True
         return self._join(timeout)
 

@@ -1,8 +1,7 @@
 """Running a job: one loop for every executor.
 
 Here: the misfire rule (`_engine.planning.is_late`) at the start of a run, the events of a run, the log lines, the
-clean-up of tracebacks; and the drivers.
-Not here: threads, processes, event loops, counters.
+clean-up of tracebacks; and the drivers. Not here: threads, processes, event loops, counters.
 
 `run_loop` does nothing itself. It is a generator of steps: a job, whose call is due, or an `Await`. It is sent the
 value or thrown the exception, and returns the events. What a job raises is data here, whatever it is.

@@ -1,7 +1,6 @@
 """What every executor is: APScheduler's contract, and the batch call of the loop.
 
-Here: `BaseExecutor`, the public `run_job` and `run_coroutine_job`. Not here: how a job
-is run (`_run`), workers.
+Here: `BaseExecutor`, the public `run_job` and `run_coroutine_job`. Not here: how a job is run (`_run`), workers.
 
 A place in the scheduler's `RunningCounts` is taken before a job goes to its executor, and given back exactly once: by
 `_run_job_success` or `_run_job_error` when the run ended, or here when it could not be handed over.
@@ -290,9 +289,8 @@ class BaseExecutor(ABC):
 
     def _is_plain(self) -> bool:
         """Whether all that may be told of a job that simply ran is one event and two log lines."""
-        watched = getattr(
-            self._home, "watched", None
-        )  # who keeps every run, where a scheduler has somebody who does
+        # Who keeps every run, where a scheduler has somebody who does.
+        watched = getattr(self._home, "watched", None)
         return (
             not self._looks_at_events()
             and not self._home.backlogs.claims

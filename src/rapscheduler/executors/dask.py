@@ -96,9 +96,8 @@ class DaskExecutor(DistantExecutor):
             self._client = self._given
         else:
             if self._loop is None:
-                self._loop = (
-                    LoopRunner()
-                )  # a client that finds nobody would leave the thread of its own one behind
+                # A client that finds nobody would leave the thread of a loop of its own behind.
+                self._loop = LoopRunner()
                 self._loop.start()
             options = {"set_as_default": False, "timeout": CONNECT_S, "loop": self._loop.loop}
             self._client = Client(self._given, **options)

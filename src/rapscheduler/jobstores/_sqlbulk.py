@@ -82,9 +82,8 @@ class SQLBulk(RowBulk):
     def _locked(self, connection: Any, ids: Sequence[str]) -> dict[str, Any]:
         """The run times of these rows as they are stored, by id; nobody else may change them now."""
         columns = self.jobs_t.c
-        if (
-            self.engine.dialect.name == "sqlite"
-        ):  # a write of nothing takes it, whoever began the transaction, and how
+        # A write of nothing takes the lock, whoever began the transaction, and how.
+        if self.engine.dialect.name == "sqlite":
             connection.execute(self.jobs_t.update().where(sa.false()).values(parked=None))
         time = sa.type_coerce(columns.next_run_time, sa.types.NullType())
         select = sa.select(columns.id, time).where(columns.id.in_(sorted(ids)))

@@ -91,7 +91,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
     :param sqlite_wal: put SQLite files opened by ``url`` into WAL mode with ``synchronous=NORMAL``: commits survive a
         crash of the process; after a power failure the last ones may be missing, the file is never damaged
     :param shared: whether other schedulers may work on the table at the same time (PostgreSQL, MySQL 8, MariaDB 10.6,
-        SQLite files): each run is claimed by one of them, see *Many processes* in the documentation
+        SQLite files): each run is claimed by one of them, see *More than one process* in the documentation
     :param acknowledge: ``"submit"``: a run counts as made when an executor took it; ``"end"``: when it ended, and what
         a crash cut off runs again (``shared`` implies it)
     :param lease: seconds after which a scheduler that is not heard of is taken for dead

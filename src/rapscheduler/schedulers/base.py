@@ -1083,9 +1083,8 @@ class BaseScheduler(Asking, ABC):
         if trigger is None:
             trigger = "date"
         elif type(trigger) is not str:
-            if BaseTrigger in type(trigger).__mro__ or isinstance(
-                trigger, BaseTrigger
-            ):  # the former is cheaper
+            # The former is cheaper.
+            if BaseTrigger in type(trigger).__mro__ or isinstance(trigger, BaseTrigger):
                 return trigger
             if not isinstance(trigger, type) and plugins.fits("trigger", trigger):
                 return trigger

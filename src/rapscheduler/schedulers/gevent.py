@@ -86,9 +86,8 @@ class GeventScheduler(EventLoopScheduler):
     def _guarded(self, callback: Callable[..., Any], *args: Any) -> None:
         try:
             callback(*args)
-        except (
-            Exception
-        ):  # a listener's is logged where it is called; this is a logger or clock of the user's
+        except Exception:
+            # What a listener raises is logged where it is called; this is of a logger or clock of the user's.
             self._logger.exception("Error in the greenlet of the scheduler")
 
     def _post(self, callback: Callable[..., Any], *args: Any) -> None:

@@ -333,9 +333,8 @@ def test_nothing_that_a_coroutine_raises_ends_the_loop_or_keeps_its_place(quiet,
 
         told = signal_of(scheduler, EVENT_JOB_ERROR)
         if not quiet:
-            scheduler.add_listener(
-                lambda event: None, EVENT_JOB_EXECUTED
-            )  # the run loop then drives the coroutine
+            # the run loop then drives the coroutine
+            scheduler.add_listener(lambda event: None, EVENT_JOB_EXECUTED)
         scheduler.start()
         scheduler.add_job(job, id="job")
         event = await told

@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 UTC = timezone.utc
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEW_YORK = zoneinfo.ZoneInfo("America/New_York")
-START_US, END_US = (
-    1_741_503_600_000_000,
-    1_762_063_200_000_000,
-)  # New York's gap and fold of 2025, in the middle
+# New York's gap and fold of 2025, in the middle
+START_US, END_US = 1_741_503_600_000_000, 1_762_063_200_000_000
 
 
 def new_york(engine: SimpleNamespace) -> Any:

@@ -47,10 +47,8 @@ def test_settling(engine: Any, make: Any) -> None:
     assert made["user_moved"].run_at_us == 77  # what a user changed in the meantime stands
     assert made["gone"].run_at_us == 10
     assert "replaced" in jobs
-    assert (jobs["kept"].run_at_us, made["kept"].run_at_us) == (
-        20,
-        10,
-    )  # the run under way is the new job's too
+    # the run under way is the new job's too
+    assert (jobs["kept"].run_at_us, made["kept"].run_at_us) == (20, 10)
     index._check()
 
 
@@ -83,9 +81,8 @@ def test_the_two_halves_of_a_store_in_memory_change_together(engine: Any, make: 
     assert engine.job_table.replace_job(second, jobs, index) is second and second in index
     assert engine.job_table.delete_job("j", jobs, index) is second and second not in index and jobs == {}
     assert engine.job_table.delete_job("j", jobs, index) is None
-    assert (
-        engine.job_table.replace_job(second, jobs, index) is None and len(index) == 0
-    )  # removed jobs stay removed
+    # removed jobs stay removed
+    assert engine.job_table.replace_job(second, jobs, index) is None and len(index) == 0
 
 
 def test_many_go_in_together_or_not_at_all(engine: Any, make: Any) -> None:

@@ -173,9 +173,8 @@ def test_a_footer_alone_holds_at_all_times(engine: SimpleNamespace) -> None:
 
 
 def test_summer_time_all_year_is_no_change(engine: SimpleNamespace) -> None:
-    rule = engine.timezone.ZoneTable.from_transitions(
-        [0], [0, -14400], UTC, "XXX3EDT4,0/0,J365/23"
-    )  # RFC 9636
+    # RFC 9636
+    rule = engine.timezone.ZoneTable.from_transitions([0], [0, -14400], UTC, "XXX3EDT4,0/0,J365/23")
     assert rule.range_at(10**9) == (0, engine.timezone.HI_S, -14400)
 
 

@@ -295,7 +295,6 @@ def test_top_lives_until_ctrl_c(shared: Any) -> None:
         assert terminal.process.wait(60) == 0
     finally:
         terminal.close()
-    assert (
-        terminal.shown.count(b"\x1b[?1049h") == terminal.shown.count(b"\x1b[?1049l") == 1
-    )  # the screen is given back
+    # the screen is given back
+    assert terminal.shown.count(b"\x1b[?1049h") == terminal.shown.count(b"\x1b[?1049l") == 1
     assert b"Traceback" not in terminal.shown

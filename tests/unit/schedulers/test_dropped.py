@@ -168,6 +168,5 @@ def test_alike_jobs_in_memory_are_small():
     before = sys.getallocatedblocks()
     for _ in range(1000):
         scheduler.add_job(work, "cron", hour=7)
-    assert (
-        sys.getallocatedblocks() - before < 2 * 1000 + 600
-    )  # the job and its id; ids are made 256 at a time
+    # the job and its id; ids are made 256 at a time
+    assert sys.getallocatedblocks() - before < 2 * 1000 + 600

@@ -103,11 +103,8 @@ def test_it_is_given_up_after_the_last_attempt(scheduler: Any) -> None:
 
 @pytest.mark.parametrize(
     ("error", "attempts"),
-    [
-        (ConnectionResetError(), 3),
-        (ValueError(), 1),
-        (BrokenPipeError(), 1),
-    ],  # a subclass; another; an exception of it
+    # a subclass; another; an exception of it
+    [(ConnectionResetError(), 3), (ValueError(), 1), (BrokenPipeError(), 1)],
 )
 def test_only_failures_that_are_meant(scheduler: Any, error: BaseException, attempts: int) -> None:
     work = Flaky(9, error)

@@ -59,11 +59,8 @@ def test_a_clock_set_back_lengthens_the_sleep_by_a_second_at_most(scheduler):
             return timedelta(0)
         return move
 
-    assert sleep(scheduler, 5, passes) == [
-        5,
-        4,
-        5,
-    ]  # six seconds have passed: stores that failed are tried again
+    # six seconds have passed: stores that failed are tried again
+    assert sleep(scheduler, 5, passes) == [5, 4, 5]
 
 
 def test_a_clock_set_back_by_years_does_not_keep_the_loop_from_looking(scheduler):

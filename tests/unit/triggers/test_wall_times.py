@@ -148,11 +148,8 @@ def test_a_second_pass_that_is_gone_is_the_only_one():
 @pytest.mark.parametrize(
     ("fields", "stored", "runs"),
     [
-        (
-            {"hour": 2, "minute": 30},
-            "2027-01-15 02:00",
-            "2027-01-15 02:30:00",
-        ),  # was to run at 03:00, after the gap
+        # was to run at 03:00, after the gap
+        ({"hour": 2, "minute": 30}, "2027-01-15 02:00", "2027-01-15 02:30:00"),
         ({"hour": 2, "minute": "10,30"}, "2027-01-15 02:00", "2027-01-15 02:30:00"),  # once for both
         ({"hour": "2-3"}, "2027-01-15 02:00", "2027-01-15 03:00:00"),  # has a time of its own there
         ({"hour": 9}, "2027-01-15 08:00", "2027-01-15 09:00:00"),

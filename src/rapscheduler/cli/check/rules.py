@@ -154,9 +154,6 @@ REQUIRERS = frozenset(
         "fastapi-amis-admin",
     )
 )
-for _name in (
-    "_get_jobs",
-    "_reconstitute_job",
-    "_reconstitute_jobs",
-):  # a store of one's own may call its own
+# A store of the program may call its own ones.
+for _name in ("_get_jobs", "_reconstitute_job", "_reconstitute_jobs"):
     OF_BASES[_name] = tuple(STORES_OF_ROWS)

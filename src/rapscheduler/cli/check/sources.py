@@ -110,9 +110,8 @@ class _Reader(ast.NodeVisitor):
         self.findings: list[Finding] = []
         self.touches = self.imports = self.keeps_rows = False
         self._ours: set[str] = set()  # names that were imported from apscheduler
-        self._classes: list[
-            tuple[str, ...]
-        ] = []  # bases of the classes around, of those made of APScheduler's
+        # The bases of the classes around, of those made of APScheduler's.
+        self._classes: list[tuple[str, ...]] = []
         self._methods = methods
         self._own: set[str] = set()  # attributes that classes of this file set themselves
 

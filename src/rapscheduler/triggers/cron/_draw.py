@@ -49,9 +49,8 @@ class Draws:
         bits = self._bits()
         if count & (count - 1) == 0:
             return (count * bits) >> 31
-        while (
-            bits - bits % count + count > 1 << 31
-        ):  # beyond the last whole multiple: would favour low values
+        # Bits beyond the last whole multiple would favour low values.
+        while bits - bits % count + count > 1 << 31:
             bits = self._bits()
         return bits % count
 

@@ -246,9 +246,8 @@ class WeekdayPositionExpression(AllExpression):
         if self.option_num == 5:
             day = last_weekday(date.year, date.month, self.weekday)
         else:
-            day = nth_weekday(
-                date.year, date.month, self.option_num + 1, self.weekday
-            )  # 0: not in this month
+            # 0: it is not in this month.
+            day = nth_weekday(date.year, date.month, self.option_num + 1, self.weekday)
         return day if day >= date.day else None
 
     def __str__(self) -> str:
