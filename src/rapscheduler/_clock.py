@@ -6,8 +6,8 @@ What lives here: ``Clock`` (the interface), ``SystemClock`` (the real one) and `
 
 freezegun replaces ``datetime.datetime`` and then the names bound to it in loaded modules; time-machine patches
 ``now`` inside the interpreter. So the class is looked up in its module at every call (by the engine, as every run asks
-for the time). ``time.time()`` is not used:
-as a float it can lie a microsecond before the datetime of the same frozen instant, and a job would not be due.
+for the time). ``time.time()`` is not used: as a float it can lie a microsecond before the datetime of the same frozen
+instant, and a job would not be due.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from rapscheduler._engine.datetimes import now_us as _engine_now_us
 from rapscheduler._hints import Any
-from rapscheduler._instants import EPOCH, MICROSECOND
+from rapscheduler._instants import us_of
 
 __all__ = ["SYSTEM", "Clock", "SystemClock", "now_of", "steady_s"]
 
@@ -81,5 +81,4 @@ def now_of(datetime: Any) -> int:
     moment = datetime.now(_datetime.timezone.utc)
     if moment.tzinfo is None:  # a fake that takes a zone and forgets it
         moment = moment.replace(tzinfo=_datetime.timezone.utc)
-    now_us: int = (moment - EPOCH) // MICROSECOND
-    return now_us
+    return us_of(moment)

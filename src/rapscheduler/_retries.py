@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from rapscheduler._instants import MICROSECOND, SECOND_US
+from rapscheduler._instants import SECOND_US, us_of
 from rapscheduler.errors import RapschedulerError
 
 WAITS = ("fixed", "incrementing", "exponential", "random_exponential")
@@ -39,10 +39,7 @@ class RetryLater(RapschedulerError):
 
     def at_us(self, now_us: int) -> int:
         if isinstance(self.after, datetime):
-            from datetime import timezone
-
-            epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
-            return max(now_us, (self.after - epoch) // MICROSECOND)
+            return max(now_us, us_of(self.after))
         return now_us + round(float(self.after) * SECOND_US)
 
     def __str__(self) -> str:

@@ -214,14 +214,14 @@ def resume_row(row: JobRow, now_us: int) -> JobRow:
     return row._replace(run_at_us=run_at_us, nominal_us=None if nominal_us == run_at_us else nominal_us)
 
 
-def change_row(store: Any, job_id: str, change: Callable[[JobRow, int], JobRow], now_us: int) -> JobRow:
+def change_row(store: Any, job_id: str, change: Callable[[JobRow, int], JobRow]) -> JobRow:
     """Change one row where its scheduler may be at work. ChangeError: there is none, or it is set aside."""
     for _ in range(ROUNDS):
         row = row_by_id(store, job_id)
         if row.parked is not None:
             raise ChangeError(f"it is parked ({row.parked}); see `rapscheduler parked`")
         try:
-            new = change(row, now_us)
+            new = change(row, SYSTEM.now_us())
         except DecodeError as exc:
             raise ChangeError(str(exc)) from exc
         if store._replace_if(new, row.run_at_us):

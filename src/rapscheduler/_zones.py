@@ -23,8 +23,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone, tzinfo
 from weakref import WeakValueDictionary
 
+from rapscheduler._clock import SYSTEM
 from rapscheduler._engine.timezone import ZoneTable
 from rapscheduler._hints import TYPE_CHECKING, Any, NamedTuple
+from rapscheduler._instants import SECOND_US
 from rapscheduler._locks import KeptLock
 from rapscheduler.util import astimezone, is_zone_info
 
@@ -266,7 +268,7 @@ def _agrees(table: ZoneTable, tz: tzinfo) -> bool:
     from rapscheduler._probing import Stretch  # a rare need
 
     ask = Stretch(tz).offset_at
-    now_s = int((datetime.now(timezone.utc) - _EPOCH.replace(tzinfo=timezone.utc)).total_seconds())
+    now_s = SYSTEM.now_us() // SECOND_US
     samples = [year * 31556952 for year in range(-60, 120, 15)]
     for at_s, _, _ in table.transitions(now_s - 3 * 31556952, now_s + 3 * 31556952)[:12]:
         samples += (at_s - 1, at_s)
@@ -280,6 +282,6 @@ def _probed(tz: tzinfo) -> ZoneTable:
     from rapscheduler._probing import Prober  # a rare need
 
     prober = Prober(tz)
-    now_s = int((datetime.now(timezone.utc) - _EPOCH.replace(tzinfo=timezone.utc)).total_seconds())
+    now_s = SYSTEM.now_us() // SECOND_US
     prober.cover(now_s)
     return ZoneTable.probed(prober, tz, prober.plain, now_s)

@@ -76,13 +76,7 @@ def _batch(
         job._take_over(values)
         return True
 
-    jobs: list[Job] = []
-    try:
-        _rounds(shelf, ids, modify, jobs)
-    finally:
-        for job in jobs:
-            changing.tell_changed(scheduler, job, shelf.alias, values)
-    return [job.id for job in jobs]
+    return _rounds(shelf, ids, modify, lambda job: changing.tell_changed(scheduler, job, shelf.alias, values))
 
 
 def _resumed(scheduler: Any, shelf: Shelf, ids: Sequence[str]) -> list[str]:
@@ -96,36 +90,38 @@ def _resumed(scheduler: Any, shelf: Shelf, ids: Sequence[str]) -> list[str]:
         job._advance(*times)
         return True
 
-    jobs: list[Job] = []
-    try:
-        _rounds(shelf, ids, resume, jobs)
-    finally:
-        for job in jobs:
-            changing.tell_modified(scheduler, job, shelf.alias)
-    if over:
-        over = _removed(scheduler, shelf, list(dict.fromkeys(over)))
-    return [job.id for job in jobs] + over
+    done = _rounds(shelf, ids, resume, lambda job: changing.tell_modified(scheduler, job, shelf.alias))
+    return done + _removed(scheduler, shelf, list(dict.fromkeys(over))) if over else done
 
 
-def _rounds(shelf: Shelf, ids: Sequence[str], work: Callable[[Job], bool], done: list[Job]) -> None:
-    """Look these jobs up, let `work` change them (False: leave this one out), and write them; `done`: those written, as
-    far as it came."""
+def _rounds(
+    shelf: Shelf, ids: Sequence[str], work: Callable[[Job], bool], tell: Callable[[Job], None]
+) -> list[str]:
+    """Look these jobs up, let `work` change them (False: leave this one out), and write them; the ids of those that
+    were written. Each of them is told, also when a later round fails."""
     shelf.look()
-    with shelf.changing:
-        for _ in range(CHANGE_ROUNDS):
-            with shelf.lock:
-                jobs = {job.id: job for job in shelf.calls._lookup_jobs(ids)}
-            found = [(jobs[job_id], jobs[job_id].run_at_us) for job_id in ids if job_id in jobs]
-            pairs = [(job, due_us) for job, due_us in found if work(job)]
-            if not pairs:
-                return
-            with shelf.lock:
-                written = shelf.calls._update_jobs_if(pairs)
-            done += [job for (job, _), answer in zip(pairs, written, strict=True) if answer]
-            ids = [job.id for (job, _), answer in zip(pairs, written, strict=True) if answer is False]
-            if not ids:
-                return
-    raise lost_too_often(ids[0])
+    done: list[Job] = []
+    try:
+        with shelf.changing:
+            for _ in range(CHANGE_ROUNDS):
+                with shelf.lock:
+                    jobs = {job.id: job for job in shelf.calls._lookup_jobs(ids)}
+                found = [(jobs[job_id], jobs[job_id].run_at_us) for job_id in ids if job_id in jobs]
+                pairs = [(job, due_us) for job, due_us in found if work(job)]
+                if not pairs:
+                    break
+                with shelf.lock:
+                    written = shelf.calls._update_jobs_if(pairs)
+                done += [job for (job, _), answer in zip(pairs, written, strict=True) if answer]
+                ids = [job.id for (job, _), answer in zip(pairs, written, strict=True) if answer is False]
+                if not ids:
+                    break
+            else:
+                raise lost_too_often(ids[0])
+    finally:
+        for job in done:
+            tell(job)
+    return [job.id for job in done]
 
 
 def _removed(scheduler: Any, shelf: Shelf, ids: Sequence[str]) -> list[str]:

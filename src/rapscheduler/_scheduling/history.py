@@ -14,13 +14,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from itertools import islice
 from typing import Any, Protocol
 
 from rapscheduler._clock import SYSTEM
 from rapscheduler._engine.ledger import Ledger
-from rapscheduler._instants import MICROSECOND, SECOND_US
+from rapscheduler._instants import SECOND_US, us_of
 from rapscheduler._quoting import said
 from rapscheduler._runs import Record, Run, around, record_of, this_process
 from rapscheduler._states import RUN_STATES
@@ -33,7 +33,6 @@ IDLE_ROUNDS = 8
 SWEEP_S = 3600.0
 MOST_WAITING = 200_000
 MOST_AT_ONCE = 5000
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Place(Protocol):
@@ -210,7 +209,7 @@ def _us(since: datetime | None) -> int | None:
         return None
     if since.tzinfo is None:
         raise ValueError(f"since={since!r} has no time zone; give an aware datetime")
-    return (since - _EPOCH) // MICROSECOND
+    return us_of(since)
 
 
 def set_up(scheduler: Any, setting: Any) -> None:

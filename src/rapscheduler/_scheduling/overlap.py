@@ -133,9 +133,8 @@ class Waiting:
                 continue
             once = job if run is not None else copy_of(self._scheduler, job, one.alias, job.args, job.kwargs)
             kept.append(Entry(Submission(once, [run_us], one.found_us, [one.run_time(i, run_us)]), run))
-            if change is not None and counts_from_end(
-                job
-            ):  # it is under way, for the next one, while it waits
+            # For the next one, it is under way while it waits.
+            if change is not None and counts_from_end(job):
                 delays.open_delay(self._scheduler, kept[-1].submission, change)
         if rule == "cancel_other":
             self._supersede(job, bool(kept))
@@ -167,7 +166,7 @@ class Waiting:
             'Execution of job "%s" skipped: %s, and %s',
             one_line(str(job)),
             one_line(why_refused(scheduler._running_counts, job)),
-            "a later run takes its place" if left is None else _why(job, self._counts[job.id]),
+            "a later run takes its place" if left is None else _why(self._counts[job.id]),
         )
         if run is not None:
             run.reason = "a later run took its place"
@@ -346,13 +345,7 @@ def _key(job: Any) -> str:
     return f"group {extras['group']}" if "group" in extras else f"job {job.id}"
 
 
-def _why(job: Any, waiting: int) -> str:
-    if waiting >= MOST_WAITING:
-        return f"{waiting} runs wait, which is the most"
-    return (
-        "one run waits"
-        if waiting == 1
-        else "it came too late to wait"
-        if not waiting
-        else f"{waiting} runs wait"
-    )
+def _why(waiting: int) -> str:
+    if waiting < 2:
+        return "one run waits" if waiting else "it came too late to wait"
+    return f"{waiting} runs wait{', which is the most' if waiting >= MOST_WAITING else ''}"

@@ -64,7 +64,7 @@ class Present:
             return
         self.failing = False
         if not self._noted:
-            _warn(scheduler, shelf, self.me, [one for one in others if _is_there(one, self.me)])
+            _warn(scheduler, shelf, [one for one in others if _is_there(one, self.me)])
             self._noted = True
 
     def leave(self) -> None:
@@ -82,7 +82,7 @@ def _is_there(other: User, me: User) -> bool:
     return True
 
 
-def _warn(scheduler: Scheduler, shelf: Shelf, me: User, others: Sequence[User]) -> None:
+def _warn(scheduler: Scheduler, shelf: Shelf, others: Sequence[User]) -> None:
     if not others:
         return
     first = others[0]

@@ -10,7 +10,6 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from rapscheduler._clock import SYSTEM
 from rapscheduler._quoting import one_line, said
 from rapscheduler._views import ChangeError, change_row, pause_row, resume_row, run_row_now, view_of_row
 from rapscheduler.cli._answers import add_json, answer, command
@@ -44,12 +43,12 @@ def changed(arguments: argparse.Namespace, change: Callable[[Any, str], str]) ->
 
 
 def _paused(store: Any, job_id: str) -> str:
-    change_row(store, job_id, pause_row, SYSTEM.now_us())
+    change_row(store, job_id, pause_row)
     return "paused"
 
 
 def _resumed(store: Any, job_id: str) -> str:
-    row = change_row(store, job_id, resume_row, SYSTEM.now_us())
+    row = change_row(store, job_id, resume_row)
     return f"runs next at {view_of_row(row)['next_run_time']}"
 
 
@@ -60,5 +59,5 @@ def _removed(store: Any, job_id: str) -> str:
 
 
 def made_due(store: Any, job_id: str) -> str:
-    change_row(store, job_id, run_row_now, SYSTEM.now_us())
+    change_row(store, job_id, run_row_now)
     return "is due now; its scheduler runs it when it looks at the store next"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -181,19 +182,28 @@ def _timeline(times_us: list[int]) -> Markup | None:
 
 
 def jobs(frame: Frame, views: list[dict[str, Any]], asked: dict[str, str], number: int, more: bool) -> Markup:
-    options = [el("option", "any state", value="")]
-    options += [el("option", one, value=one, selected=one == asked.get("state")) for one in STATES]
-    search = el(
+    search = search_for(asked, ("search", "Search"), ("any state", STATES))
+    pages = page_links(frame, "jobs", asked, number, more)
+    return frame.page("Jobs", search, _jobs_table(frame, views), pages, live=True)
+
+
+def search_for(
+    asked: dict[str, str], field: tuple[str, str], states: tuple[str, Iterable[str]], *more: object
+) -> Markup:
+    """A form: a field (its name and label), a choice of states (with the word for any), and what more there is."""
+    name, label = field
+    options = [el("option", states[0], value="")]
+    options += [el("option", one, value=one, selected=one == asked.get("state")) for one in states[1]]
+    return el(
         "form",
-        el("div", el("label", "Search", for_="search"),
-           el("input", type="search", name="search", id="search", value=asked.get("search", ""))),
+        el("div", el("label", label, for_=name),
+           el("input", type="search", name=name, id=name, value=asked.get(name, ""))),
         el("div", el("label", "State", for_="state"), el("select", *options, name="state", id="state")),
+        *more,
         el("button", "Search", type="submit"),
         class_="search",
         role="search",
     )  # fmt: skip
-    pages = page_links(frame, "jobs", asked, number, more)
-    return frame.page("Jobs", search, _jobs_table(frame, views), pages, live=True)
 
 
 def page_links(frame: Frame, place: str, asked: dict[str, str], number: int, more: bool) -> Markup:

@@ -18,7 +18,6 @@ from time import sleep
 from typing import Any, TypeVar
 
 from rapscheduler import _stored_runs, _views
-from rapscheduler._clock import SYSTEM
 from rapscheduler._instants import moment
 from rapscheduler._quoting import said
 from rapscheduler._runs import this_process
@@ -132,7 +131,7 @@ class StoreSource:
                 "run": _views.run_row_now,
                 "reschedule": lambda row, now_us: _views.resume_row(_with_trigger(row, trigger), now_us),
             }
-            _views.change_row(self.store, job_id, changes[action], SYSTEM.now_us())
+            _views.change_row(self.store, job_id, changes[action])
 
 
 def mark_of_work(source: Any) -> str:
@@ -319,9 +318,8 @@ class SchedulerSource:
         watched = self.scheduler._watched
         if watched.ledger is not None:
             watched.made().follow()
-        return (
-            {} if watched.tracker is None else {run.id: run for run in list(watched.tracker.live)}
-        )  # None: nobody asked for runs yet
+        # None: nobody asked for runs yet
+        return {} if watched.tracker is None else {run.id: run for run in list(watched.tracker.live)}
 
     def under_way(self) -> list[dict[str, Any]]:
         runs = [run for run in self._live().values() if not run.is_over]

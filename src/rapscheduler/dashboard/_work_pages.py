@@ -15,6 +15,7 @@ from rapscheduler.dashboard._pages import (
     facts_of,
     lines_of,
     page_links,
+    search_for,
     state_of,
     table_of,
     time_of,
@@ -36,19 +37,11 @@ def runs(
     under_way = _under_way(frame, live)
     if note is not None:
         return frame.page("Runs", *under_way, el("p", note, class_="notice"), live=True)
-    options = [el("option", "any end", value="")]
-    options += [el("option", one, value=one, selected=one == asked.get("state")) for one in ENDED]
-    search = el(
-        "form",
-        el("div", el("label", "Job", for_="job"),
-           el("input", type="search", name="job", id="job", value=asked.get("job", ""))),
-        el("div", el("label", "State", for_="state"), el("select", *options, name="state", id="state")),
-        el("div", el("label", "Ended since", for_="since"),
-           el("input", name="since", id="since", value=asked.get("since", ""), placeholder="2h, 3d, 2025-03-01")),
-        el("button", "Search", type="submit"),
-        class_="search",
-        role="search",
+    since = el(
+        "div", el("label", "Ended since", for_="since"),
+        el("input", name="since", id="since", value=asked.get("since", ""), placeholder="2h, 3d, 2025-03-01"),
     )  # fmt: skip
+    search = search_for(asked, ("job", "Job"), ("any end", ENDED), since)
     heads = ["Ended", "Job", "State", "Late", "Took", "Try", "By", "Why"]
     rows: list[list[object]] = [
         [frame.run_link(one["id"], time_of(one["ended"])), frame.job_link(one["job_id"]), state_of(one),

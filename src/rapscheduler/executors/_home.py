@@ -1,9 +1,9 @@
 """What an executor asks of the scheduler that it works for.
 
-Here: `Home`, and the one made for a scheduler that brings none: of another family, or a stand-in of a test; and what
-the two share of backlogs, submissions of several run times: another run is begun only while nobody has closed them. Not
-here: events, which are told by the scheduler's `_dispatch_event`, as in APScheduler; what a store is told of run times
-that were not begun (`_scheduling.last_writes`).
+Here: `Home`, and the one made for a scheduler that brings none (of another family, or a stand-in of a test). Also what
+the two share of backlogs, which are submissions of several run times: another run is begun only while nobody has closed
+its backlog. Not here: events, which are told by the scheduler's `_dispatch_event`, as in APScheduler; what a store is
+told of run times that were not begun (`_scheduling.last_writes`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def counts_from_end(job: Any) -> bool:
 
 
 class Backlog:
-    """One of them, from before it is submitted until its run loop has ended.
+    """A submission whose run times are begun one after another, from the submission until its run loop has ended.
 
     `begun`: how many of its run times were begun; `closed`: no other will be; `expected_us`: when the job is due next,
     as this scheduler wrote it last (`None`: it was removed, for its schedule is over); `overtaken`: a later run time of
@@ -161,16 +161,15 @@ class Backlogs(Closable):
 
     def moved(self, submission: Submission, change: Change, skipped: bool) -> None:
         """A later run time of a job was skipped or submitted, and the job is moved on by this change."""
+        expected_us = None if change.remove else change.run_at_us
         with self.lock:
             for backlog in self._open.get(submission.job.id, ()):
                 if backlog.submission is not submission and backlog.submission.alias == submission.alias:
-                    backlog.expected_us = None if change.remove else change.run_at_us
+                    backlog.expected_us = expected_us
                     backlog.overtaken = backlog.overtaken or not skipped
             if skipped:
                 for i in self._ends_of(submission.job.id, submission.alias):
-                    self.ends[i] = self.ends[i]._replace(
-                        expected_us=None if change.remove else change.run_at_us
-                    )
+                    self.ends[i] = self.ends[i]._replace(expected_us=expected_us)
 
     def _ends_of(self, job_id: str, alias: str | None) -> list[int]:
         """Where in `ends` those of a job are. Other threads only add some, the pass takes them out."""

@@ -28,12 +28,7 @@ from rapscheduler._engine.planning import Submission
 from rapscheduler._engine.running import NotBegun, QuickRuns, run_at_once
 from rapscheduler._states import CANCELLED
 from rapscheduler.errors import InterpreterEndingError, RunCancelledError, ends_program
-from rapscheduler.executors._run import (
-    Await,
-    Events,
-    RunLoop,
-    drive_async,
-)
+from rapscheduler.executors._run import Await, Events, RunLoop, drive_async
 from rapscheduler.executors._submitting import Failures
 from rapscheduler.executors._turns import Own, advance_as, inside
 from rapscheduler.executors._unfinished import too_late
@@ -240,13 +235,14 @@ class LoopExecutor(BaseExecutor):
             return submission.kept is None or submission.kept.run is None
         return ledger.end(submission.kept)
 
-    async def _in_task(self, gen: RunLoop) -> Events:
+    async def _in_task(self, gen: RunLoop, step: Await | None = None) -> Events:
+        """Go through a run loop here; `step`: await what a plain callable returned, and go on with it in the pool."""
         own = Own(self, asyncio.current_task())
         inside.set(own)
         try:
-            return await drive_async(gen)
+            return await drive_async(gen, step, None if step is None else partial(self._in_thread, own))
         finally:
-            own.future = None
+            own.future = None  # the task holds its context, and that holds `own`
 
     def _begin_in_thread(self, submission: Submission, gen: RunLoop) -> None:
         own = Own(self)
@@ -262,19 +258,10 @@ class LoopExecutor(BaseExecutor):
         self._thread_runs.pop(future, None)
         step = None if future.cancelled() or future.exception() else future.result()
         if type(step) is Await:
-            self._follow(submission, self._eventloop.create_task(self._in_turns(gen, step)))
+            self._follow(submission, self._eventloop.create_task(self._in_task(gen, step)))
             self._pending_futures.discard(future)
         else:
             self._ended(submission, future)
-
-    async def _in_turns(self, gen: RunLoop, step: Await) -> Events:
-        """Await what a plain callable returned, here, and go on with its run loop in the pool."""
-        own = Own(self, asyncio.current_task())
-        inside.set(own)
-        try:
-            return await drive_async(gen, step, partial(self._in_thread, own))
-        finally:
-            own.future = None
 
     def _follow(self, submission: Submission, task: Any) -> None:
         self._pending_futures.add(task)

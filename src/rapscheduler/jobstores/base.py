@@ -338,6 +338,13 @@ class BaseJobStore(ABC):
         return f"<{type(self).__name__}>"
 
 
+def refuse_empty(**given: str) -> None:
+    """ValueError: a name that a store needs is empty."""
+    for name, value in given.items():
+        if not value:
+            raise ValueError(f'The "{name}" parameter must not be empty')
+
+
 _REASON_CHARACTERS = 1000
 
 

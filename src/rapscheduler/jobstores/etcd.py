@@ -23,7 +23,7 @@ from ..util import datetime_to_utc_timestamp, elsewhere, maybe_ref, utc_timestam
 from ._forked import Anew, ForkGate, keep, left_behind
 from ._nodestore import Node, NodeStore, Write, in_groups, parked_text
 from ._sharing import leave, use
-from .base import BaseJobStore
+from .base import BaseJobStore, refuse_empty
 
 if "grpc" not in sys.modules:  # a forked child may use gRPC only if this is set before it is imported
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
@@ -96,8 +96,7 @@ class EtcdJobStore(NodeStore):
         **connect_args: Any,
     ) -> None:
         super().__init__(allowed_callables)
-        if not path:
-            raise ValueError('The "path" parameter must not be empty')
+        refuse_empty(path=path)
         self.path = path
         self.pickle_protocol = pickle_protocol
         self.close_connection_on_exit = close_connection_on_exit

@@ -34,7 +34,7 @@ from ..util import datetime_to_utc_timestamp, maybe_ref, utc_timestamp_to_dateti
 from ._forked import keep
 from ._rowstore import NothingStoredError, RowStore
 from ._sharing import leave, use
-from .base import BaseJobStore
+from .base import BaseJobStore, refuse_empty
 
 try:
     from bson.binary import Binary
@@ -91,10 +91,7 @@ class MongoDBJobStore(RowStore):
         **connect_args: Any,
     ) -> None:
         super().__init__(allowed_callables)
-        if not database:
-            raise ValueError('The "database" parameter must not be empty')
-        if not collection:
-            raise ValueError('The "collection" parameter must not be empty')
+        refuse_empty(database=database, collection=collection)
         self.pickle_protocol = pickle_protocol
         connect_args.setdefault("w", 1)
         self._connect = None if client else partial(MongoClient, **connect_args)

@@ -50,7 +50,7 @@ from ._redisscripts import (
 )
 from ._redistags import TAG_SCRIPTS, RedisTags
 from ._shared import LEASE_S, POLL_S, sharing
-from .base import BaseJobStore
+from .base import BaseJobStore, refuse_empty
 
 try:
     from redis import Redis
@@ -90,7 +90,7 @@ class RedisJobStore(RedisTags):
         made, on the same server
     :param allowed_callables: patterns such as ``["myapp.tasks:*"]`` of the callables that jobs may name
     :param shared: whether other schedulers may work on these keys at the same time (Redis 5 or newer): each run is
-        claimed by one of them, see *Many processes* in the documentation
+        claimed by one of them, see *More than one process* in the documentation
     :param acknowledge: ``"submit"``: a run counts as made when an executor took it; ``"end"``: when it ended, and what
         a crash cut off runs again (``shared`` implies it)
     :param lease: seconds after which a scheduler that is not heard of is taken for dead
@@ -117,10 +117,7 @@ class RedisJobStore(RedisTags):
         super().__init__(allowed_callables)
         if db is None:
             raise ValueError('The "db" parameter must not be empty')
-        if not jobs_key:
-            raise ValueError('The "jobs_key" parameter must not be empty')
-        if not run_times_key:
-            raise ValueError('The "run_times_key" parameter must not be empty')
+        refuse_empty(jobs_key=jobs_key, run_times_key=run_times_key)
         self.pickle_protocol = pickle_protocol
         self.jobs_key = jobs_key
         self.run_times_key = run_times_key

@@ -33,7 +33,7 @@ from ..job import Job
 from ..util import datetime_to_utc_timestamp, maybe_ref, utc_timestamp_to_datetime
 from ._ids import too_long, unwritable, with_nul
 from ._rowstore import NothingStoredError, RowStore
-from .base import BaseJobStore
+from .base import BaseJobStore, refuse_empty
 
 try:
     from rethinkdb import RethinkDB
@@ -85,10 +85,7 @@ class RethinkDBJobStore(RowStore):
         **connect_args: Any,
     ) -> None:
         super().__init__(allowed_callables)
-        if not database:
-            raise ValueError('The "database" parameter must not be empty')
-        if not table:
-            raise ValueError('The "table" parameter must not be empty')
+        refuse_empty(database=database, table=table)
         self.database = database
         self.table_name = table
         self.client = client

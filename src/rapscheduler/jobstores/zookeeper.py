@@ -23,7 +23,7 @@ from ._forked import Anew, keep, left_behind
 from ._nodestore import Node, NodeStore, Write, in_groups, parked_text
 from ._rowstore import NothingStoredError
 from ._sharing import leave, use
-from .base import BaseJobStore
+from .base import BaseJobStore, refuse_empty
 
 try:
     from kazoo.client import KazooClient
@@ -75,8 +75,7 @@ class ZooKeeperJobStore(NodeStore):
         **connect_args: Any,
     ) -> None:
         super().__init__(allowed_callables)
-        if not path:
-            raise ValueError('The "path" parameter must not be empty')
+        refuse_empty(path=path)
         folder = path.rstrip("/")  # Kazoo takes "/jobs/" for "/jobs"
         if not folder:
             raise ValueError(

@@ -1,15 +1,17 @@
-"""Words that the explanations of all triggers share: lengths of time, zones, jitter. Not here: sentences."""
+"""Words that the explanations of all triggers share: lengths of time, jitter. Not here: sentences."""
 
 from __future__ import annotations
 
-from datetime import timedelta, tzinfo
+from datetime import timedelta
+
+from rapscheduler._instants import MICROSECOND
 
 _UNITS = ((86_400_000_000, "day"), (3_600_000_000, "hour"), (60_000_000, "minute"))
 
 
 def duration_text(length: timedelta) -> str:
     """`1 hour 30 minutes`, `1 week`, `2.5 seconds`; `second` alone when it is one."""
-    rest_us = length // timedelta(microseconds=1)
+    rest_us = length // MICROSECOND
     parts: list[tuple[str, str]] = []
     if rest_us % (7 * 86_400_000_000) == 0 and rest_us:
         parts.append((str(rest_us // (7 * 86_400_000_000)), "week"))
@@ -23,11 +25,6 @@ def duration_text(length: timedelta) -> str:
     if len(parts) == 1 and parts[0][0] == "1":
         return parts[0][1]
     return " ".join(f"{count} {name}{'' if count == '1' else 's'}" for count, name in parts)
-
-
-def zone_text(zone: tzinfo) -> str:
-    """The name of a zone: `Europe/Berlin`, `UTC`, `UTC+02:00`."""
-    return str(zone)
 
 
 def jitter_text(jitter: float | None) -> str:

@@ -23,7 +23,7 @@ from rapscheduler.triggers._kernel import (
     zone_for,
 )
 from rapscheduler.triggers._left_out import left_out_options, left_out_state, left_out_text, take_left_out
-from rapscheduler.triggers._words import jitter_text, zone_text
+from rapscheduler.triggers._words import jitter_text
 from rapscheduler.triggers.base import BaseTrigger, or_never
 from rapscheduler.util import asdate, astimezone, elsewhere, timezone_repr
 
@@ -213,7 +213,7 @@ class CalendarIntervalTrigger(CalendarIntervalCore, KernelTrigger):
         until = "" if self.end_date is None else f" until {self.end_date}"
         at = self._time.replace(tzinfo=None)
         text = (
-            f"every {every} at {at} ({zone_text(self.timezone)}), from {self.start_date} on{until}"
+            f"every {every} at {at} ({self.timezone}), from {self.start_date} on{until}"
             f"{jitter_text(self.jitter)}{left_out_text(self)}"
         )
         return or_never(self, text, start)

@@ -8,8 +8,7 @@ grid from its start date, a date is not lost because something else fired before
 `get_next_fire_time(previous, now)`, as APScheduler does. Instants are compared, in int64 µs.
 
 What a combination itself leaves out (`skips`) goes by one clock, that of its first trigger's zone, whichever part
-fires (`_open_times`).
-`spread` is of its own jitter; the spread of a part needs a seed, or it is chance.
+fires (`_open_times`). `spread` is of its own jitter; the spread of a part needs a seed, or it is chance.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from rapscheduler._engine.datetimes import from_us
 from rapscheduler._engine.trigger import DateCore, TriggerCore
-from rapscheduler._instants import SECOND_US
+from rapscheduler._instants import MICROSECOND, SECOND_US
 from rapscheduler.errors import HorizonError
 from rapscheduler.triggers._kernel import jitter_to_us
 from rapscheduler.triggers._left_out import (
@@ -31,7 +30,7 @@ from rapscheduler.triggers._left_out import (
     take_left_out,
 )
 from rapscheduler.triggers._open_times import LeavesOpen, clock_of, refuse_after_end
-from rapscheduler.triggers._words import jitter_text, zone_text
+from rapscheduler.triggers._words import jitter_text
 from rapscheduler.triggers.base import BaseTrigger, _instant_us, _moment, kernel_of, previous_by_bisection
 from rapscheduler.util import obj_to_ref, ref_to_obj
 
@@ -40,7 +39,6 @@ __all__ = ("AndTrigger", "BaseCombiningTrigger", "OrTrigger")
 #: How the state of a combination finds the classes it names. Who reads states of others puts a closed list here.
 class_named: ContextVar[Callable[[str], Any]] = ContextVar("class_named", default=ref_to_obj)
 
-_MICROSECOND = timedelta(microseconds=1)
 _OUR_TRIGGERS = "rapscheduler.triggers."
 _THEIR_TRIGGERS = "apscheduler.triggers."
 
@@ -114,9 +112,8 @@ class BaseCombiningTrigger(LeavesOpen, BaseTrigger):
     triggers: Sequence[Any]
     jitter: float | None
 
-    def __new__(
-        cls, *arguments: Any, **more: Any
-    ) -> Any:  # states of before, subclasses that fill it themselves
+    # Not in `__init__`: states of before, and subclasses that fill it themselves, come without.
+    def __new__(cls, *arguments: Any, **more: Any) -> Any:
         made = super().__new__(cls)
         made.skips = None
         return made
@@ -193,7 +190,7 @@ class BaseCombiningTrigger(LeavesOpen, BaseTrigger):
         """What the jitter of the combination itself, and what it leaves out, add to an explanation."""
         text = (jitter_text(self.jitter) if self.jitter else "") + left_out_text(self)
         if self._leaving() is not None:
-            text += f", by the clock of {zone_text(clock_of(self).tzinfo)}"
+            text += f", by the clock of {clock_of(self).tzinfo}"
         return f"; each{text}" if text else ""
 
     def _written(self) -> str:
@@ -296,7 +293,7 @@ class AndTrigger(BaseCombiningTrigger):
             if min(times_us) == latest_us:
                 return latest_us
             first_us = first_us if round_ else latest_us
-            if latest_us - first_us > self.horizon // _MICROSECOND:
+            if latest_us - first_us > self.horizon // MICROSECOND:
                 break
             answers = [
                 time_us if time_us == latest_us else ask(None, latest_us)
@@ -329,7 +326,7 @@ class AndTrigger(BaseCombiningTrigger):
             before_us = min(times_us) + 1
             if max(times_us) == min(times_us):
                 return _in_zone_of(self.triggers[0], before_us - 1, before)
-            if start_us - before_us > self.horizon // _MICROSECOND:
+            if start_us - before_us > self.horizon // MICROSECOND:
                 break
         raise self._disagree(before_us, start_us, before)
 

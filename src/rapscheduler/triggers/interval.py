@@ -15,6 +15,7 @@ from rapscheduler._clock import now_of
 from rapscheduler._engine.datetimes import from_us, to_us
 from rapscheduler._engine.interval import MAX_INTERVAL_US, IntervalCore
 from rapscheduler._engine.timezone import ZoneTable
+from rapscheduler._instants import MICROSECOND
 from rapscheduler._zones import get_localzone
 from rapscheduler.triggers._kernel import (
     KernelTrigger,
@@ -39,7 +40,6 @@ __all__ = (
 )
 
 STATE_VERSION = 2
-_MICROSECOND = timedelta(microseconds=1)
 _NO_TIME = timedelta()
 
 
@@ -138,7 +138,7 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
                 f"the interval must be longer than zero, not {interval.total_seconds():g} s; to begin earlier give "
                 "start_date"
             )
-        interval_us = min(interval // _MICROSECOND, MAX_INTERVAL_US)
+        interval_us = min(interval // MICROSECOND, MAX_INTERVAL_US)
         tz = zone.tzinfo
         start = convert_to_datetime(start_date, tz, "start_date")
         end = convert_to_datetime(end_date, tz, "end_date")
@@ -187,7 +187,7 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
     @property
     def interval(self) -> timedelta:
         """The time between two fire times."""
-        return self.interval_us * _MICROSECOND
+        return self.interval_us * MICROSECOND
 
     @interval.setter
     def interval(self, value: timedelta) -> None:
@@ -278,7 +278,7 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
 
 @lru_cache(1000)
 def _text(interval_us: int) -> str:
-    return str(interval_us * _MICROSECOND)
+    return str(interval_us * MICROSECOND)
 
 
 # What APScheduler's class has in slots, for programs that go through the list. The values are the engine's.

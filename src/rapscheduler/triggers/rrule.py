@@ -1,8 +1,8 @@
 """`RRuleTrigger`: recurrence rules of RFC 5545, by python-dateutil (`pip install 'rapscheduler[rrule]'`).
 
-Here: wall times of a rule as instants of a zone, looked for a hundred
-years ahead at most. Not here: the grammar and its arithmetic, which are dateutil's, but for three rules that it
-reads otherwise than RFC 5545 (`_day_of_start`, `_any_weekday`, `_whole_weeks`).
+Here: wall times of a rule as instants of a zone, looked for a hundred years ahead at most. Not here: the grammar and
+its arithmetic, which are dateutil's, but for three rules that it reads otherwise than RFC 5545 (`_day_of_start`,
+`_any_weekday`, `_whole_weeks`).
 
 A wall time that the clocks skip fires as RFC 5545 has it: with the offset from before the gap, so an hour later by the
 clock. One that comes twice fires the first time, or the second where only that is not before the start. UNTIL, EXDATE
@@ -24,7 +24,7 @@ from rapscheduler._engine.timezone import ZoneTable
 from rapscheduler._instants import SECOND_US
 from rapscheduler._zones import get_localzone
 from rapscheduler.triggers._kernel import jitter_to_us, zone_for
-from rapscheduler.triggers._words import jitter_text, zone_text
+from rapscheduler.triggers._words import jitter_text
 from rapscheduler.triggers.base import BaseTrigger, _instant_us
 from rapscheduler.util import convert_to_datetime, datetime_repr
 
@@ -52,8 +52,7 @@ class RRuleTrigger(BaseTrigger):
     Plugin alias: ``rrule``
 
     :param rule: such as ``"FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1"``; several lines with ``RRULE:``, ``RDATE:``,
-        ``EXDATE:`` and ``EXRULE:`` are one schedule. Dates in it are wall times of the zone, or end
-        with Z: UTC
+        ``EXDATE:`` and ``EXRULE:`` are one schedule. Dates in it are wall times of the zone, or end with Z: UTC
     :param start_date: the first wall time of the rule (DTSTART, in whole seconds), from which intervals count; only an
         RDATE may be before it
     :param timezone: tzinfo or name of a zone (default: that of the start date, else the system's)
@@ -209,7 +208,7 @@ class RRuleTrigger(BaseTrigger):
         """Say when this trigger fires: the rule, its start and zone."""
         rule = " ".join(self.rule.split())
         return (
-            f"by the rule {rule}, from {datetime_repr(self.start_date)} on, {zone_text(self.timezone)}"
+            f"by the rule {rule}, from {datetime_repr(self.start_date)} on, {self.timezone}"
             f"{jitter_text(self.jitter)}"
         )
 

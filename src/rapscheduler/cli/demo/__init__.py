@@ -22,6 +22,7 @@ from types import FrameType
 from typing import Any
 
 from rapscheduler._engine import NAME as ENGINE
+from rapscheduler._instants import us_of
 from rapscheduler.cli.demo.display import Display, open_display
 from rapscheduler.cli.demo.schedules import MINUTE_US, Drawn, Schedules, draw, read_corpus
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
@@ -80,10 +81,6 @@ def _resident_bytes() -> int:
 
 def _now_us() -> int:
     return time.time_ns() // 1000
-
-
-def _us(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1_000_000 + moment.microsecond
 
 
 class _Stop:
@@ -171,9 +168,9 @@ def _fires_between(drawn: Any, after_us: int, before_us: int) -> int:
     moment = datetime.fromtimestamp(after_us // 1_000_000, drawn.trigger.timezone)
     while True:
         moment = drawn.trigger.get_next_fire_time(moment, moment)
-        if moment is None or _us(moment) >= before_us:
+        if moment is None or us_of(moment) >= before_us:
             return count
-        count += _us(moment) > after_us
+        count += us_of(moment) > after_us
 
 
 def _settle(account: Account, jobs: list[Any]) -> None:
@@ -186,7 +183,7 @@ def _settle(account: Account, jobs: list[Any]) -> None:
             account.earlier += 1  # came due while the jobs were being added
     for job in jobs:
         if job.next_run_time is not None:
-            account.expected += _fires_between(job, account.added_us, _us(job.next_run_time))
+            account.expected += _fires_between(job, account.added_us, us_of(job.next_run_time))
 
 
 def _rows(account: Account, schedules: Schedules) -> list[tuple[str, str]]:

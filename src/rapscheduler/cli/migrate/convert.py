@@ -10,13 +10,13 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from rapscheduler._engine.timezone import ZoneTable
-from rapscheduler._instants import MAX_US, MIN_US, SECOND_US, us_of
+from rapscheduler._instants import SECOND_US, us_of
 from rapscheduler._quoting import said, short
 from rapscheduler._rules import FIRST_S, LAST_S
 from rapscheduler._serialization.callables import CallableRule
 from rapscheduler._serialization.codec import decode
 from rapscheduler._serialization.legacy import is_pickled, load_state, row_from_state
-from rapscheduler._serialization.rows import NO_TIME_US, JobRow
+from rapscheduler._serialization.rows import NO_TIME_US, JobRow, is_time
 from rapscheduler._serialization.zones import zone_to_text
 from rapscheduler.errors import DecodeError, EncodeError
 from rapscheduler.triggers._wall_times import zones_of
@@ -69,7 +69,7 @@ def _by_wall_us(state: dict[str, Any], stored_us: int | None) -> int | None:
     """
     run_time = state.get("next_run_time")
     zone = next(zones_of(state.get("trigger")), None)
-    if stored_us is None or not isinstance(run_time, datetime) or zone is None or not _is_time(stored_us):
+    if stored_us is None or not isinstance(run_time, datetime) or zone is None or not is_time(stored_us):
         return None
     wall_us = us_of(run_time.replace(tzinfo=timezone.utc, fold=0))
     kind, first_s, _ = zone.local(wall_us // SECOND_US)
@@ -89,10 +89,6 @@ def _is_of(run_time: datetime, zone: ZoneTable) -> bool:
 def _offsets(zone: ZoneTable) -> set[int]:
     changes = zone.transitions(FIRST_S, LAST_S)
     return {offset_s for _, before_s, after_s in changes for offset_s in (before_s, after_s)}
-
-
-def _is_time(time_us: int) -> bool:
-    return MIN_US <= time_us <= MAX_US
 
 
 def _same_time(one_us: int | None, other_us: int | None) -> bool:
