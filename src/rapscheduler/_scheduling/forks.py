@@ -1,8 +1,8 @@
 """In a child of a fork: what a scheduler and its parts leave behind in the parent, before anything else is done here.
 
-Here: noticing a fork, the order of what follows, and what is said. Not here: whether that was said already
-(`lifecycle`); what each part does: its method `_leave_parent`. That of a store drops what is connected and does not
-close it, for the parent goes on using it; that of an executor, and of a scheduler class, forgets threads, tasks and
+Here: noticing a fork, the order of what follows, and what is said. Not here: whether it was said already
+(`lifecycle`), and what each part does: its method `_leave_parent`. That of a store drops what is connected and does not
+close it, for the parent goes on using it. That of an executor, and of a scheduler class, forgets threads, tasks and
 timers: they stayed in the parent, also where `Thread.is_alive()` still says True. None of them may ask anybody or wait
 for anything.
 

@@ -1,6 +1,6 @@
 """The thread of a worker process: it sends batches there and hears what became of each task.
 
-Here: taking tasks, deaths, time-outs, what is taken back from a worker. Not here: the queue and what makes a batch
+Here: taking tasks, deaths, time-outs, what is taken back from a worker. Not here: the queue, and what makes a batch
 (`_processes`), the process itself (`_child`), pipes.
 
 Rule: a thread has one process, and tells the ends of its tasks itself. Results wait in the pipe until the worker
