@@ -8,7 +8,8 @@ decides: one that runs on while the machine sleeps. `until_s` is a lease after t
 tenth; others may take over a lease after it *arrived*. So nobody begins a run that somebody else may have.
 
 Data: `_under_way` maps the key of a run (job id, first run time) to its claim, from before it is written until the
-store was told of its end. Any thread may end a run; `_ended` and `_left` are deques, which the keeper empties.
+store was told of its end. Any thread may end a run; `_ended` and `_left` are deques, which the keeper empties. A
+run from whose end the next one counts is in `unmoved` before, with the time when it ended, until its job has moved on.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 from rapscheduler._clock import steady_s
@@ -92,11 +92,10 @@ class Claim(Backlog):
         return True
 
     def end(self) -> bool:
-        claims, ended = self.claims, None
+        claims = self.claims
         if self.begun and self.counts and claims.has(self):
-            # In one step: a pass that meets the provisional time finds the run under way, or its end.
-            ended = partial(delays.End, claims.alias, self.key[0], claims.now_us())
-        closed = self._table.discard(self, ended)
+            return delays.end_claim(self)
+        closed = self._table.discard(self)
         claims.ended(self)
         return closed
 
@@ -118,6 +117,7 @@ class Claims:
         self._ended: deque[RunKey] = deque()
         self._left: deque[LeftRun] = deque()
         self._progressed: dict[RunKey, Claim] = {}
+        self.unmoved: dict[Claim, float] = {}
         self._is_telling = False  # what ended is on its way to the store, and in none of them
         self._is_full = False
         self._window_s, self._ended_now, self._ended_before = steady_s(), 0, 0
@@ -147,6 +147,7 @@ class Claims:
         self._ended.clear()  # the next epoch may have one of these runs again, which goes on then
         self._left.clear()
         self._progressed.clear()
+        self.unmoved.clear()
         return count
 
     # The pass
@@ -335,12 +336,11 @@ class Claims:
     def ended(self, claim: Claim) -> None:
         """A run ended, or was not begun. A second call does nothing."""
         key, under_way = claim.key, self._under_way
+        self.unmoved.pop(claim, None)
         if not self.has(claim):
             return
         under_way[key] = None
         self._progressed.pop(key, None)
-        if claim.begun and claim.counts:
-            self.scheduler._wake_for(self.scheduler._clock.now_us())  # its job is moved on
         left = next(claim.left(), None) if claim.kept or claim.lapsed else None
         if left is None:
             self._ended_now += 1

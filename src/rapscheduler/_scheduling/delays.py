@@ -17,6 +17,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rapscheduler._clock import steady_s
 from rapscheduler._engine.planning import Change, Submission, dispatch_at_us
 from rapscheduler._quoting import one_line, said
 from rapscheduler._scheduling import storing
@@ -33,12 +34,19 @@ if TYPE_CHECKING:
 
 
 class End(NamedTuple):
-    """A run ended; `expected_us`: the provisional time of its job, as this process wrote it last."""
+    """A run ended; `expected_us`: the provisional time of its job, as this process wrote it last; `claim`: its claim in
+    a shared store, which ends when the job has moved on."""
 
     alias: str | None
     job_id: str
     end_us: int
     expected_us: int | None
+    claim: Any = None
+
+    def told(self) -> None:
+        """Its job has moved on, or is nobody's here any more."""
+        if self.claim is not None:
+            self.claim.claims.ended(self.claim)
 
 
 class Delay(Backlog):
@@ -67,6 +75,19 @@ class Delay(Backlog):
         self._table.discard(self, partial(End, one.alias, one.job.id, now_us))
         self._scheduler._wake_for(now_us)
         return False
+
+
+def end_claim(claim: Any) -> bool:
+    """Such a run ended in a shared store. It stays claimed until its job has moved on: others would find the job due at
+    its provisional time, and nothing under way."""
+    claims = claim.claims
+    claims.unmoved[claim] = steady_s()
+    # In one step: a pass that meets the provisional time finds the run under way, or its end.
+    ended = partial(End, claims.alias, claim.key[0], claims.now_us(), claim=claim)
+    closed: bool = claim._table.discard(claim, ended)
+    claims.scheduler._wake_for(claims.scheduler._clock.now_us())
+    claims.wake()
+    return closed
 
 
 def hears_of_ends(executor: Any) -> bool:
@@ -104,14 +125,16 @@ def move_on(scheduler: Scheduler, shelves: Sequence[Shelf]) -> None:
     for _ in range(len(ends)):
         end = ends.popleft()
         shelf = by_alias.get(end.alias or "")
-        if shelf is None:
-            continue  # its store is gone
+        if shelf is None:  # its store is gone
+            end.told()
+            continue
         if not _may_ask(scheduler, shelf) or end.job_id in shelf.unsettled:
             ends.append(end)
             continue
         try:
             with shelf.door:
                 _move(scheduler, shelf, end)
+            end.told()
         except BaseException as exc:
             ends.append(end)
             if ends_program(exc):

@@ -99,6 +99,7 @@ class Keeper(Claims):
         self._stopping = True
         if self._listener is not None:
             self._listener.stop()
+        self._end_unmoved()
         self._signal.set()
         telling = self._is_telling or self._ended or self._left
         self._thread.join(END_WAIT_S if telling or self.has_ended() else GATHER_S)
@@ -134,6 +135,7 @@ class Keeper(Claims):
             self._hand_back_waiting()
         if self._line.due:  # it is looked at after these ends are told, however often that is tried
             self._line.due, self._line.at_s = False, 0.0
+        self._end_unmoved()
         self.flush()
         now_s = steady_s()
         if now_s >= self._look_at_s:
@@ -170,6 +172,14 @@ class Keeper(Claims):
                 self.alias,
                 said(exc),
             )
+
+    def _end_unmoved(self) -> None:
+        """Runs end whose jobs no pass moves on: for others these may run at their provisional times."""
+        if self.unmoved:
+            passes = not self._stopping and self.scheduler._lifecycle.state == STATE_RUNNING
+            for claim, ended_s in tuple(self.unmoved.items()):
+                if not passes or steady_s() - ended_s > self.me.lease_s:
+                    self.ended(claim)
 
     # Heartbeats
 

@@ -444,16 +444,16 @@ def test_the_end_of_a_claimed_run_is_noted_in_the_step_that_forgets_the_run(hold
     """Else a pass in between finds neither, and begins its provisional time."""
     run = hold()
     backlogs, seen = run.scheduler._backlogs, []
-    ended = store._claims.ended
+    wake = store._claims.wake
 
-    def looks(claim: Any) -> None:
+    def looks() -> None:
         seen.append(backlogs.counting("job", "default"))
-        ended(claim)
+        wake()
 
-    store._claims.ended = looks
+    store._claims.wake = looks
     run.end()
     assert eventually(lambda: seen)
-    assert seen == [True]
+    assert seen[0] is True
 
 
 def test_a_run_that_waited_and_is_not_made_leaves_its_job_to_its_provisional_time(hold: Any) -> None:
