@@ -15,6 +15,7 @@ from queue import Full, Queue
 from typing import Any
 
 from rapscheduler._quoting import said
+from rapscheduler.errors import log_line
 from rapscheduler.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -71,7 +72,7 @@ class Alert:
                 self._queue.put_nowait(request)
             except Full:
                 self.dropped += 1
-                _log.warning("%d alerts were dropped: %d wait already", self.dropped, MOST_WAITING)
+                log_line(_log.warning, "%d alerts were dropped: %d wait already", self.dropped, MOST_WAITING)
                 return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="rapscheduler-alerts", daemon=True)
@@ -98,7 +99,7 @@ class Alert:
                 self.sent += 1
             except Exception as exc:
                 self.failed += 1
-                _log.warning("An alert could not be sent: %s", said(exc))
+                log_line(_log.warning, "An alert could not be sent: %s", said(exc))
             finally:
                 self._queue.task_done()
 

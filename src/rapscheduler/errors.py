@@ -10,7 +10,10 @@ from __future__ import annotations
 import sys
 import threading
 
-from rapscheduler._hints import Any
+from rapscheduler._hints import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = (
     "ConflictingIdError",
@@ -212,3 +215,20 @@ def ends_program(exc: BaseException) -> bool:
     if greenlet is not None and isinstance(exc, greenlet.GreenletExit):
         return True
     return threading.current_thread() is threading.main_thread()
+
+
+def log_line(line: Callable[..., Any], *args: Any, **options: Any) -> None:
+    """Write a line of the log where nothing may be raised: a thread of ours would end, or something be left undone.
+
+    `line`: the method of a logger. What that, or a handler or filter of the user's, raises is shown as `logging` shows
+    the errors of its handlers.
+    """
+    try:
+        line(*args, **options)
+    except BaseException as exc:
+        if ends_program(exc):
+            raise
+        if sys.stderr is not None:
+            from traceback import print_exc
+
+            print_exc()

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from rapscheduler._quoting import one_line
 from rapscheduler._runs import this_process
-from rapscheduler.errors import ends_program
+from rapscheduler.errors import ends_program, log_line
 from rapscheduler.jobstores._requests import NOT_HERE, OPEN, TOLD, Request
 from rapscheduler.jobstores._shared import Peer
 
@@ -141,7 +141,12 @@ def _told(scheduler: Any, request: Request) -> str:
     except BaseException as exc:  # an event loop that was closed
         if ends_program(exc):
             raise
-        scheduler._logger.warning("Run %s could not be told to end", one_line(request.run_id), exc_info=True)
+        log_line(
+            scheduler._logger.warning,
+            "Run %s could not be told to end",
+            one_line(request.run_id),
+            exc_info=True,
+        )
         return NOT_HERE
-    scheduler._logger.info("Run %s is to end: %s", one_line(request.run_id), one_line(reason))
+    log_line(scheduler._logger.info, "Run %s is to end: %s", one_line(request.run_id), one_line(reason))
     return TOLD

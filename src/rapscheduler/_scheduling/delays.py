@@ -21,7 +21,7 @@ from rapscheduler._clock import steady_s
 from rapscheduler._engine.planning import Change, Submission, dispatch_at_us
 from rapscheduler._quoting import one_line, said
 from rapscheduler._scheduling import storing
-from rapscheduler.errors import JobLookupError, UnrunnableJobError, ends_program
+from rapscheduler.errors import JobLookupError, UnrunnableJobError, ends_program, log_line
 from rapscheduler.events import EVENT_JOB_REMOVED, JobEvent
 from rapscheduler.executors._home import Backlog, counts_from_end
 from rapscheduler.executors.base import BaseExecutor
@@ -140,7 +140,8 @@ def move_on(scheduler: Scheduler, shelves: Sequence[Shelf]) -> None:
             if ends_program(exc):
                 raise
             shelf.back_off(scheduler)
-            scheduler._logger.warning(
+            log_line(
+                scheduler._logger.warning,
                 'The end of a run of job "%s" can\'t be written to job store %r: %s -- trying again in %g s; until '
                 "then its next run counts from the beginning of this one",
                 one_line(end.job_id),
@@ -189,6 +190,6 @@ def _is_provisional(job: Any, end: End) -> bool:
 def _remove(scheduler: Scheduler, shelf: Shelf, job_id: str) -> None:
     """Its schedule is over."""
     shelf.calls.remove_job(job_id)
-    scheduler._logger.info("Removed job %s", one_line(job_id))
+    log_line(scheduler._logger.info, "Removed job %s", one_line(job_id))
     if scheduler._wants(EVENT_JOB_REMOVED):
         scheduler._dispatch_event(JobEvent(EVENT_JOB_REMOVED, job_id, shelf.alias))

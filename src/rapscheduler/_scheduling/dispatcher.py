@@ -16,6 +16,7 @@ from threading import RLock, current_thread, main_thread
 
 from rapscheduler._engine.running import Ears
 from rapscheduler._hints import TYPE_CHECKING, Any
+from rapscheduler.errors import log_line
 from rapscheduler.events import (
     EVENT_ALL,
     EVENT_JOB_ERROR,
@@ -145,7 +146,7 @@ class Dispatcher(Ears):
         """A listener raised: it is user code, and what it raises is data."""
         if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
             raise error  # Ctrl-C means the program, not the listener
-        self._logger().exception("Error notifying listener")
+        log_line(self._logger().exception, "Error notifying listener")
 
     @contextmanager
     def announcing(self, job_ids: Iterable[str], codes: int) -> Iterator[None]:

@@ -31,7 +31,7 @@ from rapscheduler._scheduling.planning import plan_batch
 from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler._scheduling.shelf import Shelf
 from rapscheduler._zones import rules_version
-from rapscheduler.errors import ends_program
+from rapscheduler.errors import ends_program, log_line
 from rapscheduler.util import DEBUG
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class DueLoop:
         except BaseException as exc:  # a clock or a logger of the user's; the loop goes on whatever happens
             if ends_program(exc):
                 raise
-            self._scheduler._logger.exception("Error while looking for due jobs; trying again")
+            log_line(self._scheduler._logger.exception, "Error while looking for due jobs; trying again")
             return float(self._scheduler.jobstore_retry_interval)
         finally:
             self.pass_ident = None
@@ -133,11 +133,11 @@ class DueLoop:
         scheduler = self._scheduler
         logger = scheduler._logger
         if scheduler._lifecycle.state == STATE_PAUSED:
-            logger.debug("Scheduler is paused -- not processing jobs")
+            log_line(logger.debug, "Scheduler is paused -- not processing jobs")
             return None
         debug = logger.isEnabledFor(DEBUG)
         if debug:
-            logger.debug("Looking for jobs to run")
+            log_line(logger.debug, "Looking for jobs to run")
         self.due_us, now_us = None, self._note_time()
         leadership = scheduler._leadership
         if leadership is not None and not leadership.may_run():
@@ -360,7 +360,7 @@ class DueLoop:
             wait_s = BREATH_S
         if logger.isEnabledFor(DEBUG):
             wake_at = moment(clock.now_us() + int(wait_s * SECOND_US), self._scheduler.timezone)
-            logger.debug("Next wakeup is due at %s (in %f seconds)", wake_at, wait_s)
+            log_line(logger.debug, "Next wakeup is due at %s (in %f seconds)", wake_at, wait_s)
         return wait_s
 
     def _store_wait_s(self, shelf: Shelf) -> float | None:

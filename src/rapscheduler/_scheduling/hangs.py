@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rapscheduler._instants import SECOND_US
 from rapscheduler._scheduling.shelf import Shelf
+from rapscheduler.errors import log_line
 
 if TYPE_CHECKING:
     from rapscheduler._scheduling.ports import Scheduler
@@ -107,8 +108,11 @@ class Watch:
             loop.take_back(self)
         finally:
             shelf.hangs_since_us = None
-        self._scheduler._logger.info(
-            "Job store %r answers again, after %.1f s", shelf.alias, monotonic() - call.since_s
+        log_line(
+            self._scheduler._logger.info,
+            "Job store %r answers again, after %.1f s",
+            shelf.alias,
+            monotonic() - call.since_s,
         )
 
     # What others call
@@ -169,7 +173,8 @@ class Watch:
         scheduler, shelf = self._scheduler, call.shelf
         if shelf.hang_said_s is None or monotonic() - shelf.hang_said_s > SAID_S:
             shelf.hang_said_s = monotonic()
-            scheduler._logger.warning(
+            log_line(
+                scheduler._logger.warning,
                 "Job store %r has not answered for %.1f s; its jobs wait, those of other stores go on",
                 shelf.alias,
                 monotonic() - call.since_s,
@@ -181,7 +186,7 @@ class Watch:
                 try:
                     wait_s = scheduler._process_jobs()
                 except BaseException:  # of a hook, or a logger, of the user's
-                    scheduler._logger.exception("Error while looking for due jobs; trying again")
+                    log_line(scheduler._logger.exception, "Error while looking for due jobs; trying again")
                 next_s = monotonic() + (AGAIN_S if wait_s is None else min(wait_s, AGAIN_S))
             call.over.wait(min(SLICE_S, max(0.0, next_s - monotonic())))
 

@@ -24,6 +24,7 @@ from rapscheduler._instants import SECOND_US, us_of
 from rapscheduler._quoting import said
 from rapscheduler._runs import Record, Run, around, record_of, this_process
 from rapscheduler._states import RUN_STATES
+from rapscheduler.errors import log_line
 from rapscheduler.events import EVENT_SCHEDULER_SHUTDOWN
 
 KEEP = 10_000
@@ -173,7 +174,8 @@ class History:
                 if too_many > 0:
                     del self._waiting[:too_many]
                     self.lost += too_many
-                self._logger.warning(
+                log_line(
+                    self._logger.warning,
                     "The history can't be written: %s -- %d runs wait, %d were given up",
                     said(exc),
                     len(self._waiting),

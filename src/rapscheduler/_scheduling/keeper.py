@@ -27,7 +27,7 @@ from rapscheduler._scheduling.lifecycle import STATE_RUNNING
 from rapscheduler._scheduling.line import Line
 from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler._scheduling.rates import warn_if_shared
-from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
+from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program, log_line
 from rapscheduler.events import EVENT_JOB_LOST, JobLostEvent
 from rapscheduler.executors._home import counts_from_end
 from rapscheduler.executors._submitting import submit_all
@@ -154,7 +154,8 @@ class Keeper(Claims):
     def _tell_error(self, exc: BaseException) -> None:
         if not self._failing:
             self._failing = True
-            self.scheduler._logger.warning(
+            log_line(
+                self.scheduler._logger.warning,
                 "Error keeping the lease on job store %r: %s -- trying again; no run is begun after its end, in %.1f s",
                 self.alias,
                 said(exc),
@@ -167,7 +168,8 @@ class Keeper(Claims):
         except BaseException as exc:
             if ends_program(exc):
                 raise
-            self.scheduler._logger.warning(
+            log_line(
+                self.scheduler._logger.warning,
                 "Error leaving job store %r: %s -- the others wait for the end of the lease",
                 self.alias,
                 said(exc),
@@ -212,7 +214,8 @@ class Keeper(Claims):
 
     def _begin_again(self) -> None:
         count = self.expelled()
-        self.scheduler._logger.warning(
+        log_line(
+            self.scheduler._logger.warning,
             "This scheduler did not renew its lease on job store %r in time: others run what it had under way "
             "(%d runs), and what goes on here is not told to the store any more; it joins again",
             self.alias,
@@ -291,8 +294,11 @@ class Keeper(Claims):
         """Whether there were any."""
         runs = self.rows.take_over(self.me, owner, epoch)
         if runs and owner == NOBODY:
-            self.scheduler._logger.info(
-                "%d runs in job store %r were handed back, and begin here", len(runs), self.alias
+            log_line(
+                self.scheduler._logger.info,
+                "%d runs in job store %r were handed back, and begin here",
+                len(runs),
+                self.alias,
             )
         self._again(runs, None if owner == NOBODY else died)
         return bool(runs)
@@ -310,14 +316,14 @@ class Keeper(Claims):
             job, reason = (None, "its job was removed") if row is None else self.store._try(row)
             if job is not None and died is not None and job.on_lost == "skip":
                 reason = "on_lost='skip'"
-            if died is not None or reason is not None:
-                self._tell_lost(run, job, died, reason)
             if job is not None and reason is None:
                 job.misfire_grace_time = None  # it was in time when it was claimed
                 self._waiting.append((run, job))
             else:
                 self._ended.append((run.job_id, run.run_us))
                 self.wake()
+            if died is not None or reason is not None:
+                self._tell_lost(run, job, died, reason)
 
     def _tell_lost(self, run: RunRow, job: Any, died: Peer | None, reason: str | None) -> None:
         scheduler = self.scheduler
@@ -325,7 +331,8 @@ class Keeper(Claims):
         where = "elsewhere"
         if died is not None:
             where = f"in process {died.pid or '?'} on {died.host}, which is not heard of any more"
-        scheduler._logger.warning(
+        log_line(
+            scheduler._logger.warning,
             'The run of job "%s" at %s was under way %s: it is %s',
             one_line(str(job) if job is not None else run.job_id),
             run_time,
@@ -406,7 +413,8 @@ class Keeper(Claims):
             return True
         if not isinstance(error, MaxInstancesReachedError) and claim.key not in self._refused:
             self._refused.add(claim.key)
-            scheduler._logger.error(
+            log_line(
+                scheduler._logger.error,
                 'Error submitting job "%s" to executor "%s" once more -- trying again every %g s',
                 one_line(str(job)),
                 job.executor,

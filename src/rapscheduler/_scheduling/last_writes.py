@@ -20,6 +20,7 @@ from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._quoting import one_line, said
 from rapscheduler._scheduling import storing
+from rapscheduler.errors import log_line
 from rapscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent, SchedulerEvent
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def tried(wait_s: float, write: Callable[[], Any]) -> BaseException | None:
 
 def _name(scheduler: Scheduler, shelf: Shelf, error: BaseException) -> None:
     ids = list(shelf.unsettled)
-    scheduler._logger.error(
+    log_line(
+        scheduler._logger.error,
         "Job store %r is closed before it took the changes of %d jobs that have run: %s%s (%s) -- they run again when "
         "a scheduler is started in another process",
         shelf.alias,
@@ -125,7 +127,8 @@ def put_back(scheduler: Scheduler, timeout_s: float | None, gone: Shelf | None =
             lambda: kept.append(_moved_back(scheduler, shelf, backlog, *left)),  # noqa: B023
         )
         if kept == [True]:
-            scheduler._logger.info(
+            log_line(
+                scheduler._logger.info,
                 'Job "%s" is due again at %s: its later run times were not begun',
                 one_line(backlog.submission.job.id),
                 moment(left[0], scheduler.timezone),
@@ -179,7 +182,8 @@ def _uncount(shelf: Shelf, job: Any, backlog: Backlog) -> None:
 
 def _tell(scheduler: Scheduler, backlog: Backlog, error: BaseException | None) -> None:
     submission, left = backlog.submission, list(backlog.left())
-    scheduler._logger.warning(
+    log_line(
+        scheduler._logger.warning,
         '%d run times of job "%s", from %s to %s, are not made: the scheduler stopped before they were begun, and %s',
         len(left),
         one_line(submission.job.id),

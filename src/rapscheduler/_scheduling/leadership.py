@@ -31,7 +31,7 @@ from rapscheduler._scheduling.lifecycle import STATE_RUNNING
 from rapscheduler._scheduling.planning import plan_batch
 from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler._scheduling.shelf import Shelf
-from rapscheduler.errors import ends_program
+from rapscheduler.errors import ends_program, log_line
 from rapscheduler.events import (
     EVENT_SCHEDULER_LEADER_GAINED,
     EVENT_SCHEDULER_LEADER_LOST,
@@ -131,8 +131,10 @@ class Leadership:
         if not gained:
             if not self._decided:
                 self._decided = True
-                self._scheduler._logger.info(
-                    "Another scheduler leads by %r: this one stands by, and runs none of its jobs", self.lock
+                log_line(
+                    self._scheduler._logger.info,
+                    "Another scheduler leads by %r: this one stands by, and runs none of its jobs",
+                    self.lock,
                 )
                 self._scheduler.wakeup()
             return
@@ -149,7 +151,8 @@ class Leadership:
         now_us = self._scheduler._clock.now_us()
         self._catch_up_us = now_us if marked_us is None else min(marked_us, now_us)
         if marked_us is not None and self._moved_us is not None and marked_us < self._moved_us:
-            self._scheduler._logger.warning(
+            log_line(
+                self._scheduler._logger.warning,
                 "What came due after %s and until %s may not have been run: the leader before ended, and it was "
                 "noticed too late",
                 moment(marked_us, self._scheduler.timezone),
@@ -184,7 +187,8 @@ class Leadership:
         self._quietly(self.lock.release)
         if held:
             if not asked:
-                self._scheduler._logger.error(
+                log_line(
+                    self._scheduler._logger.error,
                     "This scheduler does not lead any more: %r was lost. It stands by, and runs none of its jobs",
                     self.lock,
                 )
@@ -196,13 +200,17 @@ class Leadership:
         try:
             action(*args)
         except BaseException as exc:
-            self._scheduler._logger.debug("Error at the end of %r: %s", self.lock, said(exc))
+            log_line(self._scheduler._logger.debug, "Error at the end of %r: %s", self.lock, said(exc))
 
     def _failed(self, exc: BaseException) -> None:
         if not self._failing:
             self._failing = True
-            self._scheduler._logger.error(
-                "The leader lock %r can't be asked: %s -- %s", self.lock, said(exc), self._meanwhile()
+            log_line(
+                self._scheduler._logger.error,
+                "The leader lock %r can't be asked: %s -- %s",
+                self.lock,
+                said(exc),
+                self._meanwhile(),
             )
 
     def _meanwhile(self) -> str:
@@ -213,12 +221,12 @@ class Leadership:
     def _answered(self) -> None:
         if self._failing:
             self._failing = False
-            self._scheduler._logger.info("The leader lock %r can be asked again", self.lock)
+            log_line(self._scheduler._logger.info, "The leader lock %r can be asked again", self.lock)
 
     def _tell(self, code: int) -> None:
         gained = code == EVENT_SCHEDULER_LEADER_GAINED
         if gained:
-            self._scheduler._logger.info("This scheduler leads, by %r", self.lock)
+            log_line(self._scheduler._logger.info, "This scheduler leads, by %r", self.lock)
         self._scheduler._dispatch_event(SchedulerEvent(code))
         if self.callback is not None:
             try:
@@ -226,7 +234,7 @@ class Leadership:
             except BaseException as exc:
                 if ends_program(exc):
                     raise
-                self._scheduler._logger.exception("Error in leader_callback %r", self.callback)
+                log_line(self._scheduler._logger.exception, "Error in leader_callback %r", self.callback)
 
     # Passes
 

@@ -25,7 +25,7 @@ from rapscheduler._clock import steady_s
 from rapscheduler._instants import SECOND_US
 from rapscheduler._scheduling import catalogue, max_runs, overlap
 from rapscheduler._scheduling.lifecycle import STATE_RUNNING
-from rapscheduler.errors import ends_program
+from rapscheduler.errors import ends_program, log_line
 from rapscheduler.events import EVENT_JOB_SUBMITTED, JobSubmissionEvent
 from rapscheduler.executors._home import CANCELLED, counts_from_end
 from rapscheduler.jobstores._shared import ANY_PLACES, InLine, RunKey, RunRow, group_key
@@ -160,4 +160,4 @@ class Line:
         except BaseException as exc:  # an event loop that was closed
             if ends_program(exc):
                 raise
-            self._scheduler._logger.warning("A run could not be told to end", exc_info=True)
+            log_line(self._scheduler._logger.warning, "A run could not be told to end", exc_info=True)

@@ -18,7 +18,7 @@ from rapscheduler._scheduling import catalogue, components
 from rapscheduler._scheduling.forks import look_for_fork
 from rapscheduler._scheduling.lifecycle import STATE_RUNNING, STATE_STOPPED, Ending
 from rapscheduler._scheduling.ports import Scheduler
-from rapscheduler.errors import ShutdownTimeoutError, ends_program
+from rapscheduler.errors import ShutdownTimeoutError, ends_program, log_line
 from rapscheduler.events import (
     EVENT_SCHEDULER_PAUSED,
     EVENT_SCHEDULER_RESUMED,
@@ -128,7 +128,7 @@ def stop_components(scheduler: Scheduler, ending: Ending) -> None:
         _stop_components(scheduler, *ending)
     finally:
         scheduler._lifecycle.stopped()
-    scheduler._logger.info("Scheduler has been shut down")
+    log_line(scheduler._logger.info, "Scheduler has been shut down")
     scheduler._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_SHUTDOWN))
 
 
@@ -136,7 +136,8 @@ def _stop_components(scheduler: Scheduler, wait: bool, timeout: float | None) ->
     deadline_s = None if timeout is None else monotonic() + timeout
     _guarded(scheduler, "the loop", scheduler._stop_loop, timeout)
     if timeout is not None and scheduler._passing_elsewhere():
-        scheduler._logger.warning(
+        log_line(
+            scheduler._logger.warning,
             "Shutting down the loop without waiting any longer: it was looking for due jobs still after %g s; "
             "a job store, or a listener, takes that long",
             timeout,
@@ -201,11 +202,13 @@ def _guarded(scheduler: Scheduler, what: str, action: Any, *args: Any) -> None:
     try:
         action(*args)
     except ShutdownTimeoutError as exc:
-        scheduler._logger.warning("Shutting down %s without waiting any longer: %s", what, said(exc))
+        log_line(
+            scheduler._logger.warning, "Shutting down %s without waiting any longer: %s", what, said(exc)
+        )
     except BaseException as exc:
         if ends_program(exc):
             raise
-        scheduler._logger.exception("Error shutting down %s", what)
+        log_line(scheduler._logger.exception, "Error shutting down %s", what)
 
 
 def pause(scheduler: Scheduler) -> None:

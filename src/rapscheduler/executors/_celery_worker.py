@@ -23,6 +23,7 @@ from typing import Any
 
 from rapscheduler._quoting import said
 from rapscheduler._serialization.callables import CallableRule
+from rapscheduler.errors import log_line
 from rapscheduler.executors._broker import END, TASK, Sender
 from rapscheduler.executors._wire import Order, dumps, end_here, loads
 
@@ -70,7 +71,12 @@ class Pulse:
                     try:
                         self._sender.answer(queue, dumps({"kind": "alive", "ids": ids}))
                     except Exception as exc:  # the next one may get through
-                        _logger.warning("Could not say that %d runs are under way: %s", len(ids), said(exc))
+                        log_line(
+                            _logger.warning,
+                            "Could not say that %d runs are under way: %s",
+                            len(ids),
+                            said(exc),
+                        )
             wait_s = min(beats, default=1.0)
 
 
@@ -93,11 +99,13 @@ class Worker:
         order = Order(loads(text), self.rule)
         run_id, (queue, alive_s) = order.passport.id, order.reply
         if redelivered and run_id not in self._known:
-            _logger.warning("Run %s of job %r came again; it is left to its scheduler", run_id, order.id)
+            log_line(
+                _logger.warning, "Run %s of job %r came again; it is left to its scheduler", run_id, order.id
+            )
             self.sender.answer(queue, dumps({"kind": "again", "id": run_id}), PATIENCE_S)
             return
         if not self._is_new(run_id):
-            _logger.warning("Run %s of job %r came twice; it is made once", run_id, order.id)
+            log_line(_logger.warning, "Run %s of job %r came twice; it is made once", run_id, order.id)
             return
         if run_id in self._revoked:
             self._tell(queue, dumps({"kind": "lost", "id": run_id, "reason": "it was revoked"}))
@@ -110,13 +118,19 @@ class Worker:
         try:
             self.sender.answer(queue, ended, PATIENCE_S)
         except Exception as exc:
-            _logger.error("The end of run %s of job %r could not be told: %s", run_id, order.id, said(exc))
+            log_line(
+                _logger.error,
+                "The end of run %s of job %r could not be told: %s",
+                run_id,
+                order.id,
+                said(exc),
+            )
 
     def _tell(self, queue: str, text: str) -> None:
         try:
             self.sender.answer(queue, text)
         except Exception as exc:  # the pulse says the same, later
-            _logger.warning("Could not tell of a run: %s", said(exc))
+            log_line(_logger.warning, "Could not tell of a run: %s", said(exc))
 
     def _is_new(self, run_id: str) -> bool:
         with self._lock:
@@ -134,7 +148,7 @@ class Worker:
             order = Order(loads(args[0]), self.rule)
             self._tell(order.reply[0], dumps({"kind": "lost", "id": order.passport.id, "reason": reason}))
         except Exception as exc:
-            _logger.warning("Could not tell that a run is lost: %s", said(exc))
+            log_line(_logger.warning, "Could not tell that a run is lost: %s", said(exc))
 
 
 def _end(state: Any, run_id: str, **ignored: Any) -> None:

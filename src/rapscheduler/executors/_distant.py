@@ -23,7 +23,7 @@ from rapscheduler._quoting import one_line, said
 from rapscheduler._runs import Run, new_run_id
 from rapscheduler._serialization.codec import MAX_BYTES
 from rapscheduler._states import CANCELLED, DONE, LOST, MISSED
-from rapscheduler.errors import LostRunError, RunCancelledError, UnrunnableJobError
+from rapscheduler.errors import LostRunError, RunCancelledError, UnrunnableJobError, log_line
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
 from rapscheduler.executors._tracked import state_after, told_after
 from rapscheduler.executors._unfinished import Unfinished
@@ -176,7 +176,12 @@ class DistantExecutor(BaseExecutor):
         except BaseException as exc:
             if self._errands.pop(errand.id, None) is not None:
                 raise
-            self._logger.warning("A run went to %s although sending it failed: %s", self._engine, said(exc))
+            log_line(
+                self._logger.warning,
+                "A run went to %s although sending it failed: %s",
+                self._engine,
+                said(exc),
+            )
         if run is not None and run.cancelled:  # in between
             self._stop_run(run.id)
 
@@ -188,7 +193,8 @@ class DistantExecutor(BaseExecutor):
         try:
             self._revoke(errand)
         except Exception as exc:
-            self._logger.warning(
+            log_line(
+                self._logger.warning,
                 "%s could not be told that run %s is cancelled: %s -- its end is waited for",
                 self._engine,
                 run_id,
@@ -202,7 +208,7 @@ class DistantExecutor(BaseExecutor):
         try:
             self._take_in(loads(text))
         except Exception as exc:
-            self._logger.error("A message about a run could not be understood: %s", said(exc))
+            log_line(self._logger.error, "A message about a run could not be understood: %s", said(exc))
 
     def _take_in(self, said_: Document) -> None:
         self._wordless = False
@@ -284,11 +290,15 @@ class DistantExecutor(BaseExecutor):
         """The events of a run that has ended; none, if that was told before."""
         run, tracker, exc = errand.run, errand.tracker, event.exception
         if exc is not None:
-            self._logger.error(
-                'Job "%s" failed at %s: %s', one_line(errand.order["text"]), self._engine, said(exc)
+            log_line(
+                self._logger.error,
+                'Job "%s" failed at %s: %s',
+                one_line(errand.order["text"]),
+                self._engine,
+                said(exc),
             )
         elif event.code == EVENT_JOB_MISSED:
-            self._logger.warning(
+            log_line(self._logger.warning,
                 'Run time of job "%s" was missed by %g s (%s), says its worker',
                 one_line(errand.order["text"]), event.lateness_s or 0.0, event.cause,
             )  # fmt: skip
@@ -347,7 +357,7 @@ class DistantExecutor(BaseExecutor):
                 errand.backlog.end()
             self._run_job_success(errand.job.id, events)
         except BaseException:  # a scheduler whose _dispatch_event raises must not cost us the thread
-            self._logger.exception("Error telling the outcome of job %s", one_line(errand.job.id))
+            log_line(self._logger.exception, "Error telling the outcome of job %s", one_line(errand.job.id))
         finally:
             self._unfinished.end_one()
 
@@ -363,7 +373,7 @@ class DistantExecutor(BaseExecutor):
             elif connected_s is None or not errand.begun or quiet_s is None:
                 if self._wordless and now_s - errand.sent_s >= WORDLESS_S:
                     self._wordless = False
-                    self._logger.warning("%s", self._cure_of_silence())
+                    log_line(self._logger.warning, "%s", self._cure_of_silence())
             elif now_s - max(errand.heard_s, connected_s) >= quiet_s:
                 self._lose(
                     run_id,
@@ -395,7 +405,8 @@ class DistantExecutor(BaseExecutor):
     def _give_up(self) -> None:
         left = list(self._errands)
         if left:
-            self._logger.warning(
+            log_line(
+                self._logger.warning,
                 "%d runs were left at %s: the executor was shut down before they ended",
                 len(left),
                 self._engine,

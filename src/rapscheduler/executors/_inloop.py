@@ -27,7 +27,7 @@ from weakref import ref
 from rapscheduler._engine.planning import Submission
 from rapscheduler._engine.running import NotBegun, QuickRuns, run_at_once
 from rapscheduler._states import CANCELLED
-from rapscheduler.errors import InterpreterEndingError, RunCancelledError, ends_program
+from rapscheduler.errors import InterpreterEndingError, RunCancelledError, ends_program, log_line
 from rapscheduler.executors._run import Await, Events, RunLoop, drive_async
 from rapscheduler.executors._submitting import Failures
 from rapscheduler.executors._turns import Own, advance_as, inside
@@ -285,7 +285,7 @@ class LoopExecutor(BaseExecutor):
     def _run_cancelled(self, submission: Submission, level: int = WARNING) -> None:
         """A run was cancelled before it began."""
         self._running.release(submission.job.id)
-        self._logger.log(level, 'Job "%s" was cancelled before it began', submission.job)
+        log_line(self._logger.log, level, 'Job "%s" was cancelled before it began', submission.job)
         error = asyncio.CancelledError()
         self._home.watched.lost(submission, CANCELLED, error)
         self._tell_lost(submission, error)
@@ -338,7 +338,8 @@ class LoopExecutor(BaseExecutor):
             unfinished = len(self._queue) + len(self._pending_futures) - (own is not None)
             if not loop.is_running():
                 if unfinished > 0:
-                    self._logger.warning(
+                    log_line(
+                        self._logger.warning,
                         "%d jobs can't be waited for: their event loop does not run any more; await "
                         "scheduler.shutdown_async() before it ends",
                         unfinished,

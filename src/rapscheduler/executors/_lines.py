@@ -25,6 +25,7 @@ from weakref import WeakKeyDictionary
 from rapscheduler._engine.log_lines import forget_lines, info_takers, line_values
 from rapscheduler._engine.planning import Submission
 from rapscheduler._quoting import one_line
+from rapscheduler.errors import log_line
 from rapscheduler.util import is_same_time, is_zone_info
 
 
@@ -90,7 +91,7 @@ def _info(
     """`logger.info(message, *args)`, when these are what `info_takers` says."""
     if handlers is None:
         as_usual = logger.info  # the texts are `_text`'s, on one line
-        as_usual(message, *args)
+        log_line(as_usual, message, *args)
         return
     values = line_values(logger, message, args) if handlers else {}
     record: logging.LogRecord | None = None
@@ -103,7 +104,7 @@ def _info(
         else:
             if record is None:
                 record = _made(values)
-            handler.handle(record)
+            log_line(handler.handle, record)
 
 
 def _made(values: dict[str, Any]) -> logging.LogRecord:

@@ -29,6 +29,7 @@ from importlib import import_module
 from queue import Empty
 from typing import Any
 
+from rapscheduler.errors import log_line
 from rapscheduler.executors._pipes import MOST_TASKS, leave_parent
 from rapscheduler.executors._tending import LOOK, Task, Tender
 from rapscheduler.executors._worker_process import CALL, pickled
@@ -230,6 +231,6 @@ class ProcessPool(Pool):
         try:
             tell(*what)
         except BaseException:  # a scheduler whose _dispatch_event raises must not cost us the thread
-            _logger.exception("Error telling what became of a task in a process")
+            log_line(_logger.exception, "Error telling what became of a task in a process")
         if number is not None:  # the thread's
             self._done[number] += 1

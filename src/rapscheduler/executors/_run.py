@@ -24,6 +24,7 @@ from rapscheduler._engine.job_core import utc_us
 from rapscheduler._engine.planning import Submission, is_late
 from rapscheduler._instants import SECOND_US
 from rapscheduler._states import CANCELLED, DONE, MISSED
+from rapscheduler.errors import log_line
 from rapscheduler.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_EXECUTED,
@@ -118,7 +119,7 @@ def run_loop(
         if run is not None and tracker is not None and kept is None and not tracker.begin(run):
             continue  # cancelled, and told
         if not begun and logger.isEnabledFor(logging.INFO):
-            logger.info('Running job "%s" (scheduled at %s)', job, submission.run_time(i, run_us))
+            log_line(logger.info, 'Running job "%s" (scheduled at %s)', job, submission.run_time(i, run_us))
         begun = False
         try:
             retval = yield (job if run is None or tracker is None else tracker.call(run))
@@ -130,7 +131,7 @@ def run_loop(
             if _lets_go(exc):
                 raise  # this generator is being closed: nobody waits for its events
             if _is_cancellation(exc):
-                logger.warning('Job "%s" was cancelled', job)
+                log_line(logger.warning, 'Job "%s" was cancelled', job)
                 if run is not None and tracker is not None:
                     tracker.close(run, CANCELLED, exc=exc)
                 last = i + 1 if backlog is not None and backlog.closed else None  # the others stay due
@@ -152,7 +153,7 @@ def run_loop(
                     event.run, event.job_id = run, run.job_id
                 events.append(event)
             if logger.isEnabledFor(logging.INFO):
-                logger.info('Job "%s" executed successfully', job)
+                log_line(logger.info, 'Job "%s" executed successfully', job)
     return events
 
 
@@ -184,7 +185,8 @@ def _missed(
     """Run time `i` is past its grace: say so, and whether nobody looked or all workers were busy."""
     job = submission.job
     cause = DOWNTIME if is_late(run_us, submission.found_us, job.misfire_grace_time) else QUEUE_WAIT
-    logger.warning(
+    log_line(
+        logger.warning,
         'Run time of job "%s" was missed by %s (%s)',
         job,
         timedelta(microseconds=lateness_us),
@@ -254,7 +256,7 @@ def _failed(
                 traceback="".join(format_tb(traceback)),
             )
         )
-    logger.error('Job "%s" raised an exception', job, exc_info=(type(exc), exc, traceback))
+    log_line(logger.error, 'Job "%s" raised an exception', job, exc_info=(type(exc), exc, traceback))
     if traceback is not None:
         clear_frames(traceback)  # the variables of a failed job must not live as long as its event
 

@@ -20,6 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from rapscheduler._quoting import said
+from rapscheduler.errors import log_line
 from rapscheduler.executors._child import Child
 from rapscheduler.executors._worker_process import ASKED, OVER
 from rapscheduler.executors._workers import STOP
@@ -144,8 +145,10 @@ class Tender(threading.Thread):
             if self._child is None or self._child.has_ended():
                 pool.give_back([task])
                 if self._child is not None:
-                    _logger.warning(
-                        "%s; another one takes its place", said(self._child.why_ended("without a job"))
+                    log_line(
+                        _logger.warning,
+                        "%s; another one takes its place",
+                        said(self._child.why_ended("without a job")),
                     )
                     self._leave(pool)
                 return self._begin(pool)
@@ -282,7 +285,7 @@ class Batch:
             task.deaths += 1
             (kept if task.deaths < MOST_DEATHS else given_up).append(task)
         self._give_back(kept)
-        _logger.warning("%s; another one takes its place", said(error))
+        log_line(_logger.warning, "%s; another one takes its place", said(error))
         self._tell(replies)
         for task in self._left.values():
             if task.stopped:

@@ -23,7 +23,7 @@ from rapscheduler._engine.planning import Submission
 from rapscheduler._quoting import one_line
 from rapscheduler._runs import Run, current, followed
 from rapscheduler._states import FAILED, RUNNING
-from rapscheduler.errors import RunCancelledError, RunTimeoutError
+from rapscheduler.errors import RunCancelledError, RunTimeoutError, log_line
 from rapscheduler.events import EVENT_JOB_GAVE_UP, EVENT_JOB_RETRYING, JobExecutionEvent
 from rapscheduler.util import iscoroutinefunction_partial
 
@@ -106,7 +106,8 @@ def told_after(
     """What is told after a failure, and logged: when it is tried again, or that it is given up."""
     if run.retry_us is not None:
         code = EVENT_JOB_RETRYING
-        logger.info(
+        log_line(
+            logger.info,
             'Job "%s" is tried again at %s, after %d attempts',
             one_line(run.job_id),
             run.retry_at,
@@ -114,7 +115,7 @@ def told_after(
         )
     elif run.gave_up:
         code = EVENT_JOB_GAVE_UP
-        logger.error('Job "%s" is given up after %d attempts', one_line(run.job_id), run.attempt)
+        log_line(logger.error, 'Job "%s" is given up after %d attempts', one_line(run.job_id), run.attempt)
     else:
         return []
     if not wants(code):

@@ -20,7 +20,7 @@ from rapscheduler._engine.planning import Submission
 from rapscheduler._engine.running import QuickRuns, RunningCounts
 from rapscheduler._quoting import one_line
 from rapscheduler._states import LOST
-from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
+from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program, log_line
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
 from rapscheduler.executors._home import Home, every_event, home_in
 from rapscheduler.executors._lines import flush, line_begun, line_ended, look_for_fork
@@ -192,7 +192,9 @@ class BaseExecutor(ABC):
         self._running.release(job_id)
         if self._home.backlogs.counts:
             self._home.backlogs.lost(job_id)
-        self._logger.error("Error running job %s", one_line(job_id), exc_info=(type(exc), exc, traceback))
+        log_line(
+            self._logger.error, "Error running job %s", one_line(job_id), exc_info=(type(exc), exc, traceback)
+        )
 
     def _run_lost(self, submission: Submission, exc: BaseException) -> None:
         """A run of ours was lost on the way: as `_run_job_error`, and every run time becomes an error event."""
@@ -240,7 +242,7 @@ class BaseExecutor(ABC):
         except BaseException as exc:
             if ends_program(exc):
                 raise
-            self._logger.exception("Error telling the outcome of job %s", one_line(event.job_id))
+            log_line(self._logger.exception, "Error telling the outcome of job %s", one_line(event.job_id))
 
     def _accept(self, job: Any, run_times: list[datetime]) -> Submission:
         """A submission from the arguments of `_do_submit_job`."""

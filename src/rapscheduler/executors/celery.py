@@ -17,6 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from rapscheduler._quoting import said
+from rapscheduler.errors import log_line
 from rapscheduler.executors._broker import ANSWER_S, END, TASK, Sender, answers_queue
 from rapscheduler.executors._celery_worker import install
 from rapscheduler.executors._distant import DistantExecutor, Errand
@@ -153,15 +154,17 @@ class CeleryExecutor(DistantExecutor):
                 connection.connect()
                 with connection.Consumer(answers, callbacks=[self._take], accept=["json"], auto_declare=True):
                     if outage:
-                        self._logger.info("The broker of Celery answers again")
+                        log_line(self._logger.info, "The broker of Celery answers again")
                         outage = False
                     self._take_from(connection, end)
                 connection.default_channel.queue_delete(answers.name)
             except Exception as exc:
                 if not outage and not end.is_set():
                     outage = True
-                    self._logger.warning(
-                        "The broker of Celery does not answer: %s -- trying again", said(exc)
+                    log_line(
+                        self._logger.warning,
+                        "The broker of Celery does not answer: %s -- trying again",
+                        said(exc),
                     )
                 self._sweep(None)
                 end.wait(_PAUSE_S)

@@ -21,6 +21,7 @@ from uuid import uuid4
 
 from rapscheduler._quoting import said
 from rapscheduler._serialization.callables import CallableRule
+from rapscheduler.errors import log_line
 from rapscheduler.executors._distant import DistantExecutor, Errand
 from rapscheduler.executors._wire import Order, dumps, end_here, loads
 
@@ -155,7 +156,7 @@ class DaskExecutor(DistantExecutor):
             if client.status == "running":
                 client.loop.add_callback(_take_down, client, run_id)
         except Exception as exc:  # the connection is gone, and with it what was to be let go
-            self._logger.debug("Could not let go of run %s: %s", run_id, said(exc))
+            log_line(self._logger.debug, "Could not let go of run %s: %s", run_id, said(exc))
 
     def _revoke(self, errand: Errand) -> None:
         future = self._futures.get(errand.id)
@@ -192,7 +193,7 @@ class DaskExecutor(DistantExecutor):
             if loop is not None:
                 loop.loop.add_callback(loop.loop.stop)  # its own stop() counts the clients that found nobody
         except Exception as exc:
-            self._logger.warning("The connection to Dask could not be closed: %s", said(exc))
+            log_line(self._logger.warning, "The connection to Dask could not be closed: %s", said(exc))
 
     def _leave_parent(self) -> None:
         super()._leave_parent()

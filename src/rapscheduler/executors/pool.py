@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rapscheduler._engine.planning import Submission
 from rapscheduler._locks import KeptLock
 from rapscheduler._quoting import one_line
-from rapscheduler.errors import InterpreterEndingError, UnrunnableJobError
+from rapscheduler.errors import InterpreterEndingError, UnrunnableJobError, log_line
 from rapscheduler.executors._lines import flush
 from rapscheduler.executors._submitting import Failures
 from rapscheduler.executors._unfinished import too_late
@@ -98,7 +98,7 @@ class ThreadPoolExecutor(BasePoolExecutor):
 
     def _not_told(self, submission: Submission) -> None:
         """A scheduler's `_dispatch_event` raised; it must not cost us the worker."""
-        self._logger.exception("Error telling the outcome of job %s", one_line(submission.job.id))
+        log_line(self._logger.exception, "Error telling the outcome of job %s", one_line(submission.job.id))
 
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
         if isinstance(self._pool, WorkerPool):

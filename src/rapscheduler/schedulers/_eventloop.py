@@ -27,6 +27,7 @@ from rapscheduler._scheduling import start_stop
 from rapscheduler._scheduling.dispatcher import Dispatcher
 from rapscheduler._scheduling.dueloop import BATCH
 from rapscheduler._scheduling.lifecycle import STATE_STOPPED
+from rapscheduler.errors import log_line
 from rapscheduler.events import SchedulerEvent
 from rapscheduler.schedulers.base import BaseScheduler
 from rapscheduler.schedulers.blocking import MAX_SLEEP_S, SET_BACK_S
@@ -219,7 +220,7 @@ class EventLoopScheduler(BaseScheduler):
         try:
             wait_s = self._process_jobs()
         except BaseException:  # a store that raises SystemExit and the like
-            self._logger.exception("Error while looking for due jobs; trying again")
+            log_line(self._logger.exception, "Error while looking for due jobs; trying again")
         finally:
             if not self._post_quietly(self._worked, wait_s):
                 self._pass_in_worker = False
