@@ -16,7 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from .._collector import OF_A_CLAIM, collector_paused
 from .._serialization.rows import JobRow, RowChange, rows_of, seconds_around, us_from_seconds
@@ -25,6 +25,9 @@ from ._sqlerrors import is_transient
 from ._sqlmembers import SQLMembers, run_row
 
 _AT_ONCE = 500
+# MariaDB has such a limit of sessions only: what it was is put back
+_LIMIT = "SET @rapscheduler = @@SESSION.idle_transaction_timeout, @@SESSION.idle_transaction_timeout = {}"
+_NO_LIMIT = "SET SESSION idle_transaction_timeout = @rapscheduler"
 
 
 def groups_of(rows: Sequence[ClaimRow]) -> list[str]:
@@ -73,37 +76,58 @@ class SQLShared(SQLMembers):
         return self._rows
 
     def _locked(self, statement: Any, me: Me, limit: int) -> list[JobRow]:
-        connection, transaction = self._begin()
+        connection, transaction = self._begin(me)
         try:
-            if getattr(connection.dialect, "is_mariadb", False):
-                limit_s = max(1, int(me.lease_s))
-                connection.exec_driver_sql(f"SET SESSION idle_transaction_timeout = {limit_s}")
             found = connection.execute(statement)
             with collector_paused(OF_A_CLAIM * limit):
                 rows = rows_of(found.all())
         except BaseException:
-            connection.close()
+            self._give_back(connection)
             raise
         self._taken = connection, transaction
         return rows
 
-    def _begin(self) -> tuple[Any, Any]:
+    def _begin(self, me: Me) -> tuple[Any, Any]:
         connection = self._engine.connect()
         try:
-            if self._engine.dialect.name in ("mysql", "mariadb"):  # or gaps between due rows would be locked
-                connection = connection.execution_options(isolation_level="READ COMMITTED")
             transaction = connection.begin()
             if self._engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            elif self._engine.dialect.name in ("mysql", "mariadb"):
+                if self._limits:
+                    connection.exec_driver_sql(_LIMIT.format(max(1, int(me.lease_s))))
+                # or gaps between due rows would be locked; of this transaction only
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                if self._autocommits(connection):
+                    connection.exec_driver_sql("START TRANSACTION")
         except BaseException:
-            connection.close()
+            self._give_back(connection)
             raise
         return connection, transaction
+
+    def _autocommits(self, connection: Any) -> bool:
+        detect = getattr(self._engine.dialect, "detect_autocommit_setting", None)
+        return detect is None or bool(detect(connection.connection.dbapi_connection))
+
+    def _give_back(self, connection: Any) -> None:
+        """Close a connection, as it was: it may be of a pool that others use. What is open is rolled back."""
+        try:
+            if self._limits and not connection.invalidated:
+                connection.exec_driver_sql(_NO_LIMIT)
+        except SQLAlchemyError:
+            connection.invalidate()
+        finally:
+            connection.close()
+
+    @property
+    def _limits(self) -> bool:
+        """Whether the server ends a connection that stands still in a transaction, when a session says so."""
+        return bool(getattr(self._engine.dialect, "is_mariadb", False))
 
     def let_go(self) -> None:
         taken, self._taken, self._rows = self._taken, None, []
         if taken is not None:
-            taken[0].close()  # which rolls back
+            self._give_back(taken[0])
 
     def claim(self, me: Me, rows: Sequence[ClaimRow], others: Sequence[RowChange]) -> Refused | None:
         data = {row.id: row.data for row in self._rows} if any(one.change.remove for one in rows) else {}
@@ -124,7 +148,7 @@ class SQLShared(SQLMembers):
     ) -> Refused | None:
         taken, self._taken, self._rows = self._taken, None, []
         try:
-            return self._claim(taken or self._begin(), me, rows, others, data, taken is not None)
+            return self._claim(taken or self._begin(me), me, rows, others, data, taken is not None)
         except (
             IntegrityError
         ):  # a user set a job back to a run time that is under way: that one is not claimed again
@@ -136,14 +160,14 @@ class SQLShared(SQLMembers):
             twice = [one for one in rows if (one.change.id, one.run_us) in known]
             rows = [one for one in rows if (one.change.id, one.run_us) not in known]
             others = [*others, *(one.change for one in twice)]
-            refused = self._claim(self._begin(), me, rows, others, data, False)
+            refused = self._claim(self._begin(me), me, rows, others, data, False)
             ids = {one.change.id for one in twice}
             return refused and refused._replace(busy=refused.busy | ids)
         except DBAPIError as exc:
             self._store._advise(exc)
             if exc.connection_invalidated or not is_transient(exc):
                 raise  # it may have been written: the keeper finds what the store has for us
-            return self._claim(self._begin(), me, rows, others, data, False)
+            return self._claim(self._begin(me), me, rows, others, data, False)
 
     def _claim(
         self,
@@ -161,7 +185,7 @@ class SQLShared(SQLMembers):
                 transaction.commit()
             return refused
         finally:
-            connection.close()
+            self._give_back(connection)
 
     def _write_claims(
         self,
