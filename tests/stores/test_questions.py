@@ -6,7 +6,9 @@ import pytest
 import sqlalchemy as sa
 from tests.stores.test_tags import add, ids, make, scheduler  # noqa: F401
 
-from rapscheduler.jobstores._question import question
+from rapscheduler._engine.planning import Change
+from rapscheduler.jobstores._question import Question, question
+from rapscheduler.jobstores.memory import MemoryJobStore
 from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from rapscheduler.schedulers.background import BackgroundScheduler
 
@@ -163,3 +165,102 @@ def test_a_state_of_a_table_without_our_columns(tmp_path):
         assert store._find_jobs(question(state=state)) == [] and store._count_jobs(question(state=state)) == 0
     store.shutdown()
     engine.dispose()
+
+
+@pytest.fixture
+def looked(monkeypatch):
+    """The ids of jobs in memory that a question looked at."""
+    ids_of: list[str] = []
+    takes = Question.takes
+
+    def noting(self, job, *parked):
+        ids_of.append(job.id)
+        return takes(self, job, *parked)
+
+    monkeypatch.setattr(Question, "takes", noting)
+    return ids_of
+
+
+@pytest.fixture
+def in_memory():
+    store = MemoryJobStore()
+    made = BackgroundScheduler(timezone="UTC", jobstores={"default": store})
+    made.start(paused=True)
+    made.add_jobs(
+        [
+            {
+                "func": print,
+                "trigger": "interval",
+                "hours": 1,
+                "id": f"j{n:03}",
+                "tags": ["eu"] if n % 9 else None,
+            }
+            for n in range(500)
+        ]
+    )
+    yield made, store
+    made.shutdown()
+    store._check()
+
+
+def test_paused_jobs_in_memory_are_found_without_a_look_at_the_others(in_memory, looked):
+    scheduler, _ = in_memory  # noqa: F811
+    scheduler.pause_job("j400")
+    scheduler.pause_jobs(["j009", "j123"])
+    for filters, expected in (
+        ({"limit": 20}, ["j009", "j123", "j400"]),
+        ({"limit": 2}, ["j009", "j123"]),
+        ({}, ["j009", "j123", "j400"]),
+        ({"tag": "eu", "limit": 20}, ["j123", "j400"]),
+        ({"prefix": "j1"}, ["j123"]),
+        ({"after": "j009", "prefix": "j"}, ["j123", "j400"]),
+        ({"prefix": "k"}, []),
+    ):
+        looked.clear()
+        assert everything(scheduler, state="paused", **filters) == expected
+        assert len(looked) <= 3, filters
+        filters.pop("limit", None)
+        assert scheduler.count_jobs(state="paused", **filters) >= len(expected) and len(looked) <= 6
+    looked.clear()
+    assert scheduler.count_jobs(state="scheduled") == 497 and len(looked) == 3
+    assert len(everything(scheduler, state="scheduled", limit=20)) == 20 and len(looked) <= 30
+
+
+def test_each_way_to_pause_a_job_in_memory_is_known_to_the_index(in_memory):
+    scheduler, store = in_memory  # noqa: F811
+    assert everything(scheduler, state="paused") == []
+    paused = ["j001", "j002", "j003", "j004", "j005", "new1", "new2"]
+    scheduler.pause_job("j001")
+    scheduler.get_job("j002").pause()
+    scheduler.modify_job("j003", next_run_time=None)
+    scheduler.pause_jobs(["j004"])
+    add(scheduler, "j005", next_run_time=None, replace_existing=True)
+    add(scheduler, "new1", next_run_time=None)
+    scheduler.add_jobs([{"func": print, "trigger": "cron", "id": "new2", "next_run_time": None}])
+    assert everything(scheduler, state="paused", limit=20) == paused
+    due = store._take_due(2**60, 3)
+    store._settle([Change(job, job.run_at_us) for job in due])  # no time, and not over
+    assert everything(scheduler, state="paused") == sorted([*paused, *(job.id for job in due)])
+    for job_id in ("j001", "new1", due[0].id):
+        scheduler.resume_job(job_id)
+    scheduler.remove_job("j002")
+    left = sorted([*paused[2:5], "new2", *(job.id for job in due[1:])])
+    assert everything(scheduler, state="paused") == left
+    scheduler.pause_job("j001")  # again
+    assert everything(scheduler, state="paused") == sorted([*left, "j001"])
+    scheduler.remove_all_jobs()
+    assert everything(scheduler, state="paused", limit=1) == []
+
+
+def test_jobs_that_were_resumed_are_looked_at_once(in_memory, looked):
+    scheduler, _ = in_memory  # noqa: F811
+    scheduler.pause_jobs(["j450"])
+    assert everything(scheduler, state="paused") == ["j450"]
+    ids = [f"j{number:03}" for number in range(400)]
+    for _ in range(2):
+        scheduler.pause_jobs(ids)
+        scheduler.resume_jobs(ids[10:])
+    looked.clear()
+    assert len(everything(scheduler, state="paused")) == 11 and len(looked) > 300
+    looked.clear()
+    assert everything(scheduler, state="paused") == [*ids[:10], "j450"] and len(looked) < 100

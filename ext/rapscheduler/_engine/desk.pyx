@@ -85,6 +85,7 @@ cdef class Desk:
         self.store_own = self.store.__dict__
         self.store_own_count = PyDict_Size(self.store_own)
         self.store_version = rap_version(Py_TYPE(self.store), _name)
+        self.notes = "_ids" in self.store_own
         self.plain = self.version != 0 and self.store_version != 0
         return 0
 
@@ -141,6 +142,8 @@ cdef class Desk:
         shown = job.run_dt  # freed when all is done
         self.index.discard_c(job)
         advance(job, never_us(), never_us(), None)
+        if self.notes:
+            self.store._note((job,))
         return job
 
     def resume(self, job_id, alias, int64_t now_us):

@@ -30,7 +30,8 @@ class Desk:
     """The quick way to the jobs of a scheduler.
 
     :param lifecycle: its `state` is 0 while the scheduler is stopped
-    :param stores: its table of stores, alias -> store
+    :param stores: its table of stores, alias -> store; one that has an index of ids (`_ids`, an attribute of its own
+        only then) is told which job was paused (`_note`)
     :param judge: called with the scheduler: `(alias, store, its jobs by id, its index)`, or None: there is no quick way
         (asked again when an attribute was put on the scheduler or the store, a class changed, or a store came)
     :param checks: values that have nothing to do with a job's times or call: name -> what checks one
@@ -98,6 +99,8 @@ class Desk:
                 return ELSEWHERE
             found[3].discard(job)
             job._advance(None, None)
+        if found[1]._ids is not None:
+            found[1]._note((job,))
         return job
 
     def resume(self, job_id: Any, alias: str | None, now_us: int) -> Any:

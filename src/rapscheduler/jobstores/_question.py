@@ -30,7 +30,9 @@ class Question(NamedTuple):
 
     def takes_extras(self, job: Any) -> bool:
         """Whether the tags and the owner fit."""
-        return (not self.tags or job.tags.issuperset(self.tags)) and self.owner in (None, job.owner)
+        extras = job._extras or {}
+        tags = extras.get("tags", ())
+        return all(tag in tags for tag in self.tags) and self.owner in (None, extras.get("owner"))
 
     def takes(self, job: Any, parked: Collection[str] = ()) -> bool:
         """Whether a job is one of those asked for, but for `limit`."""

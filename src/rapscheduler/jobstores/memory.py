@@ -8,8 +8,9 @@ Invariant: a job with a run time is in the index, or in `_taken` (the loop is wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 from rapscheduler._engine.due_index import DueIndex
@@ -48,7 +49,7 @@ __all__ = (
 )
 
 
-_LEAST_PAGE = 64  # ids that are looked at together
+_LEAST_PAGE, _MOST_PAGE = 64, 4096  # ids that are looked at together
 
 
 class MemoryJobStore(BaseJobStore):
@@ -63,6 +64,7 @@ class MemoryJobStore(BaseJobStore):
     calls_may_overlap = True
     answers_at_once = True
     of_this_process = True
+    _ids: IdIndex | None = None  # the store's own since somebody asked for a page, a tag or paused jobs
     _uncalled: ClassVar = {"_get_job_index": "jobs are found by their ids, not by their place in a list"}
 
     def __init__(self) -> None:
@@ -71,7 +73,6 @@ class MemoryJobStore(BaseJobStore):
         self._index: DueIndex[Job] = DueIndex()
         self._taken: list[Job] = []
         self._parked = {}
-        self._ids: IdIndex | None = None  # since somebody asked for a page, or for a tag
 
     def lookup_job(self, job_id: str) -> Job | None:
         """Return the job with this id, or `None`."""
@@ -135,7 +136,7 @@ class MemoryJobStore(BaseJobStore):
         """Remove every job."""
         clear_table(self._jobs, self._index)
         self._parked = {}
-        self._ids = None
+        self._give_up_ids()
 
     def shutdown(self) -> None:
         """Forget every job."""
@@ -156,6 +157,8 @@ class MemoryJobStore(BaseJobStore):
             self._park(change)
             if change.job in self._index:  # given another time at this very moment
                 self._unpark([change.job.id])
+        if self._ids is not None:
+            self._note(self._there([change.job.id for change in changes if change.run_at_us is None]))
         self._restore()
         self._taken = []
 
@@ -186,8 +189,7 @@ class MemoryJobStore(BaseJobStore):
 
     def _unpark(self, job_ids: Iterable[str] | None = None) -> list[str]:
         ids = super()._unpark(job_ids)
-        jobs = [job for job in map(self._jobs.get, ids) if job is not None]
-        restore_taken(jobs, self._jobs, self._parked or {}, self._index)
+        restore_taken(self._there(ids), self._jobs, self._parked or {}, self._index)
         return ids
 
     def _first(self, limit: int) -> list[Job]:
@@ -210,33 +212,44 @@ class MemoryJobStore(BaseJobStore):
         return found[:limit]
 
     def _find_jobs(self, question: Question) -> list[Job]:
-        if not question.keys:
-            if question.limit is None:
-                return question.answer(list(self._jobs.values()), self._parked or ())
-            if question.state == PARKED:
-                return question.answer(self._parked_jobs(), self._parked or ())
-            if question.state == PAUSED and 2 * len(self._index) > len(self._jobs):  # then they are few
-                none_us = [job for job in list(self._jobs.values()) if job.run_at_us is None]
-                return question.answer(none_us, self._parked or ())
-        found: list[Job] = []
-        parked, prefix, after = self._parked or (), question.prefix or "", question.after
-        limit = len(self._jobs) if question.limit is None else question.limit
-        ids = self._index_of_ids()
-        while limit:
-            page = ids.page(question.keys, prefix, after, max(limit - len(found), _LEAST_PAGE))
-            for job_id in page:
-                if job_id == after:
-                    continue
-                after = job_id
-                job = self._jobs.get(job_id)
-                if job is not None and question.takes(job, parked):
-                    found.append(job)
-            if not page or len(found) >= limit or not page[-1].startswith(prefix):
-                break
-        return found[:limit]
+        if question.state == PARKED and not question.keys:
+            return question.answer(self._there(list(self._parked or ())), self._parked or ())
+        if question.limit is None and self._walks(question):
+            return question.answer(list(self._jobs.values()), self._parked or ())
+        return list(islice(self._sought(question), question.limit))
 
-    def _parked_jobs(self) -> list[Job]:
-        return [job for job in map(self._jobs.get, list(self._parked or ())) if job is not None]
+    def _walks(self, question: Question) -> bool:
+        """Whether a question for as many as there are is one for which no index of ids is made."""
+        if question.keys or question.state == PAUSED:
+            return False
+        return self._ids is None or (not question.prefix and question.after is None)
+
+    def _sought(self, question: Question) -> Iterator[Job]:
+        """The jobs that a question is for, whatever its limit, in the order of their ids, which an index gives."""
+        from rapscheduler.jobstores._memoryindex import UNTIMED
+
+        parked, prefix, after, size = self._parked or (), question.prefix or "", question.after, _LEAST_PAGE
+        keys = (*question.keys, UNTIMED) if question.state == PAUSED else question.keys
+        ids = self._index_of_ids()
+        while page := ids.page(keys, prefix, after, size):
+            wrong = 0
+            for job_id in page:
+                job = None if job_id == after else self._jobs.get(job_id)
+                after = job_id
+                if job is not None and question.takes(job, parked):
+                    yield job
+                else:
+                    wrong += 1
+            if 2 * wrong > len(page) and question.state == PAUSED:
+                ids.prune(UNTIMED, page, self._is_untimed)
+            size = min(2 * size, _MOST_PAGE)
+
+    def _is_untimed(self, job_id: str) -> bool:
+        job = self._jobs.get(job_id)
+        return job is not None and job.run_at_us is None
+
+    def _there(self, job_ids: Iterable[str]) -> list[Job]:
+        return [job for job in map(self._jobs.get, job_ids) if job is not None]
 
     def _note(self, jobs: Iterable[Job]) -> None:
         """These jobs came, or were changed; an index that is worn is given up, for nobody may ever ask again."""
@@ -244,7 +257,10 @@ class MemoryJobStore(BaseJobStore):
         if ids is not None:  # another thread may have given it up
             ids.note(jobs)
             if ids.is_worn(len(self._jobs)):
-                self._ids = None
+                self._give_up_ids()
+
+    def _give_up_ids(self) -> None:
+        vars(self).pop("_ids", None)  # whoever looks at our attributes sees one less
 
     def _index_of_ids(self) -> IdIndex:
         ids = self._ids
@@ -260,9 +276,14 @@ class MemoryJobStore(BaseJobStore):
         return ids
 
     def _count_jobs(self, question: Question) -> int:
-        if not any(question):
-            return len(self._jobs)
-        return super()._count_jobs(question)
+        if question.state == PARKED and not question.keys:
+            return len(self._find_jobs(question))
+        if question.keys or question.prefix or question.after is not None or question.state == PAUSED:
+            return sum(1 for _ in self._sought(question))
+        total = len(self._jobs)
+        if question.state is not None:  # they have a run time
+            total -= sum(self._count_jobs(question._replace(state=state)) for state in (PAUSED, PARKED))
+        return total
 
     def _count_due(self, now_us: int) -> int:
         return self._index.count_due(now_us)

@@ -15,6 +15,8 @@ class Owner:
 
 
 class Store:
+    _ids: Any = None
+
     def __init__(self) -> None:
         self._parked: dict[str, Any] = {}
         self._taken: list[Any] = []
@@ -84,6 +86,17 @@ def test_what_is_not_for_it_goes_elsewhere_and_nothing_was_done(place: Any, make
     with pytest.raises(TypeError):
         desk.modify("a", None, {"name": 7})
     assert (job.name, job.run_at_us) == ("n", 5 * S) and job in place.index
+
+
+def test_a_store_that_has_an_index_of_ids_is_told_what_was_paused(place: Any) -> None:
+    told: list[Any] = []
+    place.store._note = lambda jobs: told.extend((job, job.run_at_us) for job in jobs)
+    assert place.desk.pause("a", None) is place.job and told == []
+    place.store._ids = object()
+    assert place.desk.resume("a", None, 11 * S) is place.job and told == []
+    assert place.desk.pause("a", None) is place.job and told == [(place.job, None)]
+    del place.store._ids
+    assert place.desk.pause("a", None) is place.job and len(told) == 1
 
 
 @pytest.mark.parametrize("shut", ["stopped", "hook", "second store", "parked"])
