@@ -264,3 +264,82 @@ def test_jobs_that_were_resumed_are_looked_at_once(in_memory, looked):
     assert len(everything(scheduler, state="paused")) == 11 and len(looked) > 300
     looked.clear()
     assert everything(scheduler, state="paused") == [*ids[:10], "j450"] and len(looked) < 100
+
+
+COUNTED = [
+    {},
+    *({"state": state} for state in ("scheduled", "paused", "parked")),
+    *({"tag": tag} for tag in ("eu", "us", ["eu", "n1"], "x" * 300, "nul\0", "eu'", "")),
+    *({"owner": owner} for owner in ("me", "ME", "nobody")),
+    {"owner": "me", "tag": "eu"},
+    {"tag": "eu", "state": "paused"},
+    {"tag": "eu", "state": "scheduled", "prefix": "j0", "after": "j010"},
+    {"prefix": "j0"},
+    {"prefix": "j0", "state": "paused"},
+    {"after": "j050", "state": "paused"},
+    {"prefix": "j05", "tag": ["n2", "eu"]},
+]
+
+
+def test_a_count_is_that_of_the_jobs_that_are_found(scheduler):  # noqa: F811
+    def same():
+        for filters in COUNTED:
+            found = everything(scheduler, **filters)
+            assert scheduler.count_jobs(**filters) == len(found), filters
+        return [scheduler.count_jobs(**filters) for filters in COUNTED[:5]]
+
+    for number in range(60):
+        tags = ["eu" if number % 2 else "EU", f"n{number % 3}", *(["x" * 300, "nul\0"] if number < 2 else [])]
+        # the same text elsewhere in the row is no tag
+        add(scheduler, f"j{number:03}", *tags, args=["eu", "us"], owner="me" if number % 4 else None)
+    add(scheduler, "plain", kwargs={"sep": "eu"})
+    assert same() == [61, 61, 0, 0, 30]
+    scheduler.pause_job("j001")
+    scheduler.pause_jobs(["j003", "j004", "plain"])
+    assert same() == [61, 57, 4, 0, 30]
+    scheduler.modify_job("j001", tags={"us"})
+    scheduler.modify_job("j005", tags=None)
+    scheduler.modify_job("j007", next_run_time=None)
+    scheduler.remove_jobs(["j009", "j004"])
+    add(scheduler, "j009")
+    scheduler.resume_job("j003")
+    assert same() == [60, 57, 3, 0, 27]
+    scheduler.remove_all_jobs()
+    assert same() == [0] * 5
+
+
+def test_a_count_is_one_statement_that_reads_no_job(make, monkeypatch):  # noqa: F811
+    store = make()
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})  # noqa: F811
+    scheduler.start(paused=True)
+    scheduler.add_jobs(
+        [
+            {"func": print, "trigger": "cron", "id": f"j{n}", "tags": ["eu", "a"], "owner": "me"}
+            for n in range(9)
+        ]
+    )
+    monkeypatch.setattr(store, "_jobs", None)  # who makes jobs of rows
+    for filters in (
+        {"tag": "eu"},
+        {"tag": ["a", "eu"], "owner": "me", "state": "scheduled"},
+        {"owner": "me"},
+    ):
+        counts = []
+        statements = asked_by(store, lambda: counts.append(scheduler.count_jobs(**filters)))  # noqa: B023
+        assert (len(statements), counts) == (1, [9]), filters
+    monkeypatch.undo()
+    scheduler.shutdown()
+
+
+def test_rows_of_others_are_counted_by_reading_them(make):  # noqa: F811
+    store = make()
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})  # noqa: F811
+    scheduler.start(paused=True)
+    for job_id in "abc":
+        add(scheduler, job_id, "eu")
+    with store.engine.begin() as connection:
+        connection.execute(
+            store.jobs_t.update().where(store.jobs_t.c.id == "b").values(job_state=b"\x80no JSON")
+        )
+    assert scheduler.count_jobs(tag="eu") == 2
+    scheduler.shutdown()

@@ -222,3 +222,39 @@ def test_a_page_asks_redis_for_a_page(make, started):
     with shared_stores.asked(store) as seen:
         assert len(ids(scheduler, "eu")) == 3_000
     assert len(seen) < 10
+
+
+def test_a_count_makes_no_jobs(make, started, monkeypatch):
+    store = make()
+    scheduler = started(store)
+    for number in range(25):
+        add(scheduler, f"j{number:02}", "eu", f"n{number % 2}", owner="me", args=["n1"])
+    add(scheduler, "plain")
+    scheduler.pause_jobs(["j01", "j02"])
+    monkeypatch.setattr("rapscheduler.jobstores._redistags._AT_ONCE", 7)  # several calls
+    monkeypatch.setattr(store, "_jobs", None)  # who makes jobs of rows
+    for filters, expected in (
+        ({}, 26),
+        ({"state": "paused"}, 2),
+        ({"state": "scheduled"}, 24),
+        ({"state": "parked"}, 0),
+        ({"tag": "eu"}, 25),
+        ({"tag": ["eu", "n1"], "owner": "me"}, 12),
+        ({"tag": "n1", "state": "paused"}, 1),
+        ({"tag": "eu", "prefix": "j0", "after": "j03", "state": "scheduled"}, 6),
+    ):
+        assert scheduler.count_jobs(**filters) == expected, filters
+    monkeypatch.undo()
+
+
+def test_a_count_looks_at_rows_of_others(make, started):
+    store = make()
+    scheduler = started(store)
+    for job_id in "abcd":
+        add(scheduler, job_id, "eu", args=["eu"])
+    jobs = store._keys[0]
+    row = store.redis.hget(jobs, "b")
+    store.redis.hset(jobs, "b", row.replace(b'"tags":["eu"]', b'"tags":["us"]'))
+    store.redis.hset(jobs, "c", b"\x80no JSON")
+    store.redis.hset(jobs, "d", b'{"extras":null}')
+    assert scheduler.count_jobs(tag="eu") == 1

@@ -93,8 +93,9 @@ class SQLFinder(RowStore):
             self._transact(lambda connection: self._tags.drop_ids(connection, sorted(ids), gone=True))
 
     def _count_jobs(self, question: Question) -> int:
-        if question.tags or question.owner is not None:
-            return len(self._find_jobs(question._replace(limit=None)))
+        if question.keys:
+            number = self._tags.count(question) if self._tags.is_ready() else None
+            return len(self._find_jobs(question._replace(limit=None))) if number is None else number
         self._known_pages()
         counted = sa.select(sa.func.count()).select_from(self.jobs_t)
         values = bounds(question.prefix or "", question.after)

@@ -18,13 +18,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from .._quoting import said
 from .._serialization.rows import JobRow
+from ._question import Question
 from ._sqlarrays import text_array
 from ._sqlbatch import index_part, name_in_text
 from ._sqlrange import MOST, bounds, within
@@ -46,6 +48,19 @@ KEY_TYPE = (
     .with_variant(_MYSQL_TYPE, "mariadb")
     .with_variant(postgresql.VARCHAR(_LENGTH, collation="C"), "postgresql")
 )
+_CONTAINS = "JSON_CONTAINS(CONVERT({data} USING utf8mb4), :wanted)"
+#: whether a job has the tags and the owner of `:wanted`, a JSON text like its own
+_HAS = {
+    "mysql": _CONTAINS,
+    "mariadb": _CONTAINS,
+    "postgresql": "CAST(convert_from({data}, 'UTF8') AS jsonb) @> CAST(:wanted AS jsonb)",
+    "sqlite": (
+        "NOT EXISTS (SELECT 1 FROM json_each(:wanted, '$.extras.tags') AS w WHERE w.value NOT IN "
+        "(SELECT h.value FROM json_each(CAST({data} AS TEXT), '$.extras.tags') AS h)) AND COALESCE("
+        "json_extract(:wanted, '$.extras.owner') IS json_extract(CAST({data} AS TEXT), '$.extras.owner') "
+        "OR json_extract(:wanted, '$.extras.owner') IS NULL, 0)"
+    ),
+}
 
 
 class TagsTable:
@@ -218,16 +233,52 @@ class TagsTable:
         tags, within `prefix`, after `after`; in their order."""
         values: dict[str, Any] = {f"tag{number}": key_of(tag) for number, tag in enumerate(tags)}
         values |= bounds(prefix, after)
-        shape = state, frozenset(values)
+        ids, rows = self._made((state, frozenset(values)), lambda: self._page_of(len(tags), values, state))
+        return ids, rows, values | {"most": limit}
+
+    def _made(self, shape: Any, make: Callable[[], Any]) -> Any:
         made = self._pages.get(shape)
         if made is None:
             if len(self._pages) >= _MOST_KNOWN:
                 self._pages = {}
-            ids = self._page_of(len(tags), values, state)
-            made = self._pages[shape] = ids, self._rows_of(ids)
-        return (*made, values | {"most": limit})
+            made = self._pages[shape] = make()
+        return made
 
-    def _page_of(self, tags: int, values: Mapping[str, Any], state: str | None) -> Any:
+    def count(self, question: Question) -> int | None:
+        """How many jobs a question is for, whatever its limit: the database looks at the rows that have these keys.
+        None: it can't, for a row among them or a tag that is no text to it."""
+        names = question.keys
+        if any(key_of(name) != name for name in names):
+            return None
+        values: dict[str, Any] = {f"tag{number}": name for number, name in enumerate(names)}
+        values |= bounds(question.prefix or "", question.after)
+        statement = self._made(
+            ("count", question.state, frozenset(values)), lambda: self._count_of(question, values)
+        )
+        wanted = {"tags": question.tags, "owner": question.owner}
+        given = {name: value for name, value in wanted.items() if value}
+        values["wanted"] = orjson.dumps({"extras": given}).decode()
+        try:
+            number: int = self._store._transact(
+                lambda connection: connection.execute(statement, values).scalar()
+            )
+        except DBAPIError:  # of somebody's row that is no JSON; of another reason, reading fails, too
+            return None
+        return number
+
+    def _count_of(self, question: Question, values: Mapping[str, Any]) -> Any:
+        engine, jobs = self._store.engine, self._jobs
+        ids = self._ids_of(len(question.keys), values, question.state).subquery()
+        has = _HAS[engine.dialect.name].format(data=f"{name_in_text(engine, jobs)}.job_state")
+        rows = ids.join(jobs, jobs.c.id == self._as_key(ids.c.job_id))
+        return sa.select(sa.func.count()).select_from(rows).where(sa.text(has))
+
+    def _page_of(self, tags: int, values: Mapping[str, Any], state: str | None) -> tuple[Any, Any]:
+        ids = self._ids_of(tags, values, state)
+        page = ids.order_by(ids.selected_columns.job_id).limit(MOST)
+        return page, self._rows_of(page)
+
+    def _ids_of(self, tags: int, values: Mapping[str, Any], state: str | None) -> Any:
         first, *others = [self.table.alias(f"t{number}") for number in range(tags)]
         key = first.c.job_id
         statement = sa.select(key).where(first.c.tag == sa.bindparam("tag0"), key != "")
@@ -237,7 +288,7 @@ class TagsTable:
         if state is not None:
             is_so = sa.exists().where(self._jobs.c.id == self._as_key(key), *self._store._in_state(state))
             statement = statement.where(is_so.correlate(first))
-        return within(statement, key, values).order_by(key).limit(MOST)
+        return within(statement, key, values)
 
     def _rows_of(self, page: Any) -> Any:
         """The SELECT of the rows of a page, by their keys: the page comes first, whatever a planner thinks."""
