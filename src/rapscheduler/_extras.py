@@ -68,8 +68,9 @@ def _one_of(words: tuple[str, ...], name: str, value: Any) -> Any:
 def _tags(name: str, value: Any) -> Any:
     if value is None:
         return None
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} must be a set of texts, such as {{{value!r}}}; got {value!r}")
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        text = value if isinstance(value, str) and value else "eu"
+        raise TypeError(f"{name} must be a set of texts, such as {{{text!r}}}; got {value!r}")
     tags = list(value)
     for tag in tags:
         if type(tag) is not str or not tag:

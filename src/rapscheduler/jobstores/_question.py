@@ -78,17 +78,26 @@ def question(
         raise TypeError(
             f"{name!r} is no filter of jobs; there are {', '.join(map(repr, FILTERS))}{nearest(name, FILTERS)}"
         )
-    for name, value in (("prefix", prefix), ("owner", owner), ("after", after)):
+    for name, value, right in (
+        ("prefix", prefix, "what the ids begin with, such as 'mail-'"),
+        ("owner", owner, "the owner that sync_jobs() was given"),
+        ("after", after, "the last id of the page before, such as jobs[-1].id"),
+    ):
         if value is not None and not isinstance(value, str):
-            raise TypeError(
-                f"{name}={value!r} is no text; give the beginning of ids, an owner, the last id you had"
-            )
+            raise TypeError(f"{name}={value!r} is no text; give {right}")
     several: Any = () if tag is None else (tag,) if isinstance(tag, str) else tag
     tags = tuple(several) if isinstance(several, Iterable) else (several,)
     if not all(isinstance(one, str) for one in tags):
-        raise TypeError(f"tag={tag!r} must be a text, or several of them")
+        raise TypeError(f"tag={tag!r} must be a text, or several of them, such as 'eu' or ['eu', 'mail']")
     if state is not None and state not in JOB_STATES:
-        raise ValueError(f"state={state!r} is not known; give one of {', '.join(map(repr, JOB_STATES))}")
+        from .._advice import nearest
+
+        advice = nearest(state.lower(), JOB_STATES) if isinstance(state, str) else ""
+        raise ValueError(
+            f"state={state!r} is not known; give one of {', '.join(map(repr, JOB_STATES))}{advice}"
+        )
     if limit is not None and (type(limit) is not int or limit < 0):
-        raise ValueError(f"limit={limit!r} makes no sense; give how many jobs you want at most")
+        raise ValueError(
+            f"limit={limit!r} makes no sense; give how many jobs you want at most, or leave it out for all of them"
+        )
     return Question(prefix, tags, owner, state, after, limit)

@@ -114,7 +114,18 @@ def test_tags_from_an_iterator_are_those_of_every_look(scheduler: BackgroundSche
     [
         (lambda scheduler: scheduler.count_jobs(tags="x"), "'tags' is no filter", "did you mean 'tag'?"),
         (lambda scheduler: scheduler.pause_jobs(colour="x"), "'colour' is no filter", "'prefix', 'tag'"),
-        (lambda scheduler: scheduler.get_jobs(tag=5), "tag=5", "a text, or several"),
+        (lambda scheduler: scheduler.get_jobs(tag=5), "tag=5", "such as 'eu' or ['eu', 'mail']"),
+        (lambda scheduler: scheduler.get_jobs(tag=b"eu"), "tag=b'eu'", "such as 'eu' or ['eu', 'mail']"),
+        (lambda scheduler: scheduler.get_jobs(after=7, prefix="a"), "after=7", "jobs[-1].id"),
+        (lambda scheduler: scheduler.count_jobs(after=7), "after=7", "jobs[-1].id"),
+        (lambda scheduler: scheduler.get_jobs(prefix=b"a"), "prefix=b'a'", "begin with, such as 'mail-'"),
+        (lambda scheduler: scheduler.get_jobs(owner=7), "owner=7", "sync_jobs()"),
+        (lambda scheduler: scheduler.get_jobs(state="Pause"), "state='Pause'", "did you mean 'paused'?"),
+        (lambda scheduler: scheduler.get_jobs(state=["paused"]), "state=['paused']", "'scheduled', 'paused'"),
+        (lambda scheduler: scheduler.get_jobs(limit=-1), "limit=-1", "leave it out for all"),
+        (lambda scheduler: scheduler.add_job(print, "cron", hour=1, tags=5), "got 5", "{'eu'}"),
+        (lambda scheduler: scheduler.add_job(print, "cron", hour=1, tags=b"eu"), "got b'eu'", "{'eu'}"),
+        (lambda scheduler: scheduler.add_job(print, "cron", hour=1, tags="mail"), "got 'mail'", "{'mail'}"),
         (lambda scheduler: scheduler.pause_jobs(5), "ids=5", "pause_jobs(['a', 'b'])"),
         (lambda scheduler: scheduler.modify_jobs(["taken"]), "['taken']", "{'max_instances': 2}"),
         (lambda scheduler: scheduler.cancel_run("x", "soon"), "'soon'", "timeout=10"),
@@ -123,7 +134,7 @@ def test_tags_from_an_iterator_are_those_of_every_look(scheduler: BackgroundSche
     ],
 )
 def test_what_makes_no_sense_is_named_with_its_cure(ask: Any, named: str, advised: str) -> None:
-    with pytest.raises(TypeError) as caught:
+    with pytest.raises((TypeError, ValueError)) as caught:
         ask(BackgroundScheduler(timezone="UTC"))
     assert named in str(caught.value) and advised in str(caught.value)
 
