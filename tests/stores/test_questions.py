@@ -343,3 +343,40 @@ def test_rows_of_others_are_counted_by_reading_them(make):  # noqa: F811
         )
     assert scheduler.count_jobs(tag="eu") == 2
     scheduler.shutdown()
+
+
+@pytest.mark.parametrize("filters", [{}, {"prefix": "j"}, {"after": "j1"}], ids=str)
+def test_paused_rows_are_found_in_order_by_an_index_of_their_own(tmp_path, filters):
+    """Not all of them, which are put in order then."""
+    store = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db")
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})  # noqa: F811
+    scheduler.start(paused=True)
+    scheduler.add_jobs([{"func": print, "trigger": "cron", "id": f"j{n}"} for n in range(30)])
+    assert not any("paused" in one["name"] for one in sa.inspect(store.engine).get_indexes(store.jobs_t.name))
+    scheduler.pause_jobs([f"j{n}" for n in range(20)])
+    assert len(everything(scheduler, state="paused", limit=5, **filters)) == 5
+    plans = []
+
+    def note(connection, cursor, statement, parameters, *rest):
+        plans.append(
+            [row[3] for row in cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        )
+
+    sa.event.listen(store.engine, "before_cursor_execute", note)
+    everything(scheduler, state="paused", limit=5, **filters)
+    sa.event.remove(store.engine, "before_cursor_execute", note)
+    assert len(plans) == len(plans[0]) == 1 and "_paused" in plans[0][0], plans
+    scheduler.shutdown()
+
+
+def test_a_look_makes_no_index(make):  # noqa: F811
+    first, looking = make(), make()
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": first})  # noqa: F811
+    scheduler.start(paused=True)
+    add(scheduler, "a", next_run_time=None)
+    looking._open(write=False)
+    assert [job.id for job in looking._find_jobs(question(state="paused"))] == ["a"]
+    names = {one["name"] for one in sa.inspect(first.engine).get_indexes(first.jobs_t.name)}
+    assert not {name for name in names if name.endswith(("_ids", "_paused"))}
+    looking.shutdown()
+    scheduler.shutdown()

@@ -1,7 +1,8 @@
 """Questions to the catalogue, answered by the database: `get_jobs(prefix=…, tag=…, …)`, `count_jobs`.
 
 What lives here: their SELECTs. Ids are compared byte by byte, as Python does; where the database has another order for
-its texts (PostgreSQL), the first question makes an index for it. Tags and owners are looked up in a table of
+its texts (PostgreSQL), the first question makes an index for it; the first one for paused jobs makes one of these (in
+SQLite and PostgreSQL: others have no index of some rows). Tags and owners are looked up in a table of
 their own (`_sqltags`), or, where that can't be made, as text in the stored jobs, row by row. What is found is
 looked at again, for the text may be something else.
 """
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from ..job import Job
 
 _PAGE = 500
+#: of an index of paused rows, by which the database finds them in the order of their ids; SQLite takes one for NULL
+#: before it takes one for the order
+_PAUSED_COLUMNS = {"sqlite": "next_run_time, id", "postgresql": 'id COLLATE "C"'}
 
 
 class SQLFinder(RowStore):
@@ -38,6 +42,7 @@ class SQLFinder(RowStore):
     _row_select: Any
     _tags: TagsTable
     _pages: dict[Any, Any] | None = None  # statements by what is asked for: making one costs more than asking
+    _has_paused_index = False
 
     def _find_jobs(self, question: Question) -> list[Job]:
         if question.keys and self._tags.is_ready() and not self._is_rare(question.state):
@@ -96,7 +101,7 @@ class SQLFinder(RowStore):
         if question.keys:
             number = self._tags.count(question) if self._tags.is_ready() else None
             return len(self._find_jobs(question._replace(limit=None))) if number is None else number
-        self._known_pages()
+        self._known_pages(question.state)
         counted = sa.select(sa.func.count()).select_from(self.jobs_t)
         values = bounds(question.prefix or "", question.after)
         statement = self._limited(counted, question.state, values)
@@ -116,7 +121,7 @@ class SQLFinder(RowStore):
 
     def _asking(self, question: Question, after: str | None) -> tuple[Any, dict[str, Any]]:
         """The SELECT of a page of rows, and its values."""
-        pages, values = self._known_pages(), bounds(question.prefix or "", after)
+        pages, values = self._known_pages(question.state), bounds(question.prefix or "", after)
         shape = self._row_select, question.state, frozenset(values)
         statement = pages.get(shape)
         if statement is None:
@@ -129,11 +134,16 @@ class SQLFinder(RowStore):
                 statement = statement.where(condition)
         return statement, values
 
-    def _known_pages(self) -> dict[Any, Any]:
+    def _known_pages(self, state: str | None) -> dict[Any, Any]:
         if self._pages is None:
             self._pages = {}
             if self.engine.dialect.name == "postgresql":
-                self._make_id_index()
+                self._make_index("ids", 'id COLLATE "C"')
+        if state == PAUSED and not self._has_paused_index:
+            self._has_paused_index = True
+            columns = _PAUSED_COLUMNS.get(self.engine.dialect.name)
+            if columns is not None:
+                self._make_index("paused", columns, " WHERE next_run_time IS NULL AND parked IS NULL")
         return self._pages
 
     def _limited(self, select: Any, state: str | None, values: Mapping[str, Any]) -> Any:
@@ -148,10 +158,12 @@ class SQLFinder(RowStore):
             return [parked.is_not(None)]
         return [parked.is_(None), time.is_(None) if state == PAUSED else time.is_not(None)]
 
-    def _make_id_index(self) -> None:
+    def _make_index(self, ending: str, columns: str, condition: str = "") -> None:
+        if not self._tags.may_make or (self.jobs_t.schema and self.engine.dialect.name == "sqlite"):
+            return  # nothing may be made here, or where SQLite would look for the table
         name = _sqlbatch.name_in_text(self.engine, self.jobs_t)
-        index = f'"ix_{_sqlbatch.index_part(self.jobs_t.name)}_ids"'.replace(":", "\\:")
-        statement = f'CREATE INDEX IF NOT EXISTS {index} ON {name} (id COLLATE "C")'
+        index = f'"ix_{_sqlbatch.index_part(self.jobs_t.name)}_{ending}"'.replace(":", "\\:")
+        statement = f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({columns}){condition}"
         try:
             self._transact(lambda connection: connection.execute(sa.text(statement)))
         except SQLAlchemyError as exc:
