@@ -36,6 +36,7 @@ from .._zones import forgotten_with_rules
 from ..errors import DecodeError, EncodeError
 from .bounds import MAX_CONTAINERS, containers_in
 from .callables import ANY_CALLABLE, CallableRule
+from .extras import extras_of, known_extras, read_extras
 from .families import Family, family_of, member, recipe_by_family, wall_time_in
 from .triggers import Recipe, recipe_of, trigger_json, unpack_trigger
 from .values import DUMPS_OPTION, MAX_NODE_DEPTH, Unwritable, pack_at, unpack
@@ -176,14 +177,17 @@ def decode(data: bytes, rule: CallableRule = ANY_CALLABLE) -> dict[str, Any]:
         raise _refused(problem)
     state = rest.copy()
     state["func"] = reference
+    extras = known_extras.get(call_piece)
     if call is None:
         state["args"], state["kwargs"] = (), {}
+    elif extras is not None:
+        state["args"], state["kwargs"], state["extras"] = (), {}, extras.copy()
     else:
         state["args"], state["kwargs"] = _read_call(call["args"], call["kwargs"], call_piece, rule)
         if "run_zone" in call:
             state["run_zone"] = _read_zone(call["run_zone"])
         if "extras" in call:
-            state["extras"] = _read_extras(call["extras"])
+            state["extras"] = extras_of(call_piece, call)
     state["trigger"] = recipe()
     return state
 
@@ -201,26 +205,13 @@ def _decode_whole(data: bytes, rule: CallableRule) -> dict[str, Any]:
     if "run_zone" in state:
         state["run_zone"] = _read_zone(state["run_zone"])
     if "extras" in state:
-        state["extras"] = _read_extras(state["extras"])
+        state["extras"] = read_extras(state["extras"])
     state["trigger"] = unpack_trigger(state.get("trigger"))
     return state
 
 
 def _read_zone(text: Any) -> Any:
     return None if text is None else unpack({"$zone": text})
-
-
-def _read_extras(node: Any) -> dict[str, Any] | None:
-    """Options that few jobs have; those of a newer version are kept as they are."""
-    from .._extras import EXTRAS, plain
-
-    extras = unpack(node)
-    if type(extras) is not dict or not all(type(key) is str for key in extras):
-        raise DecodeError("'extras' in the row must be an object")
-    try:
-        return plain({name: extras[name] for name in EXTRAS if name in extras}, extras)
-    except (TypeError, ValueError) as exc:
-        raise DecodeError(f"'extras' in the row: {exc}") from exc
 
 
 def _refused(problem: str) -> DecodeError:

@@ -15,6 +15,7 @@ from tests.unit._serialization.samples import Every, own_registry, sample_state
 
 from rapscheduler._serialization import codec, registry
 from rapscheduler._serialization.codec import ANY_CALLABLE, CallableRule, decode, encode
+from rapscheduler._serialization.extras import known_extras
 from rapscheduler.errors import DecodeError
 from rapscheduler.triggers.combining import OrTrigger
 from rapscheduler.triggers.cron import CronTrigger
@@ -162,6 +163,48 @@ def test_no_more_pieces_are_remembered_than_said(monkeypatch):
     before = dict(codec._triggers), dict(codec._alike)
     assert answer(decode, big) == answer(decode, big) == answer(codec._decode_whole, big)
     assert (codec._triggers, codec._alike) == before
+
+
+@pytest.mark.parametrize(
+    "extras",
+    [
+        {"tags": ["$x", "eu", "n\u00fc"]},
+        {"owner": "me"},
+        {"tags": ["eu"], "owner": "me"},
+        {"tags": ["eu"], "timeout": 30},
+        {"metadata": {"a": [1]}},
+        {"tags": ["eu"], "newer": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("call", [{}, {"args": (1,)}, {"kwargs": {"a": 1}}], ids=str)
+def test_extras_that_rows_share_are_each_job_s_own(extras, call):
+    known_extras.clear()
+    state = sample_state(**{"args": (), "kwargs": {}, "extras": extras} | call)
+    data = encode(state)
+    assert b'"extras"' in data
+    first, expected = decode(data), answer(codec._decode_whole, data)
+    for state in (first, decode(data), decode(data)):
+        assert state["extras"] == extras
+        state["extras"]["group"] = "changed"
+        state["kwargs"]["more"] = 1
+    assert answer(decode, data) == answer(decode, data) == expected
+    assert bool(known_extras) == (extras.keys() <= {"tags", "owner"} and not call)
+
+
+def test_calls_with_tags_are_remembered_no_more_than_said(monkeypatch):
+    monkeypatch.setattr("rapscheduler._serialization.extras._KEPT", 4)
+    known_extras.clear()
+    for number in range(20):
+        decode(encode(sample_state(args=(), kwargs={}, extras={"tags": [f"t{number}"]})))
+        assert 1 <= len(known_extras) <= 4
+    known_extras.clear()
+    decode(encode(sample_state(args=(), kwargs={}, extras={"tags": ["x" * 5000]})))
+    bad = encode(sample_state(args=(), kwargs={}, extras={"tags": ["x"]})).replace(b'["x"]', b"[5]")
+    for _ in range(2):
+        with pytest.raises(DecodeError, match="tags"):
+            decode(bad)
+    assert not known_extras
 
 
 def test_triggers_of_one_schedule_are_one_piece_and_seldom_ones_fill_no_memory():
