@@ -226,9 +226,14 @@ def log_line(line: Callable[..., Any], *args: Any, **options: Any) -> None:
     try:
         line(*args, **options)
     except BaseException as exc:
-        if ends_program(exc):
-            raise
-        if sys.stderr is not None:
-            from traceback import print_exc
+        line_failed(exc)
 
-            print_exc()
+
+def line_failed(exc: BaseException) -> None:
+    """What writing a line raised is shown, unless it is meant for the program."""
+    if ends_program(exc):
+        raise exc
+    if sys.stderr is not None:
+        from traceback import print_exception
+
+        print_exception(type(exc), exc, exc.__traceback__)

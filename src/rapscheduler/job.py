@@ -342,13 +342,11 @@ class Job(JobValues):
         return one_line(f"<Job (id={self.id} name={self.name})>")
 
     def __str__(self) -> str:
-        if not hasattr(self, "next_run_time"):
-            status = "pending"
-        elif self.next_run_time is None:
-            status = "paused"
-        else:
-            status = f"next run at: {datetime_repr(self.next_run_time)}"
-        return one_line(f"{self.name} (trigger: {self.trigger}, {status})")
+        return one_line(f"{self.name} (trigger: {self.trigger}, {self._due_text(_due_text)})")
+
+
+def _due_text(run_time: datetime | None) -> str:
+    return "paused" if run_time is None else f"next run at: {datetime_repr(run_time)}"
 
 
 # What APScheduler's class has in slots: programs that show a job go through this list. The values are the engine's.

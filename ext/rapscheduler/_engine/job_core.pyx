@@ -371,6 +371,16 @@ cdef class JobCore(DueEntry):
         run_us = to_us_c(run_time, zone)
         advance(self, run_us, run_us, None if datetime_tzinfo(run_time) is zone.tzinfo else run_time)
 
+    def _due_text(self, tell):
+        """What `tell` says of `next_run_time`, or "pending"; see the reference twin."""
+        cdef ZoneTable zone
+        if self.run_us == unset_us():
+            return "pending"
+        if self.run_us == never_us() or self.run_us < 0 or shown_dt(self) is not None:  # (seconds round towards 1970)
+            return tell(self.next_run_time)
+        zone = zone_of(self)
+        return tell(self.next_run_time) if zone.source is not None else text_of_due(self, zone, tell)
+
     @property
     def _extras(self):
         """Options that few jobs have, by name, or `None`. Replaced, never changed."""
@@ -415,6 +425,33 @@ cdef class JobCore(DueEntry):
     def _foreign_zone(self):
         """The zone of run times whose trigger has none that the engine knows."""
         return UTC_ZONE
+
+
+@cython.final
+cdef class _Due:
+    """What was told of a time, and who told it."""
+
+    cdef int64_t second
+    cdef ZoneTable zone
+    cdef object tell
+    cdef object text
+
+
+cdef list _dues = [None] * 64  # by the last digits of the second: jobs of one schedule are due again at few times
+
+
+cdef object text_of_due(JobCore job, ZoneTable zone, object tell):
+    cdef int64_t second = job.run_us // 1000000
+    cdef object known = _dues[second & 63]
+    cdef _Due due
+    if known is not None:
+        due = <_Due>known
+        if due.second == second and due.zone is zone and due.tell is tell:
+            return due.text
+    due = _Due.__new__(_Due)
+    due.second, due.zone, due.tell, due.text = second, zone, tell, tell(from_us_c(job.run_us, zone))
+    _dues[second & 63] = due
+    return due.text
 
 
 cdef int own_trigger(JobCore job) except -1:

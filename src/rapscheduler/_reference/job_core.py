@@ -8,7 +8,7 @@ Two times of a job: `nominal_us` is what its trigger said, `run_at_us` (nominal 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 from weakref import ref
@@ -187,6 +187,11 @@ class JobCore(DueEntry):
         zone = self._zone()
         run_at_us = to_us(run_time, zone)
         self._advance(run_at_us, run_at_us, None if run_time.tzinfo is zone.tzinfo else run_time)
+
+    def _due_text(self, tell: Callable[[datetime | None], str]) -> str:
+        """What `tell` says of `next_run_time`, the same for all times in one second; "pending" of a job that has none
+        yet. May be remembered by second and zone, for the `tell` that was given last."""
+        return "pending" if self._run_us == UNSET else tell(self.next_run_time)
 
     def _advance(
         self, run_at_us: int | None, nominal_us: int | None, run_time: datetime | None = None

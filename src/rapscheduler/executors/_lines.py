@@ -1,7 +1,7 @@
 """The two log lines of a run that simply ran, as cheap as the handlers allow.
 
-Here: a record made from one that `logging` made in this thread before, and writing to plain streams and files without
-a queue of threads at their lock. Not here: which lines there are, all other lines of a run (`_run`).
+Here: writing to plain streams and files without a queue of threads at their lock. Not here: which lines there are,
+their records and other handlers (`_engine.log_lines`), all other lines of a run (`_run`).
 
 Levels, logger names, texts and thread names are those of `Logger.info`. Where anything of it was replaced (the class of
 the logger, the factory of records, a method of a handler), `logging` goes its own way, also when that was done before
@@ -22,10 +22,9 @@ from datetime import datetime, timezone
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from rapscheduler._engine.log_lines import forget_lines, info_takers, line_values
-from rapscheduler._engine.planning import Submission
+from rapscheduler._engine.log_lines import RunLines, forget_lines, left_lines
 from rapscheduler._quoting import one_line
-from rapscheduler.errors import log_line
+from rapscheduler.errors import line_failed
 from rapscheduler.util import is_same_time, is_zone_info
 
 
@@ -34,7 +33,6 @@ def _own(method: Any) -> Any:
     return method if getattr(method, "__globals__", None) is vars(logging) else object()
 
 
-_FACTORY = logging.LogRecord
 _EMIT, _FILE_EMIT = _own(logging.StreamHandler.emit), _own(logging.FileHandler.emit)
 _FORMAT, _HANDLE = _own(logging.Handler.format), _own(logging.Handler.handle)
 _REPLACED = frozenset(("emit", "handle", "format", "filter", "acquire", "release", "flush"))
@@ -45,81 +43,36 @@ _pid = os.getpid()
 _writers: WeakKeyDictionary[logging.Handler, _Writer] = WeakKeyDictionary()
 
 
-def line_begun(logger: Any, submission: Submission) -> str:
-    """The line before a run with one run time; the text of its job, for the line after it ("": nobody takes it)."""
-    handlers = info_takers(logger)
-    if handlers is not None and not handlers:
-        return ""
-    text = _text(submission.job)
-    run_time = submission.run_time(0, next(iter(submission.times_us())))
-    _info(logger, handlers, 'Running job "%s" (scheduled at %s)', (text, run_time))
-    flush()
-    return text
-
-
-def line_ended(logger: Any, text: str, later: bool = False) -> None:
-    """The line after a run that ended well. `later`: this thread will run another job, or `flush`, in a moment."""
-    _info(logger, info_takers(logger), 'Job "%s" executed successfully', (text,), later)
-
-
-def _text(job: Any) -> str:
-    try:
-        return str(job)
-    except Exception:  # of somebody else's trigger
-        return one_line(job.id)
-
-
 def flush() -> None:
     """Write the lines that this thread left for later."""
-    left = _left()
+    left = left_lines()
     while left:
         writer, handler = left.pop()
         writer.write_all(handler)
 
 
-def _left() -> list[tuple[_Writer, logging.Handler]]:
-    try:
-        left: list[tuple[_Writer, logging.Handler]] = _known.left
-    except AttributeError:
-        left = _known.left = []
-    return left
-
-
-def _info(
-    logger: Any, handlers: list[Any] | None, message: str, args: tuple[Any, ...], later: bool = False
-) -> None:
-    """`logger.info(message, *args)`, when these are what `info_takers` says."""
-    if handlers is None:
-        as_usual = logger.info  # the texts are `_text`'s, on one line
-        log_line(as_usual, message, *args)
-        return
-    values = line_values(logger, message, args) if handlers else {}
-    record: logging.LogRecord | None = None
-    for handler in handlers:
-        if record is None and _is_plain_stream(handler):
-            writer = _writers.get(handler)
-            if writer is None:
-                writer = _writers.setdefault(handler, _Writer())
-            writer.write(handler, values, later)
-        else:
-            if record is None:
-                record = _made(values)
-            log_line(handler.handle, record)
+def _write(handler: Any, values: dict[str, Any], later: bool) -> bool:
+    """Write the line of a record, if this is a plain stream."""
+    if not _is_plain_stream(handler):
+        return False
+    writer = _writers.get(handler)
+    if writer is None:
+        writer = _writers.setdefault(handler, _Writer())
+    writer.write(handler, values, later)
+    return True
 
 
 def _made(values: dict[str, Any]) -> logging.LogRecord:
-    record = _FACTORY.__new__(_FACTORY)
+    record = logging.LogRecord.__new__(logging.LogRecord)
     record.__dict__ = values
     return record
 
 
 def _is_plain_stream(handler: logging.Handler) -> bool:
-    """Whether a handler does nothing but write texts to a stream that is open."""
-    kind = type(handler)
+    """Whether a handler of these classes does nothing but write texts to a stream that is open."""
     return (
-        (kind is logging.FileHandler or kind is logging.StreamHandler)
-        and not handler.filters
-        and _REPLACED.isdisjoint(vars(handler))
+        not handler.filters
+        and vars(handler).keys().isdisjoint(_REPLACED)
         and logging.StreamHandler.emit is _EMIT
         and logging.FileHandler.emit is _FILE_EMIT
         and logging.Handler.format is _FORMAT
@@ -135,7 +88,7 @@ def _formatted(handler: logging.Handler, values: dict[str, Any]) -> str:
         type(formatter) is not logging.Formatter
         or type(formatter._style) is not logging.PercentStyle
         or getattr(formatter._style, "_defaults", None)
-        or not _FORMATTER_METHODS.isdisjoint(vars(formatter))
+        or not vars(formatter).keys().isdisjoint(_FORMATTER_METHODS)
         or logging.Formatter.format is not _FORMATS[0]
         or logging.Formatter.formatTime is not _FORMATS[1]
     ):
@@ -184,7 +137,7 @@ class _Writer:
             return
         self._waiting.append((text, values))
         if later:
-            _left().append((self, handler))
+            left_lines().append((self, handler))
         else:
             self.write_all(handler)
 
@@ -219,6 +172,10 @@ class _Writer:
                 handler.handleError(_made(values))
         finally:
             handler.release()
+
+
+#: what tells of the runs of every executor
+RUN_LINES = RunLines(_write, flush, lambda job: one_line(job.id), line_failed)
 
 
 def look_for_fork() -> None:

@@ -23,7 +23,7 @@ from rapscheduler._states import LOST
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program, log_line
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
 from rapscheduler.executors._home import Home, every_event, home_in
-from rapscheduler.executors._lines import flush, line_begun, line_ended, look_for_fork
+from rapscheduler.executors._lines import RUN_LINES, flush, look_for_fork
 from rapscheduler.executors._run import (
     RunLoop,
     advance_begun,
@@ -102,7 +102,7 @@ class BaseExecutor(ABC):
         self._running, self._now_us = home.running, home.now_us
         if not self._looks_at_events():
             self._wants = home.wants
-        lines = (line_begun, line_ended)
+        lines = (RUN_LINES.begun, RUN_LINES.ended)
         self._quick = QuickRuns(self, self._judge_quick_runs, globals(), JobExecutionEvent, lines)
 
     def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:

@@ -261,10 +261,9 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         take_left_out(self, state)
 
     def __str__(self) -> str:
-        return f"interval[{self._length()}{' after each run' if self.after else ''}]"
-
-    def _length(self) -> str:
-        return _text(self.interval_us) if type(self) is IntervalTrigger else str(self.interval)
+        if type(self) is not IntervalTrigger:
+            return f"interval[{self.interval}{' after each run' if self.after else ''}]"
+        return _text(self.interval_us, self._left_out()[4])
 
     def __repr__(self) -> str:
         options = [f"interval={self.interval!r}", f"start_date={datetime_repr(self.start_date)!r}"]
@@ -277,8 +276,8 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
 
 
 @lru_cache(1000)
-def _text(interval_us: int) -> str:
-    return str(interval_us * MICROSECOND)
+def _text(interval_us: int, after: str | None) -> str:
+    return f"interval[{interval_us * MICROSECOND}{' after each run' if after else ''}]"
 
 
 # What APScheduler's class has in slots, for programs that go through the list. The values are the engine's.

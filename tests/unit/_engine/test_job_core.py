@@ -58,6 +58,22 @@ def test_next_run_time_keeps_what_was_given(engine: Any, make: Any) -> None:
     assert job.next_run_time is None and job.run_at_us is None
 
 
+def test_the_text_of_when_a_job_is_due(engine: Any, make: Any) -> None:
+    assert engine.job_core.JobCore()._due_text(str) == "pending"
+    job = make.job(make.interval(1), None)
+    assert job._due_text(str) == "None"
+    for due_us in (5 * S, 69 * S, 5 * S, -1, 5 * S):  # of which some are remembered in one place
+        job._advance(due_us, due_us)
+        assert job._due_text(str) == str(at(due_us // S * S if due_us >= 0 else due_us))
+    assert job._due_text(repr) == repr(at(5 * S))
+    assert job._due_text(str) == str(at(5 * S))
+    job.next_run_time = at(5 * S, EAST)
+    assert job._due_text(str) == str(at(5 * S, EAST))
+    elsewhere = engine.timezone.ZoneTable.fixed(7200, EAST)
+    other = make.job(engine.interval.IntervalCore(S, elsewhere, 0, None, 0), 5 * S)
+    assert other._due_text(str) == str(at(5 * S, EAST))
+
+
 def test_hidden_jobs_are_seen_again_when_they_can_be_in_a_cycle(engine: Any, make: Any) -> None:
     if engine.NAME == "reference":
         pytest.skip("the reference twin hides nothing")

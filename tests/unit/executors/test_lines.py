@@ -25,6 +25,7 @@ from rapscheduler.executors import _lines
 from rapscheduler.executors._home import Home
 from rapscheduler.executors.base import BaseExecutor
 from rapscheduler.executors.pool import ThreadPoolExecutor
+from rapscheduler.job import Job
 from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.schedulers.base import BaseScheduler
 
@@ -105,7 +106,7 @@ def test_records_are_those_of_logging(logger: logging.Logger) -> None:
     handler = Listening()
     logger.handlers[:] = [handler]  # without pytest's own
     for _ in range(2):
-        _lines.line_ended(logger, "text")
+        _lines.RUN_LINES.ended(logger, "text", False)
     logger.info('Job "%s" executed successfully', "text")
     first, second, plain = handler.records
     assert second.getMessage() == plain.getMessage() == 'Job "text" executed successfully'
@@ -133,28 +134,38 @@ def test_formatting_is_that_of_logging(logger: logging.Logger) -> None:
         assert _lines._formatted(handler, dict(values)) == handler.format(_lines._made(dict(values)))
 
 
-def test_nothing_is_made_when_no_handler_takes_it(
-    logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[Any] = []
-    monkeypatch.setattr(_lines, "line_values", lambda *args: made.append(args))
-    monkeypatch.setattr(_lines, "_text", lambda job: made.append(job))
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The jobs that were asked for their text."""
+    asked: list[str] = []
+    whole = Job.__str__
+    monkeypatch.setattr(Job, "__str__", lambda job: (asked.append(job.name), whole(job))[1])
+    return asked
+
+
+def test_nothing_is_made_when_no_handler_takes_it(logger: logging.Logger, told: list[str]) -> None:
     handler = Listening()
     handler.setLevel(logging.WARNING)
     logger.handlers[:] = [handler]  # without pytest's own
     run(3)
-    assert made == [] and handler.records == []
+    assert told == [] and handler.records == []
 
 
-def test_the_text_of_a_job_is_made_once_for_both_lines(
-    logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    texts: list[Any] = []
-    monkeypatch.setattr(_lines, "_text", lambda job: texts.append(job) or "text")
+def test_the_text_of_a_job_is_made_once_for_both_lines(logger: logging.Logger, told: list[str]) -> None:
     handler = Listening()
     logger.handlers[:] = [handler]  # without pytest's own
     run(3)
-    assert len(texts) == 3 and len(handler.records) == 6
+    assert sorted(told) == ["job0", "job1", "job2"] and len(handler.records) == 6
+
+
+def test_a_record_that_one_handler_had_is_the_next_one_s(logger: logging.Logger, tmp_path: Path) -> None:
+    """As filters of handlers that add to a record expect, of plain streams too."""
+    adding, stream = Listening(), logging.FileHandler(tmp_path / "log")
+    adding.addFilter(lambda record: setattr(record, "added", "more") or True)
+    stream.setFormatter(logging.Formatter("%(added)s %(levelname)s"))
+    logger.handlers[:] = [adding, stream]  # without pytest's own
+    run()
+    assert (tmp_path / "log").read_text() == "more INFO\nmore INFO\n"
 
 
 def test_filters_factories_and_queues_have_their_say(logger: logging.Logger) -> None:
@@ -193,7 +204,7 @@ def test_a_stream_that_fails_costs_no_run(logger: logging.Logger, monkeypatch: p
 
 def test_lines_left_for_later_are_written_by_whoever_is_idle(logger: logging.Logger, tmp_path: Path) -> None:
     logger.handlers[:] = [logging.FileHandler(tmp_path / "log")]  # without pytest's own
-    _lines.line_ended(logger, "one", later=True)
+    _lines.RUN_LINES.ended(logger, "one", later=True)
     assert (tmp_path / "log").read_text() == ""
     _lines.flush()
     assert (tmp_path / "log").read_text() == 'Job "one" executed successfully\n'

@@ -335,10 +335,10 @@ class CronTrigger(CronCore, KernelTrigger):
         take_left_out(self, state)
 
     def __str__(self) -> str:
-        return f"cron[{self._options()}]"
+        return f"cron[{_options_of(self._text)}]"
 
     def __repr__(self) -> str:
-        texts = self._options()
+        texts = _options_of(self._text)
         options = [texts] if texts else []
         if self.start_us is not None:
             options.append(f"start_date={datetime_repr(self.start_date)!r}")
@@ -353,8 +353,10 @@ class CronTrigger(CronCore, KernelTrigger):
         options += left_out_options(self)
         return f"<{type(self).__name__} ({', '.join(options)}, timezone='{self.timezone}')>"
 
-    def _options(self) -> str:
-        return ", ".join(f"{name}={text!r}" for name, text in self._text.given().items())
+
+@lru_cache(1000)  # log lines ask again and again
+def _options_of(text: CronText) -> str:
+    return ", ".join(f"{name}={field!r}" for name, field in text.given().items())
 
 
 @lru_cache(maxsize=16384)
