@@ -10,6 +10,7 @@ from tests.faults.port import Port
 from tests.stores.conftest import server_url
 
 from rapscheduler.jobstores.memory import MemoryJobStore
+from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.testing import ManualScheduler
 
 __all__ = ["port", "runs", "scheduler", "server_url"]
@@ -34,6 +35,15 @@ def scheduler() -> Iterator[ManualScheduler]:
             store._check()
     assert len(scheduler._running_counts) == 0
     if scheduler.state:
+        scheduler.shutdown()
+
+
+@pytest.fixture
+def background() -> Iterator[BackgroundScheduler]:
+    late = {"misfire_grace_time": None}
+    scheduler = BackgroundScheduler(timezone="UTC", job_defaults=late, jobstore_retry_interval=0.01)
+    yield scheduler
+    if scheduler.running:
         scheduler.shutdown()
 
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar
 
@@ -34,12 +34,17 @@ LATE = {"misfire_grace_time": None}
 PAST = datetime(2020, 1, 1, tzinfo=timezone.utc)
 
 
-@pytest.fixture
-def background() -> Iterator[BackgroundScheduler]:
-    scheduler = BackgroundScheduler(timezone="UTC", job_defaults=LATE, jobstore_retry_interval=0.01)
-    yield scheduler
-    if scheduler.running:
-        scheduler.shutdown()
+class Slow(MemoryJobStore):
+    """Says what is due when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answer = threading.Event(), threading.Event()
+
+    def get_due_jobs(self, now: datetime) -> Any:
+        self.asked.set()
+        self.answer.wait(WAIT_S)
+        return super().get_due_jobs(now)
 
 
 class Exiting(BaseTrigger):
@@ -207,20 +212,13 @@ def test_starts_and_shutdowns_from_many_threads_leave_one_scheduler(background: 
 
 
 def test_a_shutdown_that_does_not_wait_for_a_slow_store_says_so(caplog: Any) -> None:
-    asked, answer = threading.Event(), threading.Event()
-
-    class Slow(MemoryJobStore):
-        def get_due_jobs(self, now: datetime) -> Any:
-            asked.set()
-            answer.wait(WAIT_S)
-            return super().get_due_jobs(now)
-
-    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": Slow()})
+    store = Slow()
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})
     scheduler.start()
-    assert asked.wait(WAIT_S)
+    assert store.asked.wait(WAIT_S)
     scheduler.shutdown(timeout=0.01)
     assert "looking for due jobs still after 0.01 s" in caplog.text
-    answer.set()
+    store.answer.set()
 
 
 def test_a_job_that_looks_for_jobs_itself_can_still_shut_down() -> None:
@@ -401,23 +399,17 @@ began.wait()
 
 def test_a_pass_that_finds_its_event_loop_closed_makes_no_noise(caplog: Any) -> None:
     """A program ends while the private thread of its scheduler asks a store: the job stays due, nobody need know."""
-    asked, answer = threading.Event(), threading.Event()
-
-    class Slow(MemoryJobStore):
-        def get_due_jobs(self, now: datetime) -> Any:
-            asked.set()
-            answer.wait(WAIT_S)
-            return super().get_due_jobs(now)
+    store = Slow()
 
     async def program() -> None:
         scheduler.start()
-        await asyncio.to_thread(asked.wait, WAIT_S)
+        await asyncio.to_thread(store.asked.wait, WAIT_S)
 
-    scheduler = AsyncIOScheduler(timezone="UTC", jobstores={"default": Slow()})
+    scheduler = AsyncIOScheduler(timezone="UTC", jobstores={"default": store})
     scheduler.add_job(int, id="due", **LATE)
     asyncio.run(program())
     worker: Any = scheduler._worker
-    answer.set()
+    store.answer.set()
     worker.shutdown(wait=True)
     assert scheduler._loop.figures.submitted == 0 and scheduler.get_job("due") is not None
     assert [record.getMessage() for record in caplog.records if record.levelno > logging.INFO] == []

@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -21,14 +20,6 @@ pytestmark = pytest.mark.faults
 
 WAIT_S = 20.0
 LATE = {"misfire_grace_time": None}
-
-
-@pytest.fixture
-def background() -> Iterator[BackgroundScheduler]:
-    scheduler = BackgroundScheduler(timezone="UTC", job_defaults=LATE, jobstore_retry_interval=0.01)
-    yield scheduler
-    if scheduler.running:
-        scheduler.shutdown()
 
 
 @pytest.mark.parametrize("kind", ["threadpool", "processpool"])

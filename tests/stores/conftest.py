@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +42,12 @@ def server_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     yield server_url
     for server in started.values():
         server.stop()
+
+
+@pytest.fixture
+def url_of(server_url: Callable[[str], str], tmp_path: Path) -> Callable[[str], str]:
+    """``url_of("sqlite")`` — a file of the test's own, and else a server."""
+    return lambda kind: f"sqlite:///{tmp_path}/jobs.db" if kind == "sqlite" else server_url(kind)
 
 
 @pytest.fixture

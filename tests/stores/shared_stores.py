@@ -9,8 +9,7 @@ from tests.stores.test_work_counts import counted
 
 from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 
-#: the server of each kind
-SERVERS = {"sqlite": None, "postgresql": "postgresql", "mariadb": "mariadb", "redis": "redis"}
+KINDS = ("sqlite", "postgresql", "mariadb", "redis")
 
 
 def is_redis(url):

@@ -22,22 +22,20 @@ SOON = datetime.now(timezone.utc) + timedelta(days=1)
 LONG_S = 60
 
 
-def store_of(kind, request, tmp_path):
-    server = shared_stores.SERVERS[kind]
-    url = f"sqlite:///{tmp_path}/jobs.db" if server is None else request.getfixturevalue("server_url")(server)
+def store_of(url):
     name = fresh_name()
     yield shared_stores.make_store(url, name, shared=False)
     shared_stores.drop(url, name)
 
 
-@pytest.fixture(params=shared_stores.SERVERS)
-def any_store(request, tmp_path):
-    yield from store_of(request.param, request, tmp_path)
+@pytest.fixture(params=shared_stores.KINDS)
+def any_store(request, url_of):
+    yield from store_of(url_of(request.param))
 
 
 @pytest.fixture
-def sqlite(request, tmp_path):
-    yield from store_of("sqlite", request, tmp_path)
+def sqlite(url_of):
+    yield from store_of(url_of("sqlite"))
 
 
 def started(store):

@@ -18,11 +18,9 @@ from rapscheduler.schedulers.background import BackgroundScheduler
 SOON = datetime.now(timezone.utc) + timedelta(days=1)
 
 
-@pytest.fixture(params=shared_stores.SERVERS)
-def store(request, tmp_path):
-    server = shared_stores.SERVERS[request.param]
-    url = f"sqlite:///{tmp_path}/jobs.db" if server is None else request.getfixturevalue("server_url")(server)
-    name = fresh_name()
+@pytest.fixture(params=shared_stores.KINDS)
+def store(request, url_of):
+    url, name = url_of(request.param), fresh_name()
     yield shared_stores.make_store(url, name, shared=False)
     shared_stores.drop(url, name)
 

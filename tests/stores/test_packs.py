@@ -203,7 +203,10 @@ def test_few_runs_get_rows(store, me):
     assert ended(store, me, [(row.id, row.run_at_us) for row in taken]) == 1
 
 
-def test_a_claim_whose_answer_was_lost_is_ended_all_the_same(store, me, monkeypatch):
+@pytest.fixture
+def unanswered(store, me, monkeypatch):
+    """All runs were claimed, and the answer to that was lost."""
+
     def deaf(*claimed):
         raise ConnectionError("the server was restarted")
 
@@ -211,6 +214,10 @@ def test_a_claim_whose_answer_was_lost_is_ended_all_the_same(store, me, monkeypa
     with monkeypatch.context() as patch, pytest.raises(ConnectionError):
         patch.setattr(store._shared._book, "claimed", deaf)
         store._shared.claim(me, claims_of(taken), [])
+
+
+@pytest.mark.usefixtures("unanswered")
+def test_a_claim_whose_answer_was_lost_is_ended_all_the_same(store, me):
     keys = sorted(store._shared.own(me))
     assert len(keys) == COUNT and left_of(store) == (0, 3)
     assert ended(store, me, keys[:5]) == 1
@@ -219,16 +226,9 @@ def test_a_claim_whose_answer_was_lost_is_ended_all_the_same(store, me, monkeypa
     assert left_of(store) == (0, 0)
 
 
-def test_a_claim_whose_answer_was_lost_is_handed_back_all_the_same(store, me, monkeypatch):
+@pytest.mark.usefixtures("unanswered")
+def test_a_claim_whose_answer_was_lost_is_handed_back_all_the_same(store, me):
     """Else others take it for a run that was cut off: one with on_lost="skip" is lost, though it was never begun."""
-
-    def deaf(*claimed):
-        raise ConnectionError("the server was restarted")
-
-    taken = store._shared.take(me, DUE_US, COUNT)
-    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
-        patch.setattr(store._shared._book, "claimed", deaf)
-        store._shared.claim(me, claims_of(taken), [])
     first, *others = sorted(store._shared.own(me))
     store._shared.write(me, [], [(first, DUE_US, NOBODY)])
     assert store._shared.has_news() and sorted(store._shared.own(me)) == others

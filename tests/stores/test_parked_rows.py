@@ -12,11 +12,9 @@ from tests.stores.test_conformance_servers import fresh_name
 from rapscheduler.schedulers.background import BackgroundScheduler
 
 
-@pytest.fixture(params=list(shared_stores.SERVERS))
-def store(request, tmp_path):
-    server = shared_stores.SERVERS[request.param]
-    url = f"sqlite:///{tmp_path}/jobs.db" if server is None else request.getfixturevalue("server_url")(server)
-    name = fresh_name()
+@pytest.fixture(params=shared_stores.KINDS)
+def store(request, url_of):
+    url, name = url_of(request.param), fresh_name()
     made = shared_stores.make_store(url, name, shared=False)
     scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": made})
     scheduler.start(paused=True)

@@ -12,7 +12,7 @@ import time
 import pytest
 import sqlalchemy as sa
 from tests.stores import shared_stores
-from tests.stores.shared_stores import SERVERS, is_redis, make_store
+from tests.stores.shared_stores import KINDS, is_redis, make_store
 from tests.stores.test_conformance_servers import fresh_name
 from tests.stores.test_shared import until
 
@@ -25,12 +25,9 @@ from rapscheduler.testing.stores import noop
 SAID = "is used by another scheduler"
 
 
-@pytest.fixture(params=SERVERS)
-def url(request, tmp_path):
-    server = SERVERS[request.param]
-    return (
-        f"sqlite:///{tmp_path}/jobs.db" if server is None else request.getfixturevalue("server_url")(server)
-    )
+@pytest.fixture(params=KINDS)
+def url(request, url_of):
+    return url_of(request.param)
 
 
 @pytest.fixture

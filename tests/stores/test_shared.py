@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 import sqlalchemy as sa
 from tests.stores import shared_stores, shared_worker
-from tests.stores.shared_stores import SERVERS, make_store, runs_of
+from tests.stores.shared_stores import KINDS, make_store, runs_of
 from tests.stores.shared_worker import work
 from tests.stores.test_conformance_servers import fresh_name
 
@@ -45,12 +45,9 @@ def scheduler_on(url, table, lease_s=LEASE_S, workers=10, **options):
     return BackgroundScheduler(settings | options)
 
 
-@pytest.fixture(params=SERVERS)
-def url(request, tmp_path):
-    server = SERVERS[request.param]
-    return (
-        f"sqlite:///{tmp_path}/jobs.db" if server is None else request.getfixturevalue("server_url")(server)
-    )
+@pytest.fixture(params=KINDS)
+def url(request, url_of):
+    return url_of(request.param)
 
 
 @pytest.fixture

@@ -35,6 +35,25 @@ def document(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+def a_run_is_seen(
+    scheduler: BackgroundScheduler, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """While it is under way; then the scheduler is shut down."""
+    BEGUN.clear()
+    GO_ON.clear()
+    try:
+        scheduler.add_job(wait, id="waits", misfire_grace_time=None)
+        assert BEGUN.wait(60)
+        (peer,) = document(capsys, "peers", *words)["peers"]
+        assert (peer["pid"], peer["alive"], peer["running"]) == (os.getpid(), True, 1)
+        assert [one["job_id"] for one in peer["runs"]] == ["waits"]
+        frame = document(capsys, "top", *words)
+        assert [one["job_id"] for one in frame["running"]] == ["waits"]
+    finally:
+        GO_ON.set()
+        scheduler.shutdown()
+
+
 @pytest.fixture(params=["postgresql", "mariadb"])
 def sql(request: pytest.FixtureRequest, server_url: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     import sqlalchemy as sa
@@ -53,19 +72,7 @@ def test_sql(sql: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     scheduler = BackgroundScheduler(timezone="UTC", history="jobstore")
     scheduler.add_jobstore("sqlalchemy", url=url, tablename=table, shared=True)
     scheduler.start()
-    BEGUN.clear()
-    GO_ON.clear()
-    try:
-        scheduler.add_job(wait, id="waits")
-        assert BEGUN.wait(60)
-        (peer,) = document(capsys, "peers", *words)["peers"]
-        assert (peer["pid"], peer["alive"], peer["running"]) == (os.getpid(), True, 1)
-        assert [one["job_id"] for one in peer["runs"]] == ["waits"]
-        frame = document(capsys, "top", *words)
-        assert [one["job_id"] for one in frame["running"]] == ["waits"]
-    finally:
-        GO_ON.set()
-        scheduler.shutdown()
+    a_run_is_seen(scheduler, capsys, words)
     (run,) = document(capsys, "runs", *words, "--job", "waits", "--since", "1h")["runs"]
     assert run["state"] == "done" and run["who"].endswith(f":{os.getpid()}")
     assert document(capsys, "peers", *words)["peers"] == []
@@ -115,16 +122,4 @@ def test_who_shares_a_redis_store(
     options = {"jobs_key": name, "run_times_key": f"{name}.times", "shared": True}
     scheduler.add_jobstore("redis", client=Redis.from_url(url), **options)
     scheduler.start()
-    BEGUN.clear()
-    GO_ON.clear()
-    try:
-        scheduler.add_job(wait, id="waits")
-        assert BEGUN.wait(60)
-        (peer,) = document(capsys, "peers", *words)["peers"]
-        assert (peer["pid"], peer["alive"], peer["running"]) == (os.getpid(), True, 1)
-        assert [one["job_id"] for one in peer["runs"]] == ["waits"]
-        frame = document(capsys, "top", *words)
-        assert [one["job_id"] for one in frame["running"]] == ["waits"]
-    finally:
-        GO_ON.set()
-        scheduler.shutdown()
+    a_run_is_seen(scheduler, capsys, words)

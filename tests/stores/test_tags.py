@@ -17,15 +17,8 @@ from rapscheduler.schedulers.background import BackgroundScheduler
 from rapscheduler.testing import ManualScheduler
 from rapscheduler.testing.stores import noop
 
-SERVERS = {"sqlite": None, "postgresql": "postgresql", "mariadb": "mariadb"}
+SERVERS = ("sqlite", "postgresql", "mariadb")
 START = datetime(2025, 3, 1, tzinfo=timezone.utc)
-
-
-def url_of(kind, request, tmp_path):
-    server = SERVERS[kind]
-    return (
-        f"sqlite:///{tmp_path}/jobs.db" if server is None else request.getfixturevalue("server_url")(server)
-    )
 
 
 def drop(url, name):
@@ -38,22 +31,22 @@ def drop(url, name):
 
 
 @pytest.fixture(params=SERVERS)
-def make(request, tmp_path):
+def make(request, url_of):
     """``make(**options)``: another store object on the same table; all tables are dropped after the test."""
-    url, name = url_of(request.param, request, tmp_path), fresh_name()
+    url, name = url_of(request.param), fresh_name()
     yield lambda **options: SQLAlchemyJobStore(url, tablename=name, **options)
     drop(url, name)
 
 
 @pytest.fixture(params=["memory", "redis", "redis shared", *SERVERS])
-def scheduler(request, tmp_path):
+def scheduler(request, url_of):
     url, name = None, fresh_name()
     store = MemoryJobStore()
     if request.param.startswith("redis"):
-        url = request.getfixturevalue("server_url")("redis")
+        url = url_of("redis")
         store = shared_stores.make_store(url, name, shared="shared" in request.param)
     elif request.param != "memory":
-        url = url_of(request.param, request, tmp_path)
+        url = url_of(request.param)
         store = SQLAlchemyJobStore(url, tablename=name)
     made = BackgroundScheduler(timezone="UTC", jobstores={"default": store})
     made.start(paused=True)
