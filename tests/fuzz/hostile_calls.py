@@ -2,7 +2,8 @@
 
 ``python hostile_calls.py SEED ROUNDS``: prints the call before it is made (to stderr, the last line stays when the
 process dies) and counts. Objects that were never initialised (``cls.__new__(cls)``) are among the values: pickle and
-copy make such ones.
+copy make such ones. So are whole ones of the rooms that keep things: what they ask (a judge, a clock, an executor)
+answers with any of the values.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import array
 import faulthandler
 import importlib
 import sys
+from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
 from random import Random
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 from rapscheduler import _engine
@@ -27,7 +30,76 @@ PLAIN = [
 ]  # fmt: skip
 
 
-def values() -> tuple[list[object], list[object]]:
+class Odd:
+    """Any attribute, and any answer; it is told what to answer with later."""
+
+    def __init__(self, random: Random, answers: list[object]) -> None:
+        self.__dict__.update(random=random, answers=answers)
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self.random.choice(self.answers)
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        return self.random.choice(self.answers)
+
+
+def whole(random: Random, answers: list[object], zone: object) -> list[object]:
+    """Objects that were initialised, some by what answers anything."""
+    rooms = {room: importlib.import_module(f"rapscheduler._engine.{room}") for room in _engine.ROOMS}
+    odd, running, book = Odd(random, answers), rooms["running"], rooms["ledger"]
+    trigger = rooms["interval"].IntervalCore(60_000_000, zone, 0)
+    jobs, index, made = rooms["job_table"].JobTable(), rooms["due_index"].DueIndex(), []
+    for number in range(5):
+        job = rooms["job_core"].JobCore()
+        job._fill(None, str(number), len, "len", "name", ((),), {}, trigger, "default", None, True, 1)
+        job._advance(5 + number, None)
+        rooms["job_table"].insert_job(job, jobs, index)
+        made.append(job)
+    submissions = rooms["planning"].plan_due(made, 10**9).submissions
+    ledger = book.Ledger(2, "me", lambda: 5)
+    kept = book.Kept("id", None, "me", 1, 2)
+    run = book.RunCore("id", None, 1, 1, None, "me")
+    current: ContextVar[object] = ContextVar("current")
+    around = book.Around((odd,), book.RunCore, current, set(), "me")
+    watching = book.Watching()
+    store = SimpleNamespace(_parked={}, _taken=[])
+    found = ("default", store, jobs, index)
+    desks = [
+        rooms["desk"].Desk(
+            SimpleNamespace(), SimpleNamespace(state=1), {"default": store}, judge, {"name": odd}
+        )
+        for judge in (lambda _: found, odd)
+    ]
+    executor = SimpleNamespace(
+        _running=running.RunningCounts(), _now_us=lambda: 5, _home=SimpleNamespace(
+            ears=None, watched=watching, backlogs=running.Closable()), _left_lines=False, _run_lost=odd,
+        _run_long=odd, _finish_run=odd, _wants=odd, _scheduler=odd, _writes_later=False, _logger=odd, _write_left=odd,
+    )  # fmt: skip
+    executors = [executor, SimpleNamespace(**vars(executor) | {"_now_us": odd})]
+    names = {"datetime": 1, "_DATETIME": 1}
+    quick = [running.QuickRuns(one, lambda: 1, names, odd, (odd, odd)) for one in executors]
+    known = rooms["known_rows"].KnownRows(rooms["job_core"].JobCore)
+    drafts = rooms["job_drafts"].KnownDrafts(rooms["job_core"].JobCore, None, odd)
+    found_all = [
+        ledger,
+        kept,
+        run,
+        around,
+        watching,
+        jobs,
+        index,
+        *desks,
+        *quick,
+        known,
+        drafts,
+        executor._running,
+    ]
+    return [*found_all, *made, *submissions, odd, [odd], found, iter([("id", 1.0, None, None, b"{}")])]
+
+
+def values(random: Random) -> tuple[list[object], list[object]]:
     """(things to call and to hand over, classes), from all compiled rooms."""
     found, classes = list(PLAIN), []
     for room in _engine.ROOMS:
@@ -48,6 +120,7 @@ def values() -> tuple[list[object], list[object]]:
     cron = importlib.import_module("rapscheduler._engine.cron")
     spec = cron.CronSpec.of(hour=1, dst="shift")
     found += [zone, spec, cron.CronCore(spec, zone), [cron.CronCore(spec, zone)]]
+    found += whole(random, found, zone)
     return found, classes
 
 
@@ -72,16 +145,16 @@ def callables(found: list[object], classes: list[object]) -> list[object]:
 
 
 def shown(thing: object) -> str:
-    """Without ``repr`` of our own classes, which may be what is tried."""
+    """Without ``repr`` of what is made of our own classes, which may be what is tried."""
     if isinstance(thing, tuple) and len(thing) == 2:
         return f"{type(thing[0]).__name__}.{thing[1]}"
-    ours = type(thing).__module__.startswith("rapscheduler._engine") or isinstance(thing, list)
-    return type(thing).__name__ if ours else f"{thing!r:.60}"
+    known = isinstance(thing, type) or any(thing is one for one in PLAIN)
+    return f"{thing!r:.60}" if known else getattr(thing, "__name__", type(thing).__name__)
 
 
 def main(seed: int, rounds: int) -> None:
     random = Random(seed)
-    found, classes = values()
+    found, classes = values(random)
     targets = callables(found, classes)
     refused = 0
     for number in range(rounds):

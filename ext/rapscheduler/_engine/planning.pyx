@@ -104,6 +104,8 @@ cdef class Submission:
                 return
             previous_us = run_us
 
+    @cython.boundscheck(True)
+    @cython.wraparound(True)
     def run_time(self, Py_ssize_t i, int64_t run_us):
         """Run time `i`, which is `run_us`, as an aware datetime."""
         return from_us_c(run_us, self.job._zone()) if self.times is None else self.times[i]

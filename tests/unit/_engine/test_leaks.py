@@ -294,11 +294,15 @@ WORKS = [
 
 @pytest.mark.parametrize("name", [make.__name__ for make in WORKS])
 def test_blocks_and_references_stay_flat(compiled, name):
+    stays_flat(__name__, name)
+
+
+def stays_flat(module: str, name: str) -> None:
     """After a warm-up, a thousand rounds leave no block and no reference to an argument behind.
 
     In a process of its own: here threads of other tests may be making objects.
     """
-    program = f"from {__name__} import *; print(left_behind({name}))"
+    program = f"from {module} import *; print(left_behind({name}))"
     paths = os.pathsep.join(path for path in sys.path if path)
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -240,7 +240,12 @@ def test_a_submission_unpacks_as_a_pair(engine: Any, make: Any) -> None:
     got, run_times = submission
     assert got is job and run_times == [at(5 * S)] and submission.alias == "here"
     given = [at(5 * S, EAST)]
-    assert engine.planning.Submission(job, [5 * S], 6 * S, given).run_times is given
+    submission = engine.planning.Submission(job, [5 * S], 6 * S, given)
+    assert submission.run_times is given
+    assert submission.run_time(0, 0) is submission.run_time(-1, 0) is given[0]
+    for outside in (1, -2, 10**9):  # it was a crash
+        with pytest.raises(IndexError):
+            submission.run_time(outside, 0)
 
 
 @pytest.mark.parametrize(
