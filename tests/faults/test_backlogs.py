@@ -12,6 +12,7 @@ from tests.faults.breakable import STORES, Refusing, every
 from rapscheduler._engine.planning import MISSED_TOLD
 from rapscheduler._scheduling import dueloop, foreign
 from rapscheduler.events import EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, EVENT_JOB_SUBMITTED
+from rapscheduler.executors.base import BaseExecutor, run_job
 from rapscheduler.testing import ManualScheduler
 from rapscheduler.triggers.base import BaseTrigger
 
@@ -144,3 +145,51 @@ def test_a_walk_ends_with_the_schedule_that_it_was_for(
     assert runs == ["old"] and scheduler.get_job("j").next_run_time == scheduler.clock.now() + timedelta(
         hours=1
     )
+
+
+class OfOthers:
+    """What knows no more than APScheduler's contract."""
+
+    def start(self, scheduler: Any, alias: str) -> None:
+        pass
+
+    def shutdown(self, wait: bool = True) -> None:
+        pass
+
+    def submit_job(self, job: Any, run_times: list[datetime]) -> None:
+        for _ in run_times:
+            job.func(*job.args)
+
+
+class OfAFamily(BaseExecutor):
+    """As those that were written for APScheduler's base class."""
+
+    def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
+        events = run_job(job, job._jobstore_alias, run_times, self._logger.name)
+        self._run_job_success(job.id, events)
+
+
+@pytest.mark.parametrize("kind", [OfOthers, OfAFamily])
+def test_what_an_executor_of_others_has_made_is_not_due_again(
+    kind: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran: list[str] = []
+    scheduler = ManualScheduler(executors={"default": kind()}, job_defaults={"misfire_grace_time": None})
+    scheduler.start()
+    scheduler.add_job(
+        ran.append, "interval", minutes=1, args=["job"], id="job", coalesce=False, max_instances=9
+    )
+    for _ in range(3):
+        scheduler.pause()
+        scheduler.advance(timedelta(minutes=5))
+        scheduler.resume()
+        scheduler.advance(timedelta(seconds=1))
+    assert len(ran) == 15
+    due, store = scheduler.get_job("job").next_run_time, scheduler._jobstores["default"]
+    told: list[Any] = []
+    scheduler.add_listener(told.append, EVENT_JOB_MISSED)
+    store.shutdown = lambda: told.append(store.lookup_job("job").next_run_time)
+    scheduler.shutdown()
+    assert told == [due]
+    assert not scheduler._backlogs
+    assert "are not made" not in caplog.text

@@ -128,7 +128,8 @@ class Batch:
             return
         if self._plan.backlogs:
             submissions, changes = self._without_waiting(executor, submissions, changes)
-        if self._plan.backlogs or self._claims_all:
+        # One that only knows the contract of APScheduler neither asks whether it may begin nor tells that a run ended.
+        if self._claims_all or (self._plan.backlogs and hasattr(executor, "_submit_batch")):
             self._announce_backlogs(submissions, changes)
         failures = self._hand_over(executor, submissions)
         if scheduler._backlogs:

@@ -180,7 +180,7 @@ class BaseExecutor(ABC):
     def _run_job_success(self, job_id: str, events: Sequence[JobExecutionEvent]) -> None:
         """A run came to its end, whatever the job did: give its place back, and tell the events."""
         self._running.release(job_id)
-        if self._home.backlogs.claims or self._home.backlogs.counts:
+        if self._home.backlogs:
             self._home.backlogs.ended(job_id, events)
         if self._home.watched.tracker is not None:
             self._home.watched.tracker.ended(job_id, events)
