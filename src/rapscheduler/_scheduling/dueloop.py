@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
 BATCH = 4096  # jobs taken from a store at once, unless the store wants fewer
 STUCK_WAIT_S = 1.0  # before asking again a store that says "due" and gives nothing
-# A pass that found something is followed by none sooner: a busy loop then runs jobs by the dozen.
+# A pass that found something is followed by none sooner, and none begins sooner after it began, whatever came due
+# meanwhile: a busy loop then runs jobs by the dozen.
 BREATH_S = 0.001
 BUSY_WAIT_S = 0.05  # before asking again while another thread makes a pass
 # A pass ends after this time even if more is due, so that new stores and jumps of the clock are seen.
@@ -356,8 +357,11 @@ class DueLoop:
             logger.debug("No jobs; waiting until a job is added")
             return None
         wait_s = max(0.0, min(waits))
-        if 0 < wait_s < BREATH_S and isinstance(clock, SystemClock) and any(shelf.took for shelf in shelves):
-            wait_s = BREATH_S
+        if wait_s < BREATH_S and isinstance(clock, SystemClock) and any(shelf.took for shelf in shelves):
+            began_s = self.figures.last_pass_s
+            wait_s = (
+                BREATH_S if wait_s or began_s is None else max(0.0, began_s + BREATH_S - clock.monotonic())
+            )
         if logger.isEnabledFor(DEBUG):
             wake_at = moment(clock.now_us() + int(wait_s * SECOND_US), self._scheduler.timezone)
             log_line(logger.debug, "Next wakeup is due at %s (in %f seconds)", wake_at, wait_s)

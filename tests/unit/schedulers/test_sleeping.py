@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from rapscheduler._clock import SystemClock
 from rapscheduler.schedulers import blocking
 from rapscheduler.schedulers.blocking import BlockingScheduler
 from rapscheduler.testing import ManualScheduler, VirtualClock
@@ -91,4 +92,36 @@ def test_jobs_that_are_not_next_do_not_wake_it(monkeypatch):
     assert woken == []
     scheduler.add_job(int, "interval", seconds=30)
     assert woken == [1]
+    scheduler.shutdown()
+
+
+class ClockByHand(SystemClock):
+    """Stands for the machine's clock."""
+
+    def __init__(self):
+        self.us = int(START.timestamp()) * 1_000_000
+
+    def now_us(self):
+        return self.us
+
+    def monotonic(self):
+        return self.us / 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("lasts_us", "wait_us"), [(50, 1_000), (400, 600), (2_000, 0)], ids=["due next", "due already", "long"]
+)
+def test_jobs_gather_after_a_pass_that_found_something(lasts_us, wait_us):
+    scheduler, clock = ManualScheduler(timezone="UTC"), ClockByHand()
+    scheduler._clock = clock
+    scheduler.start()
+
+    def run():
+        clock.us += lasts_us
+
+    scheduler.add_job(run, "date", run_date=START, misfire_grace_time=None)
+    scheduler.add_job(int, "date", run_date=START + timedelta(microseconds=100), misfire_grace_time=None)
+    assert scheduler._process_jobs() == pytest.approx(wait_us / 1_000_000, abs=1e-6)
+    clock.us += 1_000
+    assert scheduler._process_jobs() is None
     scheduler.shutdown()
