@@ -49,7 +49,7 @@ def test_the_stub_is_the_reference_twin(room: str) -> None:
 
 
 #: what is tested of the engine beyond its rooms
-ONLY_TESTS = {"choice", "held", "leaks", "quick_runs"}
+ONLY_TESTS = {"choice", "held", "leaks", "leaks_of_runs", "quick_runs"}
 
 
 def test_those_who_freeze_programs_see_every_room() -> None:
