@@ -327,10 +327,10 @@ def test_who_joins_anew_has_no_packs_of_the_epoch_before(store, me, keys):
     """Others have their runs; what was known of them stayed until the process ended."""
     store._shared.write(me, keys[:3], [])
     book = store._shared._book
-    assert book._keys and book._places and book._waits
+    assert all(book._mine) and book._waits
     store._shared.leave(me)
     store._shared.join(me.again())
-    assert not (book._keys or book._places or book._waits)
+    assert not any(book._mine[1:]) and not book._waits
 
 
 def test_the_groups_of_a_batch_are_locked_once_whether_its_runs_may_wait_or_not(store, me):

@@ -25,14 +25,14 @@ Pairs = list[tuple[Submission, Change]]
 
 
 class ClaimedBatch(Batch):
-    """`_held`: the claims of what is being submitted, by `id()` of the submission; `_epoch`: whose they are."""
+    """`_held`: the claims of what is being submitted; `_epoch`: whose they are."""
 
     _claims_all = True
 
     __slots__ = ("_epoch", "_held")
 
     def carry_out(self) -> None:
-        self._held: dict[int, Claim] = {}
+        self._held: list[Claim] = []
         try:
             super().carry_out()
         finally:
@@ -55,18 +55,22 @@ class ClaimedBatch(Batch):
                 self._park_for_want(alias, changes)
             else:
                 pairs += zip(submissions, changes, strict=True)
+        known = len(pairs)
         parks, self.changes = self.changes, []
         if self._is_open() and self._is_claimed(pairs, parks):
-            groups = split_by_executor([one for one, _ in pairs], [change for _, change in pairs])
+            if len(pairs) < known or known < len(self._plan.submissions):
+                groups = split_by_executor([one for one, _ in pairs], [change for _, change in pairs])
             try:
                 for alias, group in groups.items():
                     if not self._is_open():
                         break
                     self._submit(alias, *group)
             finally:  # what was claimed and not submitted, whatever was raised
-                for one, change in pairs:
-                    if id(one) not in self._held:
-                        self._claims.again(self._claims.hold(one, change, self._epoch))
+                if len(self._held) < len(pairs):
+                    held = self._by_submission()
+                    for one, change in pairs:
+                        if id(one) not in held:
+                            self._claims.again(self._claims.hold(one, change, self._epoch))
         self.changes += parks
         self._tell()
 
@@ -143,15 +147,18 @@ class ClaimedBatch(Batch):
     def _announce_backlogs(self, submissions: list[Submission], changes: list[Change]) -> None:
         counting = {id(one) for one in self._plan.backlogs if counts_from_end(one.job)}
         several = {id(one) for one in self._plan.backlogs} - counting
-        held = self._claims.hold_all(submissions, changes, several, counting, self._epoch)
-        self._held.update(zip(map(id, submissions), held, strict=True))
+        self._held += self._claims.hold_all(submissions, changes, several, counting, self._epoch)
+
+    def _by_submission(self) -> dict[int, Claim]:
+        return {id(claim.submission): claim for claim in self._held}
 
     def _note_backlogs(
         self, submissions: list[Submission], changes: list[Change], failures: Failures
     ) -> None:
         """What was skipped or can't run ended with that; what was refused for another reason is handed back."""
+        held = self._by_submission() if failures else {}
         for one, error in failures:
-            claim = self._held[id(one)]
+            claim = held[id(one)]
             if isinstance(error, MaxInstancesReachedError) and overlap.rule_of(one.job) is not None:
                 self._claims.line_up(claim)
             elif isinstance(error, (MaxInstancesReachedError, UnrunnableJobError)):

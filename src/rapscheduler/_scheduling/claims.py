@@ -8,8 +8,8 @@ decides: one that runs on while the machine sleeps. `until_s` is a lease after t
 tenth; others may take over a lease after it *arrived*. So nobody begins a run that somebody else may have.
 
 Data: `_under_way` maps the key of a run (job id, first run time) to its claim, from before it is written until the
-store was told of its end. Any thread may end a run; `_ended` and `_left` are deques, which the keeper empties. A
-run from whose end the next one counts is in `unmoved` before, with the time when it ended, until its job has moved on.
+store was told of its end. Any thread may end a run: it adds to `_ended` or `_left`, which the keeper empties. A run from
+whose end the next one counts is in `unmoved` before, with the time when it ended, until its job has moved on.
 """
 
 from __future__ import annotations
@@ -60,22 +60,13 @@ class Claim(Backlog):
 
     puts_back = False
 
-    def __init__(
-        self,
-        table: Backlogs,
-        submission: Submission,
-        change: Change,
-        claims: Claims,
-        key: RunKey,
-        several: bool,
-        counts: bool,
-        epoch: int,
-    ) -> None:
-        super().__init__(table, submission, change)
-        self.claims, self.key, self.several, self.counts = claims, key, several, counts
-        self.epoch = epoch
-        self.lapsed = False
-        self.now_us = claims.now_us
+    # Set by `Claims._claim_of`: an `__init__` that calls another one would be a tenth of all that a claim costs.
+    claims: Claims
+    counts: bool
+    epoch: int
+    key: RunKey
+    lapsed: bool
+    several: bool
 
     def begin_at_once(self) -> bool:
         return not self.several and not self.counts and self.begin(0)
@@ -85,15 +76,17 @@ class Claim(Backlog):
         if self.epoch != claims.me.epoch or steady_s() >= claims.until_s:
             self.lapsed = True
             return False
-        if not super().begin(i):
-            return False
+        with self._table.lock:
+            if self.closed:
+                return False
+            self.begun = i + 1
         if i:
-            self.claims.progressed(self)
+            claims.progressed(self)
         return True
 
     def end(self) -> bool:
         claims = self.claims
-        if self.begun and self.counts and claims.has(self):
+        if self.counts and self.begun and claims.has(self):
             return delays.end_claim(self)
         closed = self._table.discard(self)
         claims.ended(self)
@@ -113,8 +106,9 @@ class Claims:
         self.pid = os.getpid()
         self._offset_us = 0  # the store's clock less that of `steady_s`
         self._own_clock = scheduler._clock.__class__.__module__.startswith("rapscheduler.testing")
+        self._clock_of_runs = self.now_us  # one object for all
         self._under_way: dict[RunKey, Claim | None] = {}
-        self._ended: deque[RunKey] = deque()
+        self._ended: list[RunKey] = []
         self._left: deque[LeftRun] = deque()
         self._progressed: dict[RunKey, Claim] = {}
         self.unmoved: dict[Claim, float] = {}
@@ -212,26 +206,28 @@ class Claims:
     def _claim_rows(
         self, pairs: Sequence[tuple[Submission, Change]], alone: Container[int]
     ) -> list[ClaimRow]:
-        running, grouped = self.scheduler._running_counts, False
+        running, grouped, backlogs = self.scheduler._running_counts, False, self.scheduler._backlogs
         count = running.count if len(running) else None
         rows, now_us = list[ClaimRow](), self.now_us()
         for one, change in pairs:
             job: Any = one.job
-            times, extras = one.run_times_us, job._extras
-            places = job.max_instances
+            times, extras, places = one.run_times_us, job._extras, job.max_instances
+            is_alone = id(one) in alone if alone else False
             if extras and extras.get("overlap") == "allow":
                 places = ANY_PLACES
-            if id(one) in alone:
+            if is_alone:
                 # None while the end of one is not written: this time follows from its beginning
-                places = 0 if self.scheduler._backlogs.counting(job.id, self.alias) else 1
+                places = 0 if backlogs.counting(job.id, self.alias) else 1
             if count is not None:
                 places -= count(job.id)
-            rows.append(new_claim((row_change(change), times[0], times[-1], places, None, 0, 0, False, 0)))
-            if extras and "group" in extras:
-                most = ANY_PLACES if extras.get("overlap") == "allow" else job.max_instances
-                rows[-1], grouped = self._in_group(rows[-1], extras["group"], most), True
-            if extras and "overlap" in extras:
-                rows[-1] = self._in_line(rows[-1], one, id(one) in alone, now_us)
+            row = new_claim((row_change(change), times[0], times[-1], places, None, 0, 0, False, 0))
+            if extras:
+                if "group" in extras:
+                    most = ANY_PLACES if extras.get("overlap") == "allow" else job.max_instances
+                    row, grouped = self._in_group(row, extras["group"], most), True
+                if "overlap" in extras:
+                    row = self._in_line(row, one, is_alone, now_us)
+            rows.append(row)
         if grouped:  # else the places of some would depend on what became of those before
             rows.sort(key=lambda row: -row.group_places)
         return rows
@@ -288,20 +284,24 @@ class Claims:
         epoch: int,
     ) -> list[Claim]:
         """As `hold`; `several`, `counting`: the `id()` of those of which that is so."""
+        make, is_plain = self._claim_of, not several and not counting
         with collector_paused(OF_A_CLAIM * len(submissions)):
             claims = [
-                self._claim_of(one, change, id(one) in several, id(one) in counting, epoch)
+                make(one, change, False, False, epoch)
+                if is_plain
+                else make(one, change, id(one) in several, id(one) in counting, epoch)
                 for one, change in zip(submissions, changes, strict=True)
             ]
             self.scheduler._backlogs.put_all(claims)
         return claims
 
     def _claim_of(self, one: Submission, change: Change, several: bool, counts: bool, epoch: int) -> Claim:
-        key = (one.job.id, next(iter(one.times_us())))
-        claim = Claim(self.scheduler._backlogs, one, change, self, key, several, counts, epoch)
-        under_way = self._under_way
+        claim = Claim(self.scheduler._backlogs, one, change, self._clock_of_runs)
+        claim.claims, claim.several, claim.counts, claim.lapsed = self, several, counts, False
+        claim.epoch = epoch
+        claim.key = key = (one.job.id, next(iter(one.times_us())))
         if epoch == self.me.epoch:  # else the lease was lost meanwhile, and others have this run
-            under_way[key] = claim
+            self._under_way[key] = claim
         return claim
 
     def has(self, claim: Claim) -> bool:
@@ -336,18 +336,26 @@ class Claims:
     def ended(self, claim: Claim) -> None:
         """A run ended, or was not begun. A second call does nothing."""
         key, under_way = claim.key, self._under_way
-        self.unmoved.pop(claim, None)
-        if not self.has(claim):
+        if claim.counts:
+            self.unmoved.pop(claim, None)
+        if under_way.get(key) is not claim:
             return
         under_way[key] = None
-        self._progressed.pop(key, None)
+        if claim.several:
+            self._progressed.pop(key, None)
         left = next(claim.left(), None) if claim.kept or claim.lapsed else None
         if left is None:
             self._ended_now += 1
             self._ended.append(key)
         elif claim.epoch == self.me.epoch:
             self._left.append((key, left[0], NOBODY))
+        job: Any = claim.submission.job
+        if job._extras:
+            self.made_room(job)
         self.wake()
+
+    def made_room(self, job: Any) -> None:
+        """A run of this job has ended, and others may wait for that in the store."""
 
     def again(self, claim: Claim) -> None:
         """A claimed run that its executor did not take, for now: it is nobody's, and somebody tries again."""
@@ -363,7 +371,8 @@ class Claims:
             self._is_telling = False
 
     def _tell_store(self) -> bool:
-        ended = [self._ended.popleft() for _ in range(len(self._ended))]
+        ended = self._ended[:]
+        del self._ended[: len(ended)]  # others only add some
         left = [self._left.popleft() for _ in range(len(self._left))]
         moving = [self._progressed.popitem() for _ in range(len(self._progressed))]
         going: list[LeftRun] = [(key, _current_us(claim), None) for key, claim in moving]
@@ -372,13 +381,14 @@ class Claims:
         try:
             later = frozenset(self.rows.write(self.me, ended, [*going, *left]))
         except BaseException:
-            self._ended.extendleft(ended)
+            self._ended += ended
             self._left.extendleft(left)
             self._progressed |= {key: claim for key, claim in moving if self.has(claim)}
             raise
-        for key in ended:
-            if key not in later and self._under_way.get(key) is None:  # else it was claimed again just now
-                self._under_way.pop(key, None)
+        under_way = self._under_way
+        for key in ended if not later else [key for key in ended if key not in later]:
+            if under_way.get(key) is None:  # else it was claimed again just now
+                under_way.pop(key, None)
         for key, _, _ in left:
             self._under_way.pop(key, None)
         if later:

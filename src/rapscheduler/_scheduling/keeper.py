@@ -67,9 +67,8 @@ class Keeper(Claims):
         if not self._signal.is_set():
             self._signal.set()
 
-    def ended(self, claim: Claim) -> None:
-        super().ended(claim)
-        self._line.ended(claim.submission.job)
+    def made_room(self, job: Any) -> None:
+        self._line.ended(job)
 
     def lined_up(self, jobs: Sequence[Any]) -> None:
         self._line.at_s = 0.0

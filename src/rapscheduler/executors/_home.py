@@ -63,14 +63,20 @@ class Backlog:
         "submission",
     )
 
-    def __init__(self, table: Backlogs, submission: Submission, change: Change) -> None:
+    def __init__(
+        self,
+        table: Backlogs,
+        submission: Submission,
+        change: Change,
+        now_us: Callable[[], int] | None = None,
+    ) -> None:
         self._table = table
         self.submission = submission
         self.expected_us = None if change.remove else change.run_at_us
         self.nominal_us = submission.job.nominal_us
         self.begun = 0
         self.closed = self.overtaken = self.kept = False
-        self.now_us: Callable[[], int] | None = None
+        self.now_us = now_us
 
     def begin(self, i: int) -> bool:
         """Whether run time `i` may be begun: each is, or is left when somebody closes this, never both."""

@@ -18,6 +18,9 @@ AROUND = "{column} BETWEEN CAST(2 * {us} - 1 AS float8) / 2e6 AND CAST(2 * {us} 
 
 def int_array(values: Sequence[int | None]) -> str:
     """Of whole numbers; ``None`` is NULL."""
+    if values and values[0] == values[-1] and values.count(values[0]) == len(values):
+        one = "NULL" if values[0] is None else str(values[0])
+        return "{" + ",".join([one] * len(values)) + "}"
     text = str(list(values))  # which costs a third of `str` of each
     return "{" + (text.replace("None", "NULL") if "None" in text else text)[1:-1] + "}"
 

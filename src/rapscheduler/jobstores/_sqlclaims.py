@@ -12,7 +12,7 @@ another scheduler was at it meanwhile: nothing is written, and the statement is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -158,7 +158,7 @@ class PostgresShared(SQLShared):
         names = {"jobs": jobs, "runs": runs, "schedulers": schedulers, "groups": groups}
         names["packs"] = self.packs.name
         self._book = PackBook(self.packs)
-        self._written: tuple[Sequence[ClaimRow], Sequence[int | None]] = ((), ())
+        self._written: tuple[Iterable[RunKey], Sequence[int | None]] = ((), ())
         self._claim_many = sa.text(_claim(names, _PLAIN))
         self._claim_grouped = sa.text(_claim(names, _GROUPED))
         self._notify = news_of(self._jobs)
@@ -185,9 +185,10 @@ class PostgresShared(SQLShared):
         groups: Sequence[str] | None = None,
     ) -> Refused | None:
         # Runs that may get in line are not so many that it pays to have them in the statement.
-        queued, rows = [one for one in rows if one.waits], [one for one in rows if not one.waits]
-        before, groups = Refused(), groups_of([*queued, *rows])
+        queued = [one for one in rows if one.waits]
+        before, groups = Refused(), groups_of(rows)
         if others or queued or not rows:
+            rows = [one for one in rows if not one.waits]
             # those of both parts in one order, or two batches would wait for each other
             answer = super()._write_claims(
                 connection, me, queued, others, data, locked, groups if queued else ()
@@ -195,26 +196,27 @@ class PostgresShared(SQLShared):
             if answer is None or not rows:
                 return answer
             before, rows = answer, _after(queued, answer, rows)
-        changes, run_us, last_us, places, *_ = zip(*rows, strict=True)
+        changes, run_us, last_us, places, in_group, group_places, *_ = zip(*rows, strict=True)
         ids, expected, run_at, nominal, removed, _ = zip(*changes, strict=True)
-        numbers = self._book.number(rows)
-        self._written = rows, numbers
+        numbers = self._book.number(run_us, last_us, in_group)
+        self._written = zip(ids, run_us, strict=True), numbers
+        times = int_array(run_us)
         values = {
             "me": me.id,
             "epoch": me.epoch,
             "ids": text_array(ids),
-            "expected": int_array(expected),
+            "expected": times if expected == run_us else int_array(expected),
             "run_at": int_array(run_at),
             "nominal": int_array(nominal if set(nominal) != {None} else ()),
             "removed": int_array([1 if one else None for one in removed] if any(removed) else ()),
-            "run_us": int_array(run_us),
-            "last_us": int_array(last_us),
+            "run_us": times,
+            "last_us": times if last_us == run_us else int_array(last_us),
             "places": int_array(places),
             "pack": int_array(numbers),
         }
-        if any(one.group is not None for one in rows):
-            values["job_group"] = text_array([one.group for one in rows])
-            values["group_places"] = int_array([one.group_places for one in rows])
+        if any(one is not None for one in in_group):
+            values["job_group"] = text_array(in_group)
+            values["group_places"] = int_array(group_places)
             values["groups"] = text_array(groups_of(rows))
             found = connection.execute(self._claim_grouped, values).all()
             if found and found[0][2] and not found[0][3]:  # another one was at it: now what it wrote is seen
@@ -229,7 +231,7 @@ class PostgresShared(SQLShared):
         )
 
     def join(self, me: Me) -> None:
-        self._book.forget()
+        self._book.forget(me)
         super().join(me)
 
     def claim(self, me: Me, rows: Sequence[ClaimRow], others: Sequence[RowChange]) -> Refused | None:
@@ -241,15 +243,15 @@ class PostgresShared(SQLShared):
 
     def write(self, me: Me, ended: Sequence[RunKey], left: Sequence[LeftRun]) -> Sequence[RunKey]:
         def work(connection: Any) -> Ending:
-            ending = self._book.end(connection, me, sorted(set(ended)), [key for key, _, _ in left])
+            ending = self._book.end(connection, me, set(ended), [key for key, _, _ in left])
             if ending.single:
-                self._delete_runs(connection, me, ending.single)
+                self._delete_runs(connection, me, sorted(ending.single))
             if left:
                 self._leave_runs(connection, me, left)
             return ending
 
         ending: Ending = self._transact(work)
-        self._book.written(ending)
+        self._book.written(me, ending)
         return ending.later
 
     def _delete_runs(self, connection: Any, me: Me, keys: Sequence[RunKey]) -> None:

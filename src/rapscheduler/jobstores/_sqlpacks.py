@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from .._collector import OF_A_CLAIM, collector_paused
-from ._shared import ClaimRow, Me, RunKey
+from ._shared import Me, RunKey
 from ._sqlarrays import int_array
 from ._sqlbatch import index_part, name_in_text
 
@@ -100,31 +100,45 @@ class Ending:
 
 class PackBook:
     """The packs that this scheduler has claimed, by the keys of their runs. Claims come from the thread of the pass,
-    and ends from the keeper's: each key is put in by the one before the other can take it out."""
+    and ends from the keeper's: each key is put in by the one before the other can take it out.
+
+    `_mine`: whose these packs are, the number of each run's, the runs of each. Another epoch has others, and an answer
+    that comes late notes nothing for it."""
 
     def __init__(self, packs: Packs) -> None:
         self._packs = packs
         self._numbers = count(1)
-        self._places: dict[RunKey, tuple[tuple[str, int], int]] = {}  # whose, and its number
-        self._keys: dict[int, list[RunKey]] = {}  # of each pack
+        self._mine: tuple[Any, dict[RunKey, int], dict[int, list[RunKey]]] = (None, {}, {})
         self._waits: dict[int, int] = {}
         self._delete = sa.text(
             f"DELETE FROM {packs.name} WHERE owner = :me AND epoch = :epoch "
             "AND number = ANY(CAST(:numbers AS int8[]))"
         )
 
-    def forget(self) -> None:
+    def forget(self, me: Me) -> None:
         """Its scheduler joins: the packs of an epoch that is over are not its own."""
-        self._places.clear()
-        self._keys.clear()
+        self._mine = (me.id, me.epoch), {}, {}
         self._waits.clear()
 
-    def number(self, rows: Sequence[ClaimRow]) -> list[int | None]:
+    def _of(self, me: Me) -> tuple[dict[RunKey, int], dict[int, list[RunKey]]]:
+        whose, places, keys = self._mine
+        return (places, keys) if whose == (me.id, me.epoch) else ({}, {})
+
+    def number(
+        self, run_us: Sequence[int], last_us: Sequence[int], groups: Sequence[str | None]
+    ) -> list[int | None]:
         """The pack of each run that is to be claimed; None: it gets a row of its own."""
-        fit = [one.group is None and one.run_us == one.last_us for one in rows]
+        numbers: list[int | None] = []
+        if run_us == last_us and set(groups) == {None}:  # most batches
+            if len(run_us) >= LEAST:
+                for first in range(0, len(run_us), IN_PACK):
+                    numbers += [next(self._numbers)] * min(IN_PACK, len(run_us) - first)
+            return numbers
+        fit = [
+            one == last and group is None for one, last, group in zip(run_us, last_us, groups, strict=True)
+        ]
         if sum(fit) < LEAST:
             return []
-        numbers: list[int | None] = []
         size, number = 0, next(self._numbers)
         for fits in fit:
             if size == IN_PACK:
@@ -134,36 +148,37 @@ class PackBook:
         return numbers
 
     def claimed(
-        self, me: Me, rows: Sequence[ClaimRow], numbers: Sequence[int | None], left_out: Iterable[str]
+        self, me: Me, keys: Iterable[RunKey], numbers: Sequence[int | None], left_out: Iterable[str]
     ) -> None:
         """These were written, but for the jobs that were left out."""
-        out, whose = frozenset(left_out), (me.id, me.epoch)
-        keys, place = list[RunKey](), (whose, 0)
+        out = frozenset(left_out)
+        places, keys_of = self._of(me)
+        known, last = list[RunKey](), 0
         with collector_paused(OF_A_CLAIM * len(numbers)):
-            for one, number in zip(rows, numbers, strict=False):
-                if number is not None and one.change.id not in out:
-                    if number != place[1]:  # those of a pack come one after another
-                        keys, place = self._keys.setdefault(number, []), (whose, number)
-                    key = (one.change.id, one.run_us)
-                    keys.append(key)
-                    self._places[key] = place
+            for key, number in zip(keys, numbers, strict=False):
+                if number is not None and (not out or key[0] not in out):
+                    if number != last:  # those of a pack come one after another
+                        known, last = keys_of.setdefault(number, []), number
+                    known.append(key)
+                    places[key] = number
 
-    def end(self, connection: Any, me: Me, ended: Sequence[RunKey], left: Sequence[RunKey]) -> Ending:
+    def end(self, connection: Any, me: Me, ended: Iterable[RunKey], left: Sequence[RunKey]) -> Ending:
         """Delete the packs that are over, unpack those of which a run is left, or whose runs waited long enough."""
+        places, keys_of = self._of(me)
         of: dict[int, list[RunKey]] = {}
-        single: list[RunKey] = []
         for key in ended:
-            number = self._number_of(me, key)
-            if number:
-                of.setdefault(number, []).append(key)
+            number = places.get(key, 0)  # 0: it has a row of its own, or the pack is of an epoch that is over
+            if number in of:
+                of[number].append(key)
             else:
-                single.append(key)
-        broken = {self._number_of(me, key) for key in left} - {0}
+                of[number] = [key]
+        single = of.pop(0, [])
+        broken = {places.get(key, 0) for key in left} - {0}
         over, waits, unpacked = [], [], list(broken)
         for number, keys in of.items():
             if number in broken:
                 continue
-            if len(keys) == len(self._keys[number]):
+            if len(keys) == len(keys_of[number]):
                 over.append(number)
             elif self._waits.get(number, 0) < _PATIENCE:
                 waits.append(number)
@@ -179,11 +194,6 @@ class PackBook:
                 single += [key for number in over for key in of[number]]
         return Ending(single, [key for number in waits for key in of[number]], [*over, *unpacked], waits)
 
-    def _number_of(self, me: Me, key: RunKey) -> int:
-        """The pack that a run is in; 0: it has a row of its own, or the pack is of an epoch that is over."""
-        whose, number = self._places.get(key, (None, 0))
-        return number if whose == (me.id, me.epoch) else 0
-
     def unpack_unknown(self, connection: Any, me: Me) -> None:
         """Packs that were written though the answer was lost."""
         self._packs.unpack(
@@ -191,14 +201,15 @@ class PackBook:
             me.id,
             me.epoch,
             "number <> ALL(CAST(:known AS int8[]))",
-            known=int_array(list(self._keys)),
+            known=int_array(list(self._of(me)[1])),
         )
 
-    def written(self, ending: Ending) -> None:
+    def written(self, me: Me, ending: Ending) -> None:
         """Its transaction was committed."""
+        places, keys_of = self._of(me)
         for number in ending.waits:
             self._waits[number] = self._waits.get(number, 0) + 1
         for number in ending.over:
             self._waits.pop(number, None)
-            for key in self._keys.pop(number, ()):
-                self._places.pop(key, None)
+            for key in keys_of.pop(number, ()):
+                places.pop(key, None)
