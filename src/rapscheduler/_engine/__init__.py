@@ -34,6 +34,7 @@ ROOMS = (
     "log_lines",
     "ledger",
     "running",
+    "claims",
     "job_drafts",
     "known_rows",
 )
@@ -104,6 +105,7 @@ def _seen_by_freezers() -> None:
     from rapscheduler._reference import (  # noqa: F401
         calendar,
         calendar_interval,
+        claims,
         cron,
         cron_text,
         datetimes,

@@ -147,7 +147,7 @@ class ClaimedBatch(Batch):
     def _announce_backlogs(self, submissions: list[Submission], changes: list[Change]) -> None:
         counting = {id(one) for one in self._plan.backlogs if counts_from_end(one.job)}
         several = {id(one) for one in self._plan.backlogs} - counting
-        self._held += self._claims.hold_all(submissions, changes, several, counting, self._epoch)
+        self._held += self._claims.hold_batch(submissions, changes, several, counting, self._epoch)
 
     def _by_submission(self) -> dict[int, Claim]:
         return {id(claim.submission): claim for claim in self._held}

@@ -21,13 +21,14 @@ from typing import Any
 
 from rapscheduler._clock import steady_s
 from rapscheduler._collector import OF_A_CLAIM, collector_paused
+from rapscheduler._engine.claims import Holding
 from rapscheduler._engine.job_core import is_native, utc_us
 from rapscheduler._engine.planning import Change, Submission, is_late
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._scheduling import delays, overlap
 from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler._serialization.rows import JobRow, RowChange, new_change, new_row
-from rapscheduler.executors._home import Backlog, Backlogs
+from rapscheduler.executors._home import Backlog
 from rapscheduler.jobstores._shared import (
     ANY_PLACES,
     NOBODY,
@@ -56,67 +57,51 @@ class Claim(Backlog):
     """A claimed submission. `lapsed`: it may not be begun here any more; then, and when it was closed to be put back,
     what was not begun is handed to whoever is there."""
 
-    __slots__ = ("claims", "counts", "epoch", "key", "lapsed", "several")
+    __slots__ = ()
 
     puts_back = False
 
-    # Set by `Claims._claim_of`: an `__init__` that calls another one would be a tenth of all that a claim costs.
-    claims: Claims
-    counts: bool
-    epoch: int
-    key: RunKey
-    lapsed: bool
-    several: bool
-
-    def begin_at_once(self) -> bool:
-        return not self.several and not self.counts and self.begin(0)
-
     def begin(self, i: int) -> bool:
-        claims = self.claims
-        if self.epoch != claims.me.epoch or steady_s() >= claims.until_s:
-            self.lapsed = True
+        if not self.claims.may_go_on(self) or not super().begin(i):
             return False
-        with self._table.lock:
-            if self.closed:
-                return False
-            self.begun = i + 1
         if i:
-            claims.progressed(self)
+            self.claims.progressed(self)
         return True
 
-    def end(self) -> bool:
+    def _end(self) -> bool:
         claims = self.claims
-        if self.counts and self.begun and claims.has(self):
+        if self.begun and self.counts and claims.has(self):
             return delays.end_claim(self)
         closed = self._table.discard(self)
         claims.ended(self)
         return closed
 
 
-class Claims:
+class Claims(Holding):
     """See the head of this file. `rows`: what the store brings."""
 
     def __init__(self, scheduler: Scheduler, alias: str, store: Any) -> None:
+        super().__init__()
         self.scheduler, self.alias, self.store = scheduler, alias, store
         self.rows: SharedRows = store._shared
         self.me = Me(self.rows.lease_s)
         # of the latest batch, whatever becomes of the lease before it is submitted
         self.claimed_as = self.me.epoch
-        self.until_s = 0.0
         self.pid = os.getpid()
         self._offset_us = 0  # the store's clock less that of `steady_s`
         self._own_clock = scheduler._clock.__class__.__module__.startswith("rapscheduler.testing")
         self._clock_of_runs = self.now_us  # one object for all
-        self._under_way: dict[RunKey, Claim | None] = {}
-        self._ended: list[RunKey] = []
         self._left: deque[LeftRun] = deque()
         self._progressed: dict[RunKey, Claim] = {}
         self.unmoved: dict[Claim, float] = {}
         self._is_telling = False  # what ended is on its way to the store, and in none of them
         self._is_full = False
-        self._window_s, self._ended_now, self._ended_before = steady_s(), 0, 0
+        self._window_s, self._ended_before = steady_s(), 0
 
     # The lease, the clock
+
+    def steady_s(self) -> float:
+        return steady_s()
 
     def holds_lease(self) -> bool:
         return steady_s() < self.until_s
@@ -137,7 +122,7 @@ class Claims:
         count = len(self._under_way)
         self.until_s = 0.0
         self.me = self.me.again()
-        self._under_way = {}  # after that: `_claim_of`
+        self._under_way = {}  # after that: `hold_all`
         self._ended.clear()  # the next epoch may have one of these runs again, which goes on then
         self._left.clear()
         self._progressed.clear()
@@ -183,10 +168,9 @@ class Claims:
         `alone`: the `id()` of those that are not claimed while another run of their job is, however many it may have.
         """
         with collector_paused(OF_A_CLAIM * len(pairs)):
-            rows = self._claim_rows(pairs, alone)
-        under_way, me = self._under_way, self.me
-        # Some may be under way here: whoever set such a job back to that run time gets no other run of it.
-        keys = [key for one in rows if (key := (one.change.id, one.run_us)) not in under_way]
+            rows, under_way, me = self._claim_rows(pairs, alone), self._under_way, self.me
+            # Some may be under way here: whoever set such a job back to that run time gets no other run of it.
+            keys = [key for one in rows if (key := (one.change.id, one.run_us)) not in under_way]
         self.claimed_as = me.epoch
         under_way.update(dict.fromkeys(keys))
         refused: Refused | None = None
@@ -271,38 +255,29 @@ class Claims:
         self, one: Submission, change: Change, epoch: int, several: bool = False, counts: bool = False
     ) -> Claim:
         """A claimed run is about to be handed over. `epoch`: in which it was claimed."""
-        claim = self._claim_of(one, change, several, counts, epoch)
-        self.scheduler._backlogs.put(claim)
-        return claim
+        table, now_us = self.scheduler._backlogs, self._clock_of_runs
+        (claim,) = self.hold_all(Claim, table, [one], [change], epoch, now_us, several, counts)
+        held: Claim = claim
+        return held
 
-    def hold_all(
+    def hold_batch(
         self,
-        submissions: Sequence[Submission],
-        changes: Sequence[Change],
+        submissions: list[Submission],
+        changes: list[Change],
         several: Container[int],
         counting: Container[int],
         epoch: int,
     ) -> list[Claim]:
         """As `hold`; `several`, `counting`: the `id()` of those of which that is so."""
-        make, is_plain = self._claim_of, not several and not counting
+        table, now_us = self.scheduler._backlogs, self._clock_of_runs
         with collector_paused(OF_A_CLAIM * len(submissions)):
-            claims = [
-                make(one, change, False, False, epoch)
-                if is_plain
-                else make(one, change, id(one) in several, id(one) in counting, epoch)
+            if not several and not counting:
+                claims: list[Claim] = self.hold_all(Claim, table, submissions, changes, epoch, now_us)
+                return claims
+            return [
+                self.hold(one, change, epoch, id(one) in several, id(one) in counting)
                 for one, change in zip(submissions, changes, strict=True)
             ]
-            self.scheduler._backlogs.put_all(claims)
-        return claims
-
-    def _claim_of(self, one: Submission, change: Change, several: bool, counts: bool, epoch: int) -> Claim:
-        claim = Claim(self.scheduler._backlogs, one, change, self._clock_of_runs)
-        claim.claims, claim.several, claim.counts, claim.lapsed = self, several, counts, False
-        claim.epoch = epoch
-        claim.key = key = (one.job.id, next(iter(one.times_us())))
-        if epoch == self.me.epoch:  # else the lease was lost meanwhile, and others have this run
-            self._under_way[key] = claim
-        return claim
 
     def has(self, claim: Claim) -> bool:
         """Whether this run is under way here, and not told yet, nor taken over by others."""
@@ -335,23 +310,19 @@ class Claims:
 
     def ended(self, claim: Claim) -> None:
         """A run ended, or was not begun. A second call does nothing."""
-        key, under_way = claim.key, self._under_way
-        if claim.counts:
-            self.unmoved.pop(claim, None)
-        if under_way.get(key) is not claim:
+        key = claim.key
+        self.unmoved.pop(claim, None)
+        if not self.has(claim):
             return
-        under_way[key] = None
-        if claim.several:
-            self._progressed.pop(key, None)
+        self._progressed.pop(key, None)
         left = next(claim.left(), None) if claim.kept or claim.lapsed else None
         if left is None:
-            self._ended_now += 1
-            self._ended.append(key)
-        elif claim.epoch == self.me.epoch:
+            self.note_end(claim)
+            return
+        self._under_way[key] = None
+        if claim.epoch == self.me.epoch:
             self._left.append((key, left[0], NOBODY))
-        job: Any = claim.submission.job
-        if job._extras:
-            self.made_room(job)
+        self.made_room(claim.submission.job)
         self.wake()
 
     def made_room(self, job: Any) -> None:

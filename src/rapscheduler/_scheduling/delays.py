@@ -52,13 +52,13 @@ class End(NamedTuple):
 class Delay(Backlog):
     """A run whose end is waited for. It is begun and ends as any single run, whatever is closed meanwhile."""
 
-    puts_back = several = False
-    counts = True
+    puts_back = False
 
     __slots__ = ("_scheduler",)
 
     def __init__(self, scheduler: Scheduler, submission: Submission, change: Change) -> None:
         super().__init__(scheduler._backlogs, submission, change)
+        self.several, self.counts = False, True
         self._scheduler = scheduler
 
     def begin(self, i: int) -> bool:

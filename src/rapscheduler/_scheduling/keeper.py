@@ -22,7 +22,7 @@ from rapscheduler._engine.planning import Change, Submission
 from rapscheduler._instants import MAX_US, SECOND_US, moment
 from rapscheduler._quoting import one_line, said
 from rapscheduler._scheduling import cancelling, overlap
-from rapscheduler._scheduling.claims import Claim, Claims, times_of
+from rapscheduler._scheduling.claims import Claims, times_of
 from rapscheduler._scheduling.lifecycle import STATE_RUNNING
 from rapscheduler._scheduling.line import Line
 from rapscheduler._scheduling.ports import Scheduler
@@ -64,7 +64,8 @@ class Keeper(Claims):
         self._thread = Thread(target=self._run, name=f"rapscheduler-{alias}-lease", daemon=True)
 
     def wake(self) -> None:
-        if not self._signal.is_set():
+        if not self.is_awake:
+            self.is_awake = True
             self._signal.set()
 
     def made_room(self, job: Any) -> None:
@@ -111,6 +112,7 @@ class Keeper(Claims):
             if self._signal.is_set() and not self._stopping and self._poll_at_s:
                 time.sleep(GATHER_S)  # news are looked at first
             self._signal.clear()
+            self.is_awake = False  # after that: who finds it awake has its word looked at below
             try:
                 self._work()
             except BaseException as exc:

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from threading import Lock, RLock
+from threading import RLock
 from weakref import WeakSet
 
 from rapscheduler._clock import SYSTEM
+from rapscheduler._engine.claims import OpenRun, OpenRuns
 from rapscheduler._engine.ledger import RunCore, Watching
 from rapscheduler._engine.planning import Change, Submission
-from rapscheduler._engine.running import Closable, Ears, RunningCounts
+from rapscheduler._engine.running import Ears, RunningCounts
 from rapscheduler._hints import TYPE_CHECKING, Any, ClassVar
 from rapscheduler._instants import us_of
 
@@ -38,45 +39,19 @@ def counts_from_end(job: Any) -> bool:
     return bool(getattr(getattr(job.trigger, "skips", None), "after_end", False))
 
 
-class Backlog:
+class Backlog(OpenRun):
     """A submission whose run times are begun one after another, from the submission until its run loop has ended.
 
     `begun`: how many of its run times were begun; `closed`: no other will be; `expected_us`: when the job is due next,
     as this scheduler wrote it last (`None`: it was removed, for its schedule is over); `overtaken`: a later run time of
     the job was submitted meanwhile; `nominal_us`: that of the first run time, before the job was moved on; `kept`: it
-    was closed so that the rest becomes due again; `now_us`: the clock it goes by (`None`: the executor's).
+    was closed so that the rest becomes due again; `now_us`: the clock it goes by (`None`: the executor's); `several`:
+    run times, else it ends as it began, whatever becomes of its job; `counts`: its job's next run counts from its end.
     """
 
     puts_back = True  # by its scheduler's last writes
-    several = True  # run times; else it ends as it began, whatever becomes of its job
-    counts = False  # its job's next run counts from its end
 
-    __slots__ = (
-        "_table",
-        "begun",
-        "closed",
-        "expected_us",
-        "kept",
-        "nominal_us",
-        "now_us",
-        "overtaken",
-        "submission",
-    )
-
-    def __init__(
-        self,
-        table: Backlogs,
-        submission: Submission,
-        change: Change,
-        now_us: Callable[[], int] | None = None,
-    ) -> None:
-        self._table = table
-        self.submission = submission
-        self.expected_us = None if change.remove else change.run_at_us
-        self.nominal_us = submission.job.nominal_us
-        self.begun = 0
-        self.closed = self.overtaken = self.kept = False
-        self.now_us = now_us
+    __slots__ = ()
 
     def begin(self, i: int) -> bool:
         """Whether run time `i` may be begun: each is, or is left when somebody closes this, never both."""
@@ -85,20 +60,16 @@ class Backlog:
                 self.begun = i + 1
             return not self.closed
 
-    def begin_at_once(self) -> bool:
-        """Whether this is one run, whose end is of no concern to its job's next one, and may be begun: as `begin`."""
-        return False
-
-    def end(self) -> bool:
-        """It is over: nobody can close it any more. True: somebody has."""
-        return self._table.discard(self)
+    def _end(self) -> bool:
+        closed: bool = self._table.discard(self)
+        return closed
 
     def left(self) -> Iterator[tuple[int, int]]:
         """The run times that were not begun, and their places among all."""
         return ((run_us, i) for i, run_us in islice(enumerate(self.submission.times_us()), self.begun, None))
 
 
-class Backlogs(Closable):
+class Backlogs(OpenRuns):
     """Those of a scheduler that have not ended, by job id. `closed`: those whose rest is to become due again;
     `claims`: whether single runs are among them, for their store is shared; `waiting`: the runs that wait for others to
     end (`_scheduling.overlap`), which end as these do, if there ever were some; `counts`: whether there ever were runs
@@ -109,10 +80,8 @@ class Backlogs(Closable):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lock = Lock()
         self.closed: list[Backlog] = []
         self.ends: deque[Any] = deque()
-        self._open: dict[str, list[Backlog]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._open) or bool(self.waiting)
@@ -121,55 +90,29 @@ class Backlogs(Closable):
         """A submission is about to be handed over, and its job moved on by this change."""
         self.put(Backlog(self, submission, change))
 
-    def put(self, backlog: Backlog) -> None:
-        """One more."""
-        with self.lock:
-            self._open.setdefault(backlog.submission.job.id, []).append(backlog)
-
-    def put_all(self, backlogs: Sequence[Backlog]) -> None:
-        """Many more."""
-        known = self._open
-        with self.lock:
-            for backlog in backlogs:
-                job_id = backlog.submission.job.id
-                if job_id in known:
-                    known[job_id].append(backlog)
-                else:
-                    known[job_id] = [backlog]
-
-    def of(self, submission: Submission) -> Backlog | None:
-        """The backlog of a submission, or of one that was made of its job and run times again."""
-        known = self._open.get(submission.job.id) if self._open else None
-        if known is None:
-            return None
-        for backlog in tuple(known):
-            if backlog.submission is submission:
-                return backlog
+    def _like(self, submission: Submission) -> Backlog | None:
         first_us = next(iter(submission.times_us()))
-        for backlog in tuple(known):
+        for backlog in self._of_job(submission.job.id):
             first = backlog.submission
             if first.alias == submission.alias and next(iter(first.times_us())) == first_us:
                 return backlog
         return None
 
+    def _of_job(self, job_id: str) -> tuple[Backlog, ...]:
+        return tuple(self._open.get(job_id, ()))
+
     def discard(self, backlog: Backlog, ended: Callable[[int | None], Any] | None = None) -> bool:
         """Forget a backlog; whether it was closed. `ended`: makes of its `expected_us` what is kept in `ends`."""
-        job_id = backlog.submission.job.id
         with self.lock:
             if ended is not None:
                 self.ends.append(ended(backlog.expected_us))
-            known = self._open.get(job_id, ())
-            if len(known) == 1 and known[0] is backlog:
-                del self._open[job_id]
-            elif backlog in known:
-                known.remove(backlog)  # type: ignore[union-attr]
-            return backlog.closed
+            return self.forget(backlog)
 
     def moved(self, submission: Submission, change: Change, skipped: bool) -> None:
         """A later run time of a job was skipped or submitted, and the job is moved on by this change."""
         expected_us = None if change.remove else change.run_at_us
         with self.lock:
-            for backlog in self._open.get(submission.job.id, ()):
+            for backlog in self._of_job(submission.job.id):
                 if backlog.submission is not submission and backlog.submission.alias == submission.alias:
                     backlog.expected_us = expected_us
                     backlog.overtaken = backlog.overtaken or not skipped
@@ -196,7 +139,7 @@ class Backlogs(Closable):
 
     def _close(self, job_id: str | None, alias: str | None, keep: bool = False) -> None:
         with self.lock:
-            groups: Any = self._open.values() if job_id is None else (self._open.get(job_id, ()),)
+            groups = [self._of_job(one) for one in (tuple(self._open) if job_id is None else (job_id,))]
             found = [
                 backlog
                 for group in groups
@@ -206,7 +149,8 @@ class Backlogs(Closable):
                 and alias in (None, backlog.submission.alias)
             ]
             for backlog in found:
-                backlog.closed, backlog.kept = True, keep
+                backlog.kept = keep  # first: who finds it closed asks
+                backlog.closed = True
             if keep:
                 self.closed += [backlog for backlog in found if backlog.puts_back]
 
@@ -218,21 +162,21 @@ class Backlogs(Closable):
     def counting(self, job_id: str, alias: str | None) -> bool:
         """Whether the end of a run of this job, from which the next one counts, is waited for or not written yet."""
         with self.lock:
-            known = self._open.get(job_id, ())
+            known = self._of_job(job_id)
             if any(backlog.counts and backlog.submission.alias == alias for backlog in known):
                 return True
             return bool(self._ends_of(job_id, alias))
 
     def lost(self, job_id: str) -> None:
         """A run that an executor of others had is lost, and nobody says which: that whose end is waited for."""
-        for backlog in tuple(self._open.get(job_id, ())):
+        for backlog in self._of_job(job_id):
             if backlog.counts:
                 backlog.begun = backlog.begun or 1
                 backlog.end()
 
     def ended(self, job_id: str, events: Sequence[Any]) -> None:
         """Runs that an executor of others made to their end, as its events tell."""
-        known = tuple(self._open.get(job_id, ()))
+        known = self._of_job(job_id)
         times_us = {us_of(event.scheduled_run_time) for event in events} if known else ()
         for backlog in known:
             if next(iter(backlog.submission.times_us())) in times_us:

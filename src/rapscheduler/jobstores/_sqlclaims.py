@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from .._collector import OF_A_CLAIM, collector_paused
 from .._serialization.rows import RowChange
 from ._shared import NOBODY, ClaimRow, LeftRun, Me, Refused, RunKey
 from ._sqlarrays import AROUND, SECONDS, int_array, text_array
@@ -196,8 +197,9 @@ class PostgresShared(SQLShared):
             if answer is None or not rows:
                 return answer
             before, rows = answer, _after(queued, answer, rows)
-        changes, run_us, last_us, places, in_group, group_places, *_ = zip(*rows, strict=True)
-        ids, expected, run_at, nominal, removed, _ = zip(*changes, strict=True)
+        with collector_paused(OF_A_CLAIM * len(rows)):  # `zip` makes an iterator for each row
+            changes, run_us, last_us, places, in_group, group_places, *_ = zip(*rows, strict=True)
+            ids, expected, run_at, nominal, removed, _ = zip(*changes, strict=True)
         numbers = self._book.number(run_us, last_us, in_group)
         self._written = zip(ids, run_us, strict=True), numbers
         times = int_array(run_us)

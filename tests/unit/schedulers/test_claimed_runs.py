@@ -37,8 +37,16 @@ async def work_in_loop():
 @pytest.fixture
 def begun(monkeypatch):
     made.clear()
-    asked, begin = [], Claim.begin
+    asked, at_once, begin = [], Claim.begin_at_once, Claim.begin
+
+    def begin_at_once(self):
+        begins = at_once(self)
+        if begins or self.lapsed:
+            asked.append(self.key)
+        return begins
+
     monkeypatch.setattr(Claim, "begin", lambda self, i: asked.append(self.key) or begin(self, i))
+    monkeypatch.setattr(Claim, "begin_at_once", begin_at_once)
     return asked
 
 

@@ -1,0 +1,1 @@
+from rapscheduler._reference.claims import *
