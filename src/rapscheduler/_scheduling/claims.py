@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from typing import Any
 
 from rapscheduler._clock import steady_s
@@ -72,7 +72,7 @@ class Claim(Backlog):
         claims = self.claims
         if self.begun and self.counts and claims.has(self):
             return delays.end_claim(self)
-        closed = self._table.discard(self)
+        closed: bool = self._table.discard(self)
         claims.ended(self)
         return closed
 
@@ -161,7 +161,7 @@ class Claims(Holding):
         self,
         pairs: Sequence[tuple[Submission, Change]],
         parks: Sequence[Change],
-        alone: Container[int] = (),
+        alone: Collection[int] = (),
     ) -> Refused | None:
         """Write these runs as under way, and their jobs moved on. `None`: the lease is over, nothing was written.
 
@@ -188,7 +188,7 @@ class Claims(Holding):
         return refused
 
     def _claim_rows(
-        self, pairs: Sequence[tuple[Submission, Change]], alone: Container[int]
+        self, pairs: Sequence[tuple[Submission, Change]], alone: Collection[int]
     ) -> list[ClaimRow]:
         running, grouped, backlogs = self.scheduler._running_counts, False, self.scheduler._backlogs
         count = running.count if len(running) else None
@@ -264,8 +264,8 @@ class Claims(Holding):
         self,
         submissions: list[Submission],
         changes: list[Change],
-        several: Container[int],
-        counting: Container[int],
+        several: Collection[int],
+        counting: Collection[int],
         epoch: int,
     ) -> list[Claim]:
         """As `hold`; `several`, `counting`: the `id()` of those of which that is so."""
