@@ -34,8 +34,7 @@ from rapscheduler.events import (
     JobSubmissionEvent,
     SchedulerEvent,
 )
-from rapscheduler.executors._home import counts_from_end
-from rapscheduler.executors._submitting import Failures, submit_all
+from rapscheduler.executors._home import Failures, counts_from_end, submit_all
 from rapscheduler.jobstores.base import park_reason
 from rapscheduler.util import DEBUG, ERROR
 

@@ -16,8 +16,7 @@ from rapscheduler._scheduling.batch import Batch
 from rapscheduler._scheduling.claims import Claim, Claims
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
 from rapscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
-from rapscheduler.executors._home import counts_from_end
-from rapscheduler.executors._submitting import Failures
+from rapscheduler.executors._home import Failures, counts_from_end
 from rapscheduler.jobstores._shared import Refused
 from rapscheduler.jobstores.base import park_reason
 

@@ -8,8 +8,8 @@ decides: one that runs on while the machine sleeps. `until_s` is a lease after t
 tenth; others may take over a lease after it *arrived*. So nobody begins a run that somebody else may have.
 
 Data: `_under_way` maps the key of a run (job id, first run time) to its claim, from before it is written until the
-store was told of its end. Any thread may end a run: it adds to `_ended` or `_left`, which the keeper empties. A run from
-whose end the next one counts is in `unmoved` before, with the time when it ended, until its job has moved on.
+store was told of its end. Any thread may end a run: it adds to `_ended` or `_left`, which the keeper empties. A run
+from whose end the next one counts is in `unmoved` before, with the time when it ended, until its job has moved on.
 """
 
 from __future__ import annotations

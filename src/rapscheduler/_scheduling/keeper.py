@@ -29,8 +29,7 @@ from rapscheduler._scheduling.ports import Scheduler
 from rapscheduler._scheduling.rates import warn_if_shared
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program, log_line
 from rapscheduler.events import EVENT_JOB_LOST, JobLostEvent
-from rapscheduler.executors._home import counts_from_end
-from rapscheduler.executors._submitting import submit_all
+from rapscheduler.executors._home import counts_from_end, submit_all
 from rapscheduler.jobstores._shared import NOBODY, WAITING, Look, Peer, RunKey, RunRow
 from rapscheduler.jobstores.base import park_reason
 

@@ -33,9 +33,8 @@ from rapscheduler.events import (
     JobExecutionEvent,
     JobSubmissionEvent,
 )
-from rapscheduler.executors._home import SHUTDOWN, counts_from_end
+from rapscheduler.executors._home import SHUTDOWN, counts_from_end, submit_all
 from rapscheduler.executors._run import lost_events
-from rapscheduler.executors._submitting import submit_all
 from rapscheduler.job import Job
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from rapscheduler.events import (
     EVENT_JOB_SUBMITTED,
     JobSubmissionEvent,
 )
-from rapscheduler.executors._submitting import Failures, submit_all
+from rapscheduler.executors._home import Failures, submit_all
 from rapscheduler.job import Job
 from rapscheduler.util import check_callable_args
 

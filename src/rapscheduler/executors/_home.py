@@ -1,7 +1,8 @@
-"""What an executor asks of the scheduler that it works for.
+"""What a scheduler and an executor have to do with each other.
 
-Here: `Home`, and the one made for a scheduler that brings none (of another family, or a stand-in of a test). Also what
-the two share of backlogs, which are submissions of several run times: another run is begun only while nobody has closed
+Here: what an executor asks of the scheduler that it works for (`Home`, and the one made for a scheduler that brings
+none: of another family, or a stand-in of a test), and how it is handed a batch (`submit_all`). Also what the two share
+of backlogs, which are submissions of several run times: another run is begun only while nobody has closed
 its backlog. Not here: events, which are told by the scheduler's `_dispatch_event`, as in APScheduler; what a store is
 told of run times that were not begun (`_scheduling.last_writes`).
 """
@@ -21,10 +22,13 @@ from rapscheduler._engine.planning import Change, Submission
 from rapscheduler._engine.running import Ears, RunningCounts
 from rapscheduler._hints import TYPE_CHECKING, Any, ClassVar
 from rapscheduler._instants import us_of
+from rapscheduler.errors import ends_program
 
 if TYPE_CHECKING:
     from contextvars import Context
 
+
+Failures = list[tuple[Submission, BaseException]]
 
 SHUTDOWN, CANCELLED = "shutdown", "cancelled"  # causes of a run time that is not made
 
@@ -322,3 +326,34 @@ def home_in(scheduler: Any) -> Home:
         return home
     create_lock = getattr(scheduler, "_create_lock", None)
     return Home() if create_lock is None else Home(create_lock=create_lock)
+
+
+def submit_all(executor: Any, submissions: list[Submission]) -> Failures:
+    """Submit a batch; an executor that only knows APScheduler's contract gets the jobs one by one.
+
+    So does one of ours on which somebody put its own `submit_job` or `_do_submit_job`.
+    """
+    submit_batch = getattr(executor, "_submit_batch", None)
+    own = getattr(executor, "__dict__", ())
+    if submit_batch is not None and "submit_job" not in own and "_do_submit_job" not in own:
+        try:
+            failures: Failures = submit_batch(submissions)
+            return failures
+        except BaseException as exc:  # none was accepted
+            if ends_program(exc):
+                raise
+            return [(one, exc) for one in submissions]
+    return one_by_one(executor, submissions)
+
+
+def one_by_one(executor: Any, submissions: Sequence[Submission]) -> Failures:
+    """Submit jobs by `submit_job`; the ones that were not accepted, with the errors."""
+    failed: Failures = []
+    for one in submissions:
+        try:
+            executor.submit_job(one.job, one.run_times)
+        except BaseException as exc:
+            if ends_program(exc):
+                raise
+            failed.append((one, exc))
+    return failed

@@ -28,8 +28,8 @@ from rapscheduler._engine.planning import Submission
 from rapscheduler._engine.running import NotBegun, QuickRuns, run_at_once
 from rapscheduler._states import CANCELLED
 from rapscheduler.errors import InterpreterEndingError, RunCancelledError, ends_program, log_line
+from rapscheduler.executors._home import Failures
 from rapscheduler.executors._run import Await, Events, RunLoop, drive_async
-from rapscheduler.executors._submitting import Failures
 from rapscheduler.executors._turns import Own, advance_as, inside
 from rapscheduler.executors._unfinished import too_late
 from rapscheduler.executors.base import BaseExecutor

@@ -22,7 +22,7 @@ from rapscheduler._quoting import one_line
 from rapscheduler._states import LOST
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program, log_line
 from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_MISSED, JobExecutionEvent
-from rapscheduler.executors._home import Home, every_event, home_in
+from rapscheduler.executors._home import Failures, Home, every_event, home_in, one_by_one
 from rapscheduler.executors._lines import RUN_LINES, flush, look_for_fork
 from rapscheduler.executors._run import (
     RunLoop,
@@ -34,7 +34,6 @@ from rapscheduler.executors._run import (
     run_loop,
     submission_of,
 )
-from rapscheduler.executors._submitting import Failures, one_by_one
 from rapscheduler.util import elsewhere, logger_name, prefer_overridden
 
 __all__ = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import Submission
 from rapscheduler.errors import MaxInstancesReachedError, ends_program
-from rapscheduler.executors._submitting import Failures
+from rapscheduler.executors._home import Failures
 from rapscheduler.executors.base import BaseExecutor, run_job
 from rapscheduler.util import elsewhere
 

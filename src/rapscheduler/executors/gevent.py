@@ -14,8 +14,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from rapscheduler._engine.planning import Submission
+from rapscheduler.executors._home import Failures
 from rapscheduler.executors._run import awaited, drive
-from rapscheduler.executors._submitting import Failures
 from rapscheduler.executors._unfinished import Unfinished, too_late
 from rapscheduler.executors.base import BaseExecutor, run_job
 from rapscheduler.util import elsewhere

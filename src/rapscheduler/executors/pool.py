@@ -16,8 +16,8 @@ from rapscheduler._engine.planning import Submission
 from rapscheduler._locks import KeptLock
 from rapscheduler._quoting import one_line
 from rapscheduler.errors import InterpreterEndingError, UnrunnableJobError, log_line
+from rapscheduler.executors._home import Failures
 from rapscheduler.executors._lines import flush
-from rapscheduler.executors._submitting import Failures
 from rapscheduler.executors._unfinished import too_late
 from rapscheduler.executors._workers import WorkerPool
 from rapscheduler.executors.base import BaseExecutor, run_job

@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 from rapscheduler._engine.planning import Submission
+from rapscheduler.executors._home import Failures
 from rapscheduler.executors._run import Await, RunLoop, drive_async
-from rapscheduler.executors._submitting import Failures
 from rapscheduler.executors._turns import Own, advance_as, inside
 from rapscheduler.executors._unfinished import Unfinished
 from rapscheduler.executors.base import BaseExecutor, run_job
