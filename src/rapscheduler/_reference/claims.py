@@ -126,6 +126,8 @@ class Holding:
     whose end is to be told, and `_ended_now` how many those were. `is_awake`: whoever tells them will still look. A
     subclass has `wake()`, which makes it so, and `made_room(job)`: a run ended of a job with options."""
 
+    __slots__ = ("__dict__", "__weakref__", "_ended", "_ended_now", "_under_way", "is_awake", "me", "until_s")
+
     def __init__(self) -> None:
         self.me: Any = None
         self.until_s = 0.0
