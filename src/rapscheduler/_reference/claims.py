@@ -23,6 +23,8 @@ class OpenRuns(Closable):
     add and forget some. `lock`: of whoever does several steps. A subclass has `_like(submission)`, which finds the run
     of a submission that was made again."""
 
+    __slots__ = ("__dict__", "__weakref__", "_open", "lock")
+
     def __init__(self) -> None:
         super().__init__()
         self._open: dict[str, list[Any]] = {}
