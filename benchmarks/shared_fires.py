@@ -1,4 +1,4 @@
-"""Fires a second, end to end and acknowledged, of a shared PostgreSQL store and of its peers: no-op jobs, one server.
+"""Fires a second, end to end and acknowledged, of shared stores and of their peers: no-op jobs, one server.
 
     python -m benchmarks.shared_fires --peers /path/to/an/environment/bin/python --node /path/to/a/folder --rounds 3
 
@@ -9,7 +9,7 @@ Rounds are interleaved; at the end come the medians.
 For each library a database of its own is made, filled with `count` due jobs, and given to so many processes, which are
 ready before the clock starts. It stops when the database says that all of them ended: no job is due or queued, and no
 run under way. All commit as the server says (`synchronous_commit` is left alone), at their fastest documented settings.
-Counts differ, so that each takes seconds.
+Counts differ, so that each takes seconds. `ours redis …` is our own store in Redis, beside that in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from statistics import median
@@ -33,12 +34,16 @@ DATABASE = "rapscheduler_bench_fires"
 SERVER = os.environ.get("RAPSCHEDULER_TEST_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/test")
 PLAIN = SERVER.replace("+psycopg", "").rpartition("/")[0] + f"/{DATABASE}"
 ALCHEMY = PLAIN.replace("postgresql://", "postgresql+psycopg://")
+REDIS = os.environ.get("RAPSCHEDULER_TEST_REDIS_URL", "redis://127.0.0.1:6379/9")
+KEYS = {"jobs_key": f"{DATABASE}.jobs", "run_times_key": f"{DATABASE}.run_times"}
 DUE = "next_run_time < extract(epoch from now())"
 RUNS = "(select count(*) from jobs_runs) + (select count(*) from jobs_packs)"
 #: how many jobs, and what is still to be done
 WORK: dict[str, tuple[int, str]] = {
     "ours date": (40_000, f"select (select count(*) from jobs) + {RUNS}"),
     "ours interval": (40_000, f"select (select count(*) from jobs where {DUE}) + {RUNS}"),
+    "ours redis date": (40_000, ""),
+    "ours redis interval": (40_000, ""),
     "graphile": (40_000, "select count(*) from graphile_worker._private_jobs"),
     "pgboss": (20_000, "select count(*) from pgboss.job where name = 'nothing' and state < 'completed'"),
     "pgqueuer": (20_000, "select count(*) from pgqueuer"),
@@ -61,25 +66,36 @@ def past() -> datetime:
 # Ours
 
 
-def scheduler() -> Any:
+def scheduler(name: str) -> Any:
+    from rapscheduler.jobstores.redis import RedisJobStore
     from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
     from rapscheduler.schedulers.background import BackgroundScheduler
 
-    store = SQLAlchemyJobStore(ALCHEMY, tablename="jobs", shared=True)
+    if in_redis(name):
+        import redis
+
+        store: Any = RedisJobStore(client=redis.Redis.from_url(REDIS), shared=True, **KEYS)
+    else:
+        store = SQLAlchemyJobStore(ALCHEMY, tablename="jobs", shared=True)
     return BackgroundScheduler(timezone="UTC", jobstores={"default": store})
 
 
-def fill_ours(count: int, kind: str) -> None:
+def in_redis(name: str) -> bool:
+    return name.startswith("ours redis")
+
+
+def fill_ours(name: str, count: int) -> None:
+    kind = name.split()[-1]
     when = {"run_date": past()} if kind == "date" else {"hours": 1, "start_date": past()}
-    one = scheduler()
+    one = scheduler(name)
     one.start(paused=True)
     ids = [{"id": str(number), "next_run_time": past()} for number in range(count)]
     one.add_jobs(ids, func=nothing, trigger=kind, misfire_grace_time=None, **when)
     one.shutdown()
 
 
-def work_ours(ready: Callable[[], None]) -> None:
-    one = scheduler()
+def work_ours(name: str, ready: Callable[[], None]) -> None:
+    one = scheduler(name)
     one.start(paused=True)
     ready()
     one.resume()
@@ -177,7 +193,7 @@ async def work_apscheduler(ready: Callable[[], None]) -> None:
 
 def fill(name: str, count: int) -> None:
     if name.startswith("ours"):
-        fill_ours(count, name.split()[1])
+        fill_ours(name, count)
     else:
         asyncio.run(globals()[f"fill_{name.split()[0]}"](count))
 
@@ -188,19 +204,45 @@ def work(name: str) -> None:
         sys.stdin.readline()
 
     if name.startswith("ours"):
-        work_ours(ready)
+        work_ours(name, ready)
     else:
         asyncio.run(globals()[f"work_{name.split()[0]}"](ready))
 
 
-def measure(command: Sequence[str], name: str, processes: int) -> float:
-    """Fires a second."""
+@contextmanager
+def place(name: str) -> Iterator[Callable[[], bool]]:
+    """An empty database for a library; whether all is done there."""
+    if in_redis(name):
+        import redis
+
+        client = redis.Redis.from_url(REDIS)
+        jobs, times = KEYS["jobs_key"], KEYS["run_times_key"]
+
+        def drop() -> None:
+            for key in client.scan_iter(f"{DATABASE}*"):
+                client.delete(key)
+
+        def is_over() -> bool:
+            due = client.hlen(jobs) if name.endswith("date") else client.zcount(times, "-inf", time.time())
+            return due == 0 and client.hlen(f"{jobs}.runs") == 0
+
+        drop()
+        yield is_over
+        drop()
+        return
     import psycopg
 
-    count, left = WORK[name]
     with psycopg.connect(SERVER.replace("+psycopg", ""), autocommit=True) as server:
         server.execute(f"drop database if exists {DATABASE} with (force)")
         server.execute(f"create database {DATABASE}")
+        with psycopg.connect(PLAIN, autocommit=True) as looking:
+            yield lambda: looking.execute(WORK[name][1]).fetchone() == (0,)  # type: ignore[call-overload]
+        server.execute(f"drop database if exists {DATABASE} with (force)")
+
+
+def measure(command: Sequence[str], name: str, processes: int) -> float:
+    """Fires a second."""
+    with place(name) as is_over:
         subprocess.run(ready_made(command, "fill", name), check=True)
         begun = [
             subprocess.Popen(
@@ -213,13 +255,12 @@ def measure(command: Sequence[str], name: str, processes: int) -> float:
                 assert one.stdout is not None
                 while one.stdout.readline().strip() != "ready":
                     assert one.poll() is None, f"{name} ended before it began"
-            took_s = timed(begun, left)
+            took_s = timed(begun, is_over)
         finally:
             for one in begun:
                 one.kill()
                 one.wait()
-            server.execute(f"drop database if exists {DATABASE} with (force)")
-    return count / took_s
+    return WORK[name][0] / took_s
 
 
 def ready_made(command: Sequence[str], verb: str, name: str) -> list[str]:
@@ -229,20 +270,17 @@ def ready_made(command: Sequence[str], verb: str, name: str) -> list[str]:
     return [*command, f"--{verb}", name]
 
 
-def timed(begun: list[subprocess.Popen[str]], left: str) -> float:
+def timed(begun: list[subprocess.Popen[str]], is_over: Callable[[], bool]) -> float:
     """Seconds from the word until nothing is left."""
-    import psycopg
-
-    with psycopg.connect(PLAIN, autocommit=True) as looking:
-        start_s = time.perf_counter()
-        for one in begun:
-            assert one.stdin is not None
-            one.stdin.write("go\n")
-            one.stdin.flush()
-        while looking.execute(left).fetchone() != (0,):  # type: ignore[call-overload]
-            assert time.perf_counter() - start_s < 300, "it does not end"
-            time.sleep(0.02)
-        return time.perf_counter() - start_s
+    start_s = time.perf_counter()
+    for one in begun:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    while not is_over():
+        assert time.perf_counter() - start_s < 300, "it does not end"
+        time.sleep(0.02)
+    return time.perf_counter() - start_s
 
 
 def main() -> None:
@@ -270,9 +308,9 @@ def main() -> None:
             for processes in options.processes if all(command) else ():
                 rate = measure(command, name, processes)
                 rates.setdefault((name, processes), []).append(rate)
-                print(f"{name:14} {processes} process(es): {rate:10,.0f} fires/s", flush=True)
+                print(f"{name:19} {processes} process(es): {rate:10,.0f} fires/s", flush=True)
     for (name, processes), found in rates.items() if options.rounds > 1 else ():
-        print(f"median of {len(found)}: {name:14} {processes} process(es): {median(found):10,.0f} fires/s")
+        print(f"median of {len(found)}: {name:19} {processes} process(es): {median(found):10,.0f} fires/s")
 
 
 if __name__ == "__main__":
