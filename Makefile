@@ -13,8 +13,8 @@ MINUTES ?= 1
 ROWS ?=
 BASE ?=
 KILLS ?= 100
-# Processes that tests run in: many of them wait for servers and clocks.
-WORKERS ?= auto
+# Processes that tests run in: twice the cores, for most of them wait for servers and clocks.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 STORES ?= sqlite postgresql mariadb redis zookeeper etcd
 
 PY := $(VENV)/bin/python
