@@ -80,17 +80,19 @@ cdef class OpenRun:
 
     def begin_at_once(self):
         """Whether this is one run, whose end is of no concern to its job's next one, and may be begun: as `begin`."""
-        if self.claims is None or self.several or self.counts or not self.claims.may_begin(self):
+        cdef Holding claims = self.claims  # held: what it calls may take it away
+        if claims is None or self.several or self.counts or not claims.may_begin(self):
             return False
         self.begun = 1
         return True
 
     def end(self):
         """It is over: nobody can close it any more. True: somebody has."""
-        if self.claims is None or self.several or self.counts or self.kept or self.lapsed:
+        cdef Holding claims = self.claims  # as above
+        if claims is None or self.several or self.counts or self.kept or self.lapsed:
             return self._end()
         closed = self._table.forget(self)
-        self.claims.end_of(self)
+        claims.end_of(self)
         return closed
 
     def _end(self):
@@ -105,7 +107,8 @@ cdef class Holding:
         self._ended = []
 
     cdef bint may_begin(self, OpenRun run) except -1:
-        if run.epoch != self.me.epoch or <double>self.steady_s() >= self.until_s:
+        cdef double now_s = self.steady_s()  # before the look: others may run meanwhile, and end the epoch
+        if now_s >= self.until_s or run.epoch != self.me.epoch:
             run.lapsed = True
             return False
         return not run.closed
@@ -130,6 +133,7 @@ cdef class Holding:
         cdef OpenRun run
         cdef Submission submission
         cdef Py_ssize_t i
+        cdef dict under_way = self._under_way  # before the look: another epoch has another
         cdef bint is_mine = epoch == self.me.epoch  # else the lease was lost meanwhile, and others have these
         for i in range(len(submissions)):
             submission = submissions[i]
@@ -141,7 +145,7 @@ cdef class Holding:
             first_us = submission.first_us if submission.many is None else next(iter(submission.times_us()))
             run.key = (submission.job.id, first_us)
             if is_mine:
-                self._under_way[run.key] = run
+                under_way[run.key] = run
             table.add(run)
             held.append(run)
         return held

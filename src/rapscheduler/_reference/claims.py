@@ -140,7 +140,8 @@ class Holding:
 
     def may_go_on(self, run: OpenRun) -> bool:
         """Whether a claim, or another run time of it, may begin."""
-        if run.epoch != self.me.epoch or self.steady_s() >= self.until_s:
+        now_s = self.steady_s()  # before the look: others may run meanwhile, and end the epoch
+        if now_s >= self.until_s or run.epoch != self.me.epoch:
             run.lapsed = True
             return False
         return not run.closed
@@ -157,13 +158,14 @@ class Holding:
         counts: bool = False,
     ) -> list[Any]:
         """Claims that are about to be handed over."""
-        held = []
+        held, under_way = [], self._under_way  # before the look: another epoch has another
+        is_mine = epoch == self.me.epoch  # else the lease was lost meanwhile, and others have these
         for submission, change in zip(submissions, changes, strict=True):
             run = kind(table, submission, change, now_us)
             run.claims, run.several, run.counts, run.epoch = self, several, counts, epoch
             run.key = (submission.job.id, next(iter(submission.times_us())))
-            if epoch == self.me.epoch:  # else the lease was lost meanwhile, and others have these
-                self._under_way[run.key] = run
+            if is_mine:
+                under_way[run.key] = run
             table.put(run)
             held.append(run)
         return held

@@ -95,6 +95,56 @@ def test_nothing_begins_after_the_lease(world: Any, over: str) -> None:
     assert claim.end() == "the long way"
 
 
+def test_nothing_begins_when_the_lease_is_lost_and_had_again_while_the_time_is_asked_for(world: Any) -> None:
+    (claim,) = world.hold("a")
+
+    def rejoins() -> float:
+        world.held.me, world.held.until_s = SimpleNamespace(epoch=2), 20.0
+        return 5.0
+
+    world.held.steady_s = rejoins
+    assert not claim.begin_at_once() and claim.lapsed and claim.begun == 0
+
+
+def test_a_lease_that_is_lost_while_runs_are_held_leaves_none_to_the_next(world: Any) -> None:
+    def lost(*args: Any) -> Any:
+        world.held.me, world.held._under_way = SimpleNamespace(epoch=2), {}
+        return world.claim(*args)
+
+    submission = world.submission("a")
+    change = world.engine.planning.Change(submission.job, 5_000_000, 6_000_000)
+    (claim,) = world.held.hold_all(lost, world.table, [submission], [change], 1, print)
+    assert world.held._under_way == {} and world.table.of(submission) is claim
+    assert not claim.begin_at_once()
+
+
+@pytest.mark.parametrize("call", ["begin_at_once", "end"])
+def test_what_a_claim_is_of_may_be_taken_away_in_the_middle(world: Any, call: str) -> None:
+    gone: list[Any] = []
+
+    class Held(type(world.held)):  # type: ignore[misc]
+        def steady_s(self) -> float:
+            claim.claims = None
+            return 5.0
+
+        def made_room(self, job: Any) -> None:
+            claim.claims = None
+
+        def wake(self) -> None:
+            assert not gone
+
+        def __del__(self) -> None:
+            gone.append(self)
+
+    held, submission = Held(), world.submission("a", _extras={"group": "g"})
+    change = world.engine.planning.Change(submission.job, 5_000_000, 6_000_000)
+    (claim,) = held.hold_all(world.claim, world.table, [submission], [change], 1, print)
+    held._under_way = {claim.key: claim}
+    del held
+    getattr(claim, call)()
+    assert claim.claims is None and len(gone) == 1
+
+
 def test_runs_of_an_epoch_that_is_over_are_not_under_way(world: Any) -> None:
     (claim,) = world.hold("a", epoch=0)
     assert world.held._under_way == {} and world.table.of(claim.submission) is claim
