@@ -49,7 +49,8 @@ cdef bint is_usual(object logger) except -1:
     if _logging is None:
         import logging
 
-        _usual_factory, _file, _stream = logging.LogRecord, logging.FileHandler, logging.StreamHandler
+        _usual_factory = logging.LogRecord if type(logging.LogRecord) is type else object()  # which no factory is
+        _file, _stream = logging.FileHandler, logging.StreamHandler
         _logging = logging
     if type(logger) is not _logging.Logger:
         return False

@@ -35,6 +35,7 @@ def _is_usual(logger: Any) -> bool:
             getattr(getattr(logging.Logger, name), "__globals__", None) is vars(logging)
             for name in _REPLACEABLE[:5]
         )
+        and type(logging.LogRecord) is type
         and logging.getLogRecordFactory() is logging.LogRecord
         and vars(logger).keys().isdisjoint(_REPLACEABLE)
         and not logger.disabled

@@ -33,6 +33,7 @@ def _own(method: Any) -> Any:
     return method if getattr(method, "__globals__", None) is vars(logging) else object()
 
 
+_RECORD = logging.LogRecord  # somebody may put another thing in its place later
 _EMIT, _FILE_EMIT = _own(logging.StreamHandler.emit), _own(logging.FileHandler.emit)
 _FORMAT, _HANDLE = _own(logging.Handler.format), _own(logging.Handler.handle)
 _REPLACED = frozenset(("emit", "handle", "format", "filter", "acquire", "release", "flush"))
@@ -63,7 +64,7 @@ def _write(handler: Any, values: dict[str, Any], later: bool) -> bool:
 
 
 def _made(values: dict[str, Any]) -> logging.LogRecord:
-    record = logging.LogRecord.__new__(logging.LogRecord)
+    record = _RECORD.__new__(_RECORD)
     record.__dict__ = values
     return record
 

@@ -234,13 +234,49 @@ print(any("executed successfully" in text for text in seen))
 """
 
 
-def test_what_was_put_in_place_of_logging_before_a_scheduler_is_made_sees_the_lines() -> None:
-    """Error trackers do so after the imports of a program, under the name of what they replace."""
+RECORDS_OF_A_FUNCTION = """
+import logging, threading
+
+class_of_records = logging.LogRecord
+
+def make(*args, **options):
+    record = class_of_records(*args, **options)
+    record.added = "more"
+    return record
+
+{first}logging.LogRecord = make
+{first}logging.setLogRecordFactory(make)
+from rapscheduler.schedulers.background import BackgroundScheduler
+
+logging.basicConfig(level=logging.INFO, style="{{", format="{{message}}")
+told = []
+with BackgroundScheduler(timezone="UTC") as scheduler:
+    ended = threading.Semaphore(0)
+    scheduler.add_listener(lambda event: [told.append(event.code), ended.release()], 4096 + 8192)
+    for job_id in "ab":
+        scheduler.add_job("builtins:int", id=job_id)
+        assert ended.acquire(timeout=60)
+        {then}logging.LogRecord = make
+print(set(told) == {{4096}})
+"""
+
+
+def printed(program: str) -> str:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     done = subprocess.run(
-        [sys.executable, "-c", PATCHED_EARLY], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
     )
-    assert done.stdout == "True\n", done.stderr
+    return done.stdout or done.stderr
+
+
+def test_what_was_put_in_place_of_logging_before_a_scheduler_is_made_sees_the_lines() -> None:
+    """Error trackers do so after the imports of a program, under the name of what they replace."""
+    assert printed(PATCHED_EARLY) == "True\n"
+
+
+@pytest.mark.parametrize(("first", "then"), [("", "# "), ("# ", "")], ids=["first", "then"])
+def test_a_function_in_the_place_of_the_class_of_records_costs_no_run(first: str, then: str) -> None:
+    assert printed(RECORDS_OF_A_FUNCTION.format(first=first, then=then)) == "True\n"
 
 
 def test_success_is_told_with_its_value_once_the_place_is_free() -> None:
