@@ -441,7 +441,8 @@ cdef list _dues = [None] * 64  # by the last digits of the second: jobs of one s
 
 
 cdef object text_of_due(JobCore job, ZoneTable zone, object tell):
-    cdef int64_t second = job.run_us // 1000000
+    cdef int64_t run_us = job.run_us  # once: making a `_Due` may let others change it
+    cdef int64_t second = run_us // 1000000
     cdef object known = _dues[second & 63]
     cdef _Due due
     if known is not None:
@@ -449,7 +450,7 @@ cdef object text_of_due(JobCore job, ZoneTable zone, object tell):
         if due.second == second and due.zone is zone and due.tell is tell:
             return due.text
     due = _Due.__new__(_Due)
-    due.second, due.zone, due.tell, due.text = second, zone, tell, tell(from_us_c(job.run_us, zone))
+    due.second, due.zone, due.tell, due.text = second, zone, tell, tell(from_us_c(run_us, zone))
     _dues[second & 63] = due
     return due.text
 

@@ -74,6 +74,34 @@ def test_the_text_of_when_a_job_is_due(engine: Any, make: Any) -> None:
     assert other._due_text(str) == str(at(5 * S, EAST))
 
 
+def test_a_job_that_is_changed_while_its_text_is_made_gives_others_no_wrong_one(
+    engine: Any, make: Any
+) -> None:
+    """Up to Python 3.11 the collector may run, and code with it, wherever the engine makes an object."""
+    job, other = make.job(make.interval(1), 5 * S), make.job(make.interval(1), 5 * S)
+    due_us = 1_000_000_007 * S  # of which nothing is remembered
+
+    def change(phase: str, info: Any) -> None:
+        job._advance(69 * S, 69 * S)
+
+    job._advance(due_us, due_us)
+    other._advance(due_us, due_us)
+    threshold = gc.get_threshold()
+    gc.disable()
+    gc.callbacks.append(change)
+    try:
+        kept = [[index] for index in range(9)]
+        gc.set_threshold(1, 1000, 1000)
+        gc.enable()
+        job._due_text(str)
+        gc.disable()
+    finally:
+        gc.callbacks.remove(change)
+        gc.set_threshold(*threshold)
+        gc.enable()
+    assert kept and other._due_text(str) == str(at(due_us))
+
+
 def test_hidden_jobs_are_seen_again_when_they_can_be_in_a_cycle(engine: Any, make: Any) -> None:
     if engine.NAME == "reference":
         pytest.skip("the reference twin hides nothing")
