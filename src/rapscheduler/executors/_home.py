@@ -181,9 +181,10 @@ class Backlogs(OpenRuns):
     def ended(self, job_id: str, events: Sequence[Any]) -> None:
         """Runs that an executor of others made to their end, as its events tell."""
         known = self._of_job(job_id)
-        times_us = {us_of(event.scheduled_run_time) for event in events} if known else ()
+        told = {(event.jobstore, us_of(event.scheduled_run_time)) for event in events} if known else set()
         for backlog in known:
-            if next(iter(backlog.submission.times_us())) in times_us:
+            first_us = next(iter(backlog.submission.times_us()))
+            if not told.isdisjoint(((backlog.submission.alias, first_us), (None, first_us))):
                 backlog.begun = backlog.begun or 1  # nobody asked whether it may begin
                 backlog.end()
 
