@@ -234,6 +234,8 @@ def line_failed(exc: BaseException) -> None:
     if ends_program(exc):
         raise exc
     if sys.stderr is not None:
+        from contextlib import suppress
         from traceback import print_exception
 
-        print_exception(type(exc), exc, exc.__traceback__)
+        with suppress(Exception):  # it is closed, say: there is nowhere else to show it
+            print_exception(type(exc), exc, exc.__traceback__)

@@ -15,7 +15,7 @@ import pytest
 
 from rapscheduler._serialization.rows import RowChange
 from rapscheduler.alerts import webhook
-from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_LOST
+from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, EVENT_JOB_LOST, EVENT_JOB_REMOVED
 from rapscheduler.executors.base import BaseExecutor
 from rapscheduler.jobstores._shared import ClaimRow, Me
 from rapscheduler.jobstores.memory import MemoryJobStore
@@ -231,3 +231,26 @@ def test_all_runs_of_who_died_are_told_and_run_again(lines_raise: Any, keeping: 
     assert codes == Counter(
         (job_id, code) for job_id in jobs for code in (EVENT_JOB_LOST, EVENT_JOB_EXECUTED)
     )
+
+
+def test_a_run_that_was_claimed_beside_one_that_is_skipped_is_made(
+    lines_raise: Any, keeping: Keeping
+) -> None:
+    claim = keeping.rows.claim
+
+    def one_is_busy(me: Me, rows: Any, others: Any) -> Any:
+        lines_raise()
+        refused = claim(me, [row for row in rows if row.change.id != "busy"], others)
+        return refused and refused._replace(busy=refused.busy | {"busy"})
+
+    keeping.rows.claim = one_is_busy  # type: ignore[method-assign]
+    keeping.scheduler.pause()
+    for job_id in ("busy", "free"):
+        keeping.scheduler.add_job(works, "date", id=job_id, misfire_grace_time=None)
+    keeping.scheduler.add_listener(keeping.events.append, EVENT_JOB_REMOVED)
+    keeping.scheduler.resume()
+    until(lambda: len(keeping.events) == 2)
+    assert {(event.job_id, event.code) for event in keeping.events} == {
+        ("free", EVENT_JOB_EXECUTED),
+        ("free", EVENT_JOB_REMOVED),
+    }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import sys
 from types import SimpleNamespace
 
 import apscheduler.executors.base
@@ -35,6 +37,13 @@ def test_ancestors_and_texts_are_apschedulers(ours, theirs):
 def test_errors_survive_pickling(error):
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), copy.__dict__) == (type(error), str(error), error.__dict__)
+
+
+def test_a_line_that_can_be_shown_nowhere_raises_nothing(monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    errors.log_line([].index, "an error of a logger")
 
 
 def test_every_public_name_is_listed():

@@ -25,6 +25,7 @@ from rapscheduler.errors import (
     MaxInstancesReachedError,
     UnrunnableJobError,
     ends_program,
+    log_line,
 )
 from rapscheduler.events import (
     EVENT_JOB_MAX_INSTANCES,
@@ -282,9 +283,15 @@ class Batch:
             from rapscheduler._scheduling.rates import why_refused
 
             reason = why_refused(self._scheduler._running_counts, one.job)
-            self._scheduler._logger.warning('Execution of job "%s" skipped: %s', one.job, one_line(reason))
+            log_line(
+                self._scheduler._logger.warning,
+                'Execution of job "%s" skipped: %s',
+                one.job,
+                one_line(reason),
+            )
         else:
-            self._scheduler._logger.warning(
+            log_line(
+                self._scheduler._logger.warning,
                 'Execution of job "%s" skipped: maximum number of running instances reached (%d)',
                 one.job,
                 one.job.max_instances,
@@ -297,8 +304,12 @@ class Batch:
     def _set_aside(self, parks: Iterable[Change], error: BaseException | None = None) -> None:
         for park in parks:
             self.changes.append(park)
-            self._scheduler._logger.error(
-                'Job "%s" was parked: %s', _text(park.job), park.park, exc_info=error
+            log_line(
+                self._scheduler._logger.error,
+                'Job "%s" was parked: %s',
+                text_of(park.job),
+                park.park,
+                exc_info=error,
             )
             if self._scheduler._wants(EVENT_JOB_PARKED):
                 event = JobParkedEvent(EVENT_JOB_PARKED, park.job.id, self._shelf.alias, park.park or "")
@@ -310,10 +321,11 @@ class Batch:
         ending = isinstance(error, InterpreterEndingError)
         if ending:
             start_stop.warn_if_main_ended(self._scheduler)
-        self._scheduler._logger.log(
+        log_line(
+            self._scheduler._logger.log,
             DEBUG if ending else ERROR,  # at the end nobody can help it
             'Error submitting job "%s" to executor "%s"%s -- still due, trying again in %g s',
-            _text(again[0].job),
+            text_of(again[0].job),
             alias,
             f" (and {len(again) - 1} more jobs)" if len(again) > 1 else "",
             retry_s,
@@ -341,10 +353,11 @@ class Batch:
         zone = self._scheduler.timezone
         for one, first_us, last_us in self._plan.skipped:
             if id(one.job) in jobs:
-                self._scheduler._logger.warning(
+                log_line(
+                    self._scheduler._logger.warning,
                     'Run times of job "%s" from %s to %s were missed, and only the latest %d missed ones are told '
                     "one by one (nobody looked for due jobs at that time; coalesce=True runs once for all of them)",
-                    _text(one.job),
+                    text_of(one.job),
                     moment(first_us, zone),
                     moment(last_us, zone),
                     MISSED_TOLD,
@@ -369,14 +382,15 @@ def unpark_waiting(scheduler: Scheduler, shelves: Shelves, alias: str) -> None:
         except BaseException as exc:
             if ends_program(exc):
                 raise
-            scheduler._logger.warning(
+            log_line(
+                scheduler._logger.warning,
                 "Error looking for parked jobs in job store %r: %s -- call resume_parked() when it works again",
                 shelf.alias,
                 said(exc),
             )
 
 
-def _text(job: Any) -> str:
+def text_of(job: Any) -> str:
     """A job as text, whatever its trigger's own text does."""
     try:
         return one_line(str(job))

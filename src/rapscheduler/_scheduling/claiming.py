@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from rapscheduler._engine.planning import Change, Submission, split_by_executor
 from rapscheduler._instants import moment
-from rapscheduler._quoting import one_line, said
+from rapscheduler._quoting import said
 from rapscheduler._scheduling import overlap
-from rapscheduler._scheduling.batch import Batch
+from rapscheduler._scheduling.batch import Batch, text_of
 from rapscheduler._scheduling.claims import Claim, Claims
-from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program
+from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program, log_line
 from rapscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
 from rapscheduler.executors._home import Failures, counts_from_end
 from rapscheduler.jobstores._shared import Refused
@@ -103,7 +103,8 @@ class ClaimedBatch(Batch):
         except BaseException as exc:
             if ends_program(exc):
                 raise
-            self._scheduler._logger.warning(
+            log_line(
+                self._scheduler._logger.warning,
                 "Error claiming %d runs in job store %r: %s -- they stay due, trying again in %g s",
                 len(pairs),
                 self._shelf.alias,
@@ -132,9 +133,10 @@ class ClaimedBatch(Batch):
         lined = {one.job.id: (one.job, change) for one, change in pairs if one.job.id in refused.waiting}
         self.changes += [change for _, change in lined.values()]
         for job_id, run_us in refused.replaced:
-            self._scheduler._logger.warning(
+            log_line(
+                self._scheduler._logger.warning,
                 'Execution of job "%s" skipped: it waited for another run to end, and a later run takes its place',
-                one_line(str(lined[job_id][0])),
+                text_of(lined[job_id][0]),
             )
             if self._scheduler._wants(EVENT_JOB_MAX_INSTANCES):
                 times = [moment(run_us, self._scheduler.timezone)]

@@ -282,8 +282,10 @@ class DueLoop:
             jump_us = wall_us - before_us - int((steady_s - before_s) * SECOND_US)
             if not -JUMP_US <= jump_us <= JUMP_US:
                 figures.clock_jumps += 1
-                self._scheduler._logger.info(
-                    "The clock moved by %+.1f s (it was set, or the machine slept)", jump_us / SECOND_US
+                log_line(
+                    self._scheduler._logger.info,
+                    "The clock moved by %+.1f s (it was set, or the machine slept)",
+                    jump_us / SECOND_US,
                 )
         figures.last_pass_us, figures.last_pass_s = wall_us, steady_s
         return wall_us
@@ -338,8 +340,12 @@ class DueLoop:
 
     def _failed(self, what: str, shelf: Shelf, exc: BaseException) -> None:
         """A store raised when it was asked."""
-        self._scheduler._logger.warning(
-            "Error getting %s from job store %r: %s", what, shelf.alias, said(exc)
+        log_line(
+            self._scheduler._logger.warning,
+            "Error getting %s from job store %r: %s",
+            what,
+            shelf.alias,
+            said(exc),
         )
         shelf.back_off(self._scheduler)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rapscheduler._engine.job_core import is_native
 from rapscheduler._engine.planning import Change, Submission, is_late
 from rapscheduler._quoting import one_line, said
-from rapscheduler.errors import JobLookupError, ends_program
+from rapscheduler.errors import JobLookupError, ends_program, log_line
 from rapscheduler.events import EVENT_JOB_REMOVED, JobEvent, SchedulerEvent
 
 if TYPE_CHECKING:
@@ -145,14 +145,15 @@ def write_claimed(
         except BaseException as exc:
             if ends_program(exc):
                 raise
-            scheduler._logger.warning(
+            log_line(
+                scheduler._logger.warning,
                 'A run of job "%s" can\'t be counted in job store %r: %s -- it may run once more than max_runs says',
                 one_line(job_id),
                 shelf.alias,
                 said(exc),
             )
             continue
-        scheduler._logger.info("Removed job %s", one_line(job_id))
+        log_line(scheduler._logger.info, "Removed job %s", one_line(job_id))
         if scheduler._wants(EVENT_JOB_REMOVED):
             events.append(JobEvent(EVENT_JOB_REMOVED, job_id, shelf.alias))
     return events

@@ -25,7 +25,7 @@ from rapscheduler._runs import Run
 from rapscheduler._scheduling import delays
 from rapscheduler._scheduling.rates import why_refused
 from rapscheduler._states import LOST, RUNNING
-from rapscheduler.errors import MaxInstancesReachedError
+from rapscheduler.errors import MaxInstancesReachedError, log_line
 from rapscheduler.events import (
     EVENT_JOB_MAX_INSTANCES,
     EVENT_JOB_MISSED,
@@ -161,7 +161,8 @@ class Waiting:
         self, job: Any, one: Submission, left: list[tuple[int, int]] | None, run: Run | None = None
     ) -> None:
         scheduler = self._scheduler
-        scheduler._logger.warning(
+        log_line(
+            scheduler._logger.warning,
             'Execution of job "%s" skipped: %s, and %s',
             one_line(str(job)),
             one_line(why_refused(scheduler._running_counts, job)),
@@ -238,7 +239,8 @@ class Waiting:
 
     def _tell_lost(self, entry: Entry, error: BaseException) -> None:
         one, scheduler = entry.submission, self._scheduler
-        scheduler._logger.error(
+        log_line(
+            scheduler._logger.error,
             'A run of job "%s" that waited could not be handed to executor "%s"',
             one_line(str(one.job)),
             one.job.executor,
@@ -306,7 +308,8 @@ def tell_not_made(
 ) -> None:
     """A run that waited will not be begun."""
     run_time = moment(run_us, scheduler.timezone)
-    scheduler._logger.warning(
+    log_line(
+        scheduler._logger.warning,
         'The run of job "%s" of %s waited for another one to end, and is not made: %s',
         one_line(job_id),
         run_time,

@@ -18,7 +18,7 @@ from rapscheduler._quoting import one_line, said
 from rapscheduler._retries import Retry
 from rapscheduler._runs import Run
 from rapscheduler._scheduling import catalogue, changing
-from rapscheduler.errors import ends_program
+from rapscheduler.errors import ends_program, log_line
 from rapscheduler.job import Job
 
 _FAR_US = 50 * 365 * 86400 * SECOND_US
@@ -46,7 +46,8 @@ def after_failure(book: Any, run: Run, exc: BaseException) -> None:
     except BaseException as error:
         if ends_program(error):
             raise
-        book._scheduler._logger.error(
+        log_line(
+            book._scheduler._logger.error,
             'The next attempt of job "%s" could not be written to job store %r: %s',
             one_line(run.job_id),
             run.alias,

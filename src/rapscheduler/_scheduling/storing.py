@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from rapscheduler._engine.planning import Change
 from rapscheduler._hints import TYPE_CHECKING, Any
 from rapscheduler._quoting import one_line, said
-from rapscheduler.errors import ends_program
+from rapscheduler.errors import ends_program, log_line
 from rapscheduler.events import EVENT_JOB_REMOVED, JobEvent, SchedulerEvent
 from rapscheduler.jobstores.base import UnsettledError
 from rapscheduler.util import INFO
@@ -78,7 +78,8 @@ def settle(scheduler: Scheduler, shelf: Shelf, changes: Sequence[Change]) -> boo
     if error is None:
         return True
     shelf.back_off(scheduler)
-    scheduler._logger.warning(
+    log_line(
+        scheduler._logger.warning,
         "Error updating %d jobs in job store %r: %s -- trying again in %g s, before any more of its jobs run",
         len(shelf.unsettled),
         shelf.alias,
@@ -149,7 +150,7 @@ def add_removals(
     if not wanted and not logger.isEnabledFor(INFO):
         return
     for job_id in _gone(scheduler, shelf, [one.job.id for one in changes if one.remove and one.park is None]):
-        logger.info("Removed job %s", one_line(job_id))
+        log_line(logger.info, "Removed job %s", one_line(job_id))
         if wanted:
             events.append(JobEvent(EVENT_JOB_REMOVED, job_id, shelf.alias))
 
@@ -165,8 +166,11 @@ def _gone(scheduler: Scheduler, shelf: Shelf, job_ids: list[str]) -> list[str]:
     except BaseException as exc:
         if ends_program(exc):
             raise
-        scheduler._logger.warning(
-            "Error looking for removed jobs in job store %r: %s", shelf.alias, said(exc)
+        log_line(
+            scheduler._logger.warning,
+            "Error looking for removed jobs in job store %r: %s",
+            shelf.alias,
+            said(exc),
         )
         return []
     return [job_id for job_id in written if job_id not in kept] if kept else written
