@@ -6,6 +6,7 @@ Twin of `rapscheduler._reference.claims`, which states the contract.
 
 from threading import RLock
 
+cimport cython
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 
@@ -117,6 +118,7 @@ cdef class Holding:
         """Whether a claim, or another run time of it, may begin."""
         return self.may_begin(run)
 
+    @cython.boundscheck(True)  # others may change the lists meanwhile
     def hold_all(
         self,
         kind,

@@ -3,6 +3,7 @@
 Twin of `rapscheduler._reference.log_lines`, which states the contract.
 """
 
+cimport cython
 from cpython.dict cimport PyDict_GetItemWithError, PyDict_Size
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_TYPE
@@ -167,6 +168,7 @@ cdef class RunLines:
         self.named = named
         self.failed = failed
 
+    @cython.boundscheck(True)  # there may be no run time
     def begun(self, logger, Submission submission not None):
         """The line before a run with one run time; the text of its job; see the reference twin."""
         cdef list takers = takers_of(logger)

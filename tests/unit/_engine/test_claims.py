@@ -193,6 +193,20 @@ def test_runs_of_one_job_are_found_and_forgotten_one_by_one(world: Any) -> None:
     assert table.of(first.submission) is first
 
 
+def test_lists_that_are_not_as_long_are_an_error(world: Any) -> None:
+    submission = world.submission("a")
+    change = world.engine.planning.Change(submission.job, 5_000_000, 6_000_000)
+    submissions = [submission] * 3
+
+    def clears(*args: Any) -> Any:
+        submissions.clear()
+        return world.claim(*args)
+
+    for kind, some, changes in ((world.claim, [submission], []), (clears, submissions, [change] * 3)):
+        with pytest.raises((IndexError, ValueError)):
+            world.held.hold_all(kind, world.table, some, changes, 1, print)
+
+
 def test_what_a_subclass_has_to_bring(engine: Any) -> None:
     held = engine.claims.Holding()
     for call in (held.steady_s, held.wake, lambda: held.made_room(None)):

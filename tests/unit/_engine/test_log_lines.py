@@ -150,6 +150,14 @@ def test_both_lines_of_a_run_go_to_each_handler(engine: Any, loggers: Any) -> No
     assert quiet.texts == [] and len(one.texts) == 3
 
 
+def test_there_is_no_line_of_a_submission_without_run_times(engine: Any, loggers: Any) -> None:
+    inner, _ = loggers
+    inner.handlers = [logging.NullHandler()]
+    lines = engine.log_lines.RunLines(lambda *args: False, no_flush, str, not_failed)
+    with pytest.raises(IndexError):
+        lines.begun(inner, engine.planning.Submission(Text(), [], 0))
+
+
 def test_lines_go_through_logging_where_a_part_of_it_was_replaced(engine: Any, loggers: Any) -> None:
     inner, outer = loggers
     lines = engine.log_lines.RunLines(lambda *args: False, no_flush, str, not_failed)
