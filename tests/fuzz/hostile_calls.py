@@ -11,6 +11,8 @@ from __future__ import annotations
 import array
 import faulthandler
 import importlib
+import io
+import logging
 import sys
 from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
@@ -82,7 +84,24 @@ def whole(random: Random, answers: list[object], zone: object) -> list[object]:
     quick = [running.QuickRuns(one, lambda: 1, names, odd, (odd, odd)) for one in executors]
     known = rooms["known_rows"].KnownRows(rooms["job_core"].JobCore)
     drafts = rooms["job_drafts"].KnownDrafts(rooms["job_core"].JobCore, None, odd)
+    table, lines = rooms["claims"].OpenRuns(), rooms["log_lines"].RunLines
+    changes = [rooms["planning"].Change(one.job, 5, 6) for one in submissions]
+    holdings, claims = [], []
+    for clock in (lambda: 5.0, odd):
+        held = type("Held", (rooms["claims"].Holding,), {"steady_s": staticmethod(clock), "made_room": odd})()
+        held.me, held.until_s, held.is_awake = SimpleNamespace(epoch=1), 10.0, True
+        holdings.append(held)
+        claims += held.hold_all(rooms["claims"].OpenRun, table, submissions, changes, 1, odd)
+    logger = logging.Logger("hostile")
+    logger.handlers = [logging.NullHandler(), logging.StreamHandler(io.StringIO())]
     found_all = [
+        table,
+        *holdings,
+        *claims,
+        *changes,
+        logger,
+        lines(lambda *args: False, odd, odd, odd),
+        lines(odd, odd, odd, odd),
         ledger,
         kept,
         run,
