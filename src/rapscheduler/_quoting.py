@@ -1,9 +1,9 @@
 """How text of others is quoted in what we print and log: on one line, printable, without passwords.
 
-What lives here: `one_line`, `masked`, `said`, `short`. What must not: what is said, and where. Names and ids of jobs,
-reasons, values of rows and the messages of exceptions may have been written by anybody. Logged as they are, a line
-break in one begins a log line of its own, an escape sequence talks to the terminal, and a driver that quotes the URL
-it was given tells its password.
+What lives here: `one_line`, `job_text`, `masked`, `said`, `short`. What must not: what is said, and where. Names and
+ids of jobs, reasons, values of rows and the messages of exceptions may have been written by anybody. Logged as they
+are, a line break in one begins a log line of its own, an escape sequence talks to the terminal, and a driver that
+quotes the URL it was given tells its password.
 
 All of it costs time in proportion to the length of the text, whatever is in it.
 """
@@ -58,6 +58,14 @@ def one_line(thing: object) -> str:
     return "".join(
         c if c.isprintable() or c in _HARMLESS else c.encode("unicode_escape").decode() for c in text
     )
+
+
+def job_text(job: Any) -> str:
+    """A job as text, or its id, when its trigger has no text."""
+    try:
+        return one_line(str(job))
+    except Exception:  # of somebody else's trigger
+        return one_line(job.id)
 
 
 def _text(thing: object) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from rapscheduler._engine.planning import MISSED_TOLD, Change, Submission, split_by_executor
 from rapscheduler._hints import Any
 from rapscheduler._instants import SECOND_US, moment
-from rapscheduler._quoting import one_line, said
+from rapscheduler._quoting import job_text, one_line, said
 from rapscheduler._scheduling import start_stop, storing
 from rapscheduler._scheduling.dispatcher import OUTCOMES
 from rapscheduler._scheduling.lifecycle import STATE_RUNNING
@@ -307,7 +307,7 @@ class Batch:
             log_line(
                 self._scheduler._logger.error,
                 'Job "%s" was parked: %s',
-                text_of(park.job),
+                job_text(park.job),
                 park.park,
                 exc_info=error,
             )
@@ -325,7 +325,7 @@ class Batch:
             self._scheduler._logger.log,
             DEBUG if ending else ERROR,  # at the end nobody can help it
             'Error submitting job "%s" to executor "%s"%s -- still due, trying again in %g s',
-            text_of(again[0].job),
+            job_text(again[0].job),
             alias,
             f" (and {len(again) - 1} more jobs)" if len(again) > 1 else "",
             retry_s,
@@ -357,7 +357,7 @@ class Batch:
                     self._scheduler._logger.warning,
                     'Run times of job "%s" from %s to %s were missed, and only the latest %d missed ones are told '
                     "one by one (nobody looked for due jobs at that time; coalesce=True runs once for all of them)",
-                    text_of(one.job),
+                    job_text(one.job),
                     moment(first_us, zone),
                     moment(last_us, zone),
                     MISSED_TOLD,
@@ -388,11 +388,3 @@ def unpark_waiting(scheduler: Scheduler, shelves: Shelves, alias: str) -> None:
                 shelf.alias,
                 said(exc),
             )
-
-
-def text_of(job: Any) -> str:
-    """A job as text, whatever its trigger's own text does."""
-    try:
-        return one_line(str(job))
-    except Exception:
-        return one_line(job.id)

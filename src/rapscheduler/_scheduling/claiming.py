@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from rapscheduler._engine.planning import Change, Submission, split_by_executor
 from rapscheduler._instants import moment
-from rapscheduler._quoting import said
+from rapscheduler._quoting import job_text, said
 from rapscheduler._scheduling import overlap
-from rapscheduler._scheduling.batch import Batch, text_of
+from rapscheduler._scheduling.batch import Batch
 from rapscheduler._scheduling.claims import Claim, Claims
 from rapscheduler.errors import MaxInstancesReachedError, UnrunnableJobError, ends_program, log_line
 from rapscheduler.events import EVENT_JOB_MAX_INSTANCES, JobSubmissionEvent
@@ -136,7 +136,7 @@ class ClaimedBatch(Batch):
             log_line(
                 self._scheduler._logger.warning,
                 'Execution of job "%s" skipped: it waited for another run to end, and a later run takes its place',
-                text_of(lined[job_id][0]),
+                job_text(lined[job_id][0]),
             )
             if self._scheduler._wants(EVENT_JOB_MAX_INSTANCES):
                 times = [moment(run_us, self._scheduler.timezone)]

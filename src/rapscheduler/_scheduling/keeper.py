@@ -20,7 +20,7 @@ from typing import Any
 from rapscheduler._clock import steady_s
 from rapscheduler._engine.planning import Change, Submission
 from rapscheduler._instants import MAX_US, SECOND_US, moment
-from rapscheduler._quoting import one_line, said
+from rapscheduler._quoting import job_text, one_line, said
 from rapscheduler._scheduling import cancelling, overlap
 from rapscheduler._scheduling.claims import Claims, times_of
 from rapscheduler._scheduling.lifecycle import STATE_RUNNING
@@ -334,7 +334,7 @@ class Keeper(Claims):
         log_line(
             scheduler._logger.warning,
             'The run of job "%s" at %s was under way %s: it is %s',
-            one_line(str(job) if job is not None else run.job_id),
+            one_line(run.job_id) if job is None else job_text(job),
             run_time,
             one_line(where),
             "run again" if reason is None else f"not run again ({one_line(reason)})",
@@ -416,7 +416,7 @@ class Keeper(Claims):
             log_line(
                 scheduler._logger.error,
                 'Error submitting job "%s" to executor "%s" once more -- trying again every %g s',
-                one_line(str(job)),
+                job_text(job),
                 job.executor,
                 RETRY_S,
                 exc_info=error,

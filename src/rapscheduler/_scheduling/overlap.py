@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rapscheduler._engine.planning import Change, Submission, is_late
 from rapscheduler._instants import SECOND_US, moment
 from rapscheduler._locks import KeptLock
-from rapscheduler._quoting import one_line
+from rapscheduler._quoting import job_text, one_line
 from rapscheduler._runs import Run
 from rapscheduler._scheduling import delays
 from rapscheduler._scheduling.rates import why_refused
@@ -164,7 +164,7 @@ class Waiting:
         log_line(
             scheduler._logger.warning,
             'Execution of job "%s" skipped: %s, and %s',
-            one_line(str(job)),
+            job_text(job),
             one_line(why_refused(scheduler._running_counts, job)),
             "a later run takes its place" if left is None else _why(self._counts[job.id]),
         )
@@ -242,7 +242,7 @@ class Waiting:
         log_line(
             scheduler._logger.error,
             'A run of job "%s" that waited could not be handed to executor "%s"',
-            one_line(str(one.job)),
+            job_text(one.job),
             one.job.executor,
             exc_info=error,
         )

@@ -34,39 +34,6 @@ async def work_in_loop():
     made.append(1)
 
 
-began, may_end = threading.Event(), threading.Event()
-
-
-def work_until_told():
-    began.set()
-    assert may_end.wait(60)
-
-
-def fail_meanwhile():
-    assert began.wait(60)
-    raise ValueError
-
-
-def test_a_run_goes_on_when_that_of_another_store_with_its_id_has_ended(tmp_path):
-    began.clear()
-    may_end.clear()
-    store, failed = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db", shared=True), threading.Event()
-    stores = {"default": store, "memory": {"type": "memory"}}
-    with BackgroundScheduler(timezone="UTC", jobstores=stores) as scheduler:
-        scheduler.add_listener(lambda event: failed.set(), EVENT_JOB_ERROR)
-        scheduler.pause()
-        due = {"run_date": datetime.now(timezone.utc), "misfire_grace_time": None, "max_instances": 2}
-        scheduler.add_job(work_until_told, "date", id="a", **due)
-        scheduler.add_job(fail_meanwhile, "date", id="a", jobstore="memory", **due)
-        scheduler.resume()
-        try:
-            assert failed.wait(60)
-            (claim,) = store._claims._under_way.values()
-            assert claim is not None and store._claims.has(claim)
-        finally:
-            may_end.set()
-
-
 @pytest.fixture
 def begun(monkeypatch):
     made.clear()
