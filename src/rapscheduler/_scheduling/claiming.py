@@ -54,12 +54,17 @@ class ClaimedBatch(Batch):
                 self._park_for_want(alias, changes)
             else:
                 pairs += zip(submissions, changes, strict=True)
-        known = len(pairs)
         parks, self.changes = self.changes, []
-        if self._is_open() and self._is_claimed(pairs, parks):
-            if len(pairs) < known or known < len(self._plan.submissions):
+        refused = self._claim_them(pairs, parks) if self._is_open() else None
+        if refused is not None:
+            asked, out = pairs, refused.out
+            if out:
+                pairs = [pair for pair in asked if pair[1].job.id not in out]
+            if len(pairs) < len(self._plan.submissions):
                 groups = split_by_executor([one for one, _ in pairs], [change for _, change in pairs])
             try:
+                if out:
+                    self._tell_refused(asked, refused)
                 for alias, group in groups.items():
                     if not self._is_open():
                         break
@@ -91,10 +96,10 @@ class ClaimedBatch(Batch):
             self._skip(one)
         return 0
 
-    def _is_claimed(self, pairs: Pairs, parks: list[Change]) -> bool:
-        """Claim what is in `pairs`, where only that stays which was."""
+    def _claim_them(self, pairs: Pairs, parks: list[Change]) -> Refused | None:
+        """Claim what is in `pairs`. `None`: nothing was."""
         if not pairs and not parks:
-            return False
+            return None
         try:
             with self._shelf.door:
                 alone = {id(one) for one in self._plan.backlogs if counts_from_end(one.job)}
@@ -112,9 +117,11 @@ class ClaimedBatch(Batch):
                 self._scheduler.jobstore_retry_interval,
             )
             self._shelf.back_off(self._scheduler)
-            return False
-        if refused is None:
-            return False  # the keeper finds out, and says so
+            return None
+        return refused  # None: the keeper finds out, and says so
+
+    def _tell_refused(self, pairs: Pairs, refused: Refused) -> None:
+        """What becomes of runs that were not claimed."""
         for one, change in pairs:
             if one.job.id in refused.busy:
                 if counts_from_end(one.job):  # its next run counts from the end of this one
@@ -124,9 +131,6 @@ class ClaimedBatch(Batch):
                 self.changes.append(change)
         if refused.waiting:
             self._get_in_line(pairs, refused)
-        if out := refused.out:
-            pairs[:] = [pair for pair in pairs if pair[1].job.id not in out]
-        return True
 
     def _get_in_line(self, pairs: Pairs, refused: Refused) -> None:
         """Runs of these wait in the store; others that waited there are skipped for them."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from rapscheduler._scheduling import keeper
-from rapscheduler.events import EVENT_JOB_ERROR
+from rapscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED
 from rapscheduler.jobstores._shared import RunRow
 from rapscheduler.schedulers.background import BackgroundScheduler
+from rapscheduler.testing import ManualScheduler
 from rapscheduler.triggers.interval import IntervalTrigger
 
 SQLAlchemyJobStore = pytest.importorskip("rapscheduler.jobstores.sqlalchemy").SQLAlchemyJobStore
@@ -45,6 +47,31 @@ def test_a_run_goes_on_when_that_of_another_store_with_its_id_has_ended(tmp_path
             assert claim is not None and store._claims.has(claim)
         finally:
             may_end.set()
+
+
+def test_ctrl_c_while_a_run_that_is_skipped_is_told_costs_no_other(tmp_path, monkeypatch):
+    store = SQLAlchemyJobStore(f"sqlite:///{tmp_path}/jobs.db", shared=True, lease=1, poll_interval=0.05)
+    claim, ended = store._shared.claim, threading.Event()
+
+    def one_is_busy(me, rows, others):
+        refused = claim(me, [row for row in rows if row.change.id != "busy"], others)
+        return refused and refused._replace(busy=refused.busy | {"busy"})
+
+    def interrupt(record):
+        if "skipped" in record.msg:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(store._shared, "claim", one_is_busy)
+    logger = logging.getLogger("rapscheduler.scheduler")
+    with ManualScheduler(jobstores={"default": store}) as scheduler, monkeypatch.context() as patch:
+        scheduler.add_listener(lambda event: ended.set(), EVENT_JOB_EXECUTED)
+        for job_id in ("busy", "free"):
+            scheduler.add_job(int, "date", run_date=scheduler.clock.now() + timedelta(1), id=job_id)
+        patch.setattr(logger, "filter", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            scheduler.advance(timedelta(1))
+        patch.undo()
+        assert ended.wait(60)
 
 
 class WithoutText(IntervalTrigger):
