@@ -380,3 +380,24 @@ def test_a_look_makes_no_index(make):  # noqa: F811
     assert not {name for name in names if name.endswith(("_ids", "_paused"))}
     looking.shutdown()
     scheduler.shutdown()
+
+
+def test_tags_that_look_like_marks_of_an_index_are_tags(scheduler):  # noqa: F811
+    """Like an owner's, or like that of paused jobs in memory, whose list is made shorter when they were resumed."""
+    scheduler.add_jobs(
+        [{"func": print, "trigger": "cron", "id": f"j{n}", "tags": ["\1me", "\2"]} for n in range(70)]
+    )
+    add(scheduler, "owned", owner="me")
+    assert everything(scheduler, state="paused") == []
+    for filters, expected in (({"tag": "\2"}, 70), ({"tag": "\1me"}, 70), ({"owner": "me"}, 1)):
+        assert len(everything(scheduler, **filters)) == scheduler.count_jobs(**filters) == expected, filters
+
+
+def test_jobs_whose_arguments_are_too_deep_for_the_database_are_counted(scheduler):  # noqa: F811
+    """MariaDB says nothing about JSON of more than 31 levels."""
+    deep: list[object] = []
+    for _ in range(50):
+        deep = [deep]
+    add(scheduler, "deep", "eu", args=[deep])
+    add(scheduler, "flat", "eu")
+    assert ids(scheduler, "eu") == ["deep", "flat"] and scheduler.count_jobs(tag="eu") == 2

@@ -250,11 +250,12 @@ def test_a_count_makes_no_jobs(make, started, monkeypatch):
 def test_a_count_looks_at_rows_of_others(make, started):
     store = make()
     scheduler = started(store)
-    for job_id in "abcd":
+    for job_id in "abcde":
         add(scheduler, job_id, "eu", args=["eu"])
     jobs = store._keys[0]
     row = store.redis.hget(jobs, "b")
     store.redis.hset(jobs, "b", row.replace(b'"tags":["eu"]', b'"tags":["us"]'))
+    store.redis.hset(jobs, "e", row.replace(b'"tags":["eu"]', b'"tags":[null,true,7]'))
     store.redis.hset(jobs, "c", b"\x80no JSON")
     store.redis.hset(jobs, "d", b'{"extras":null}')
     assert scheduler.count_jobs(tag="eu") == 1

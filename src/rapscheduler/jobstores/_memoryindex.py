@@ -25,7 +25,8 @@ from rapscheduler.jobstores._question import OWNED
 if TYPE_CHECKING:
     from rapscheduler.job import Job
 
-UNTIMED = "\2"  # stands among the tags; who has a tag like that is looked at, too
+UNTIMED = True  # stands among the tags, and is none: a list of tags must not be pruned of jobs with a time
+Key = str | bool | None
 _SPARE = 10_000  # ids more than there are jobs, before an index is worn
 _FEW = 32  # new ids that are put in their places one by one
 
@@ -35,8 +36,8 @@ class IdIndex:
 
     def __init__(self) -> None:
         self.lock = KeptLock()
-        self._sorted: dict[str | None, list[str]] = {None: []}
-        self._new: dict[str | None, list[str]] = {}
+        self._sorted: dict[Key, list[str]] = {None: []}
+        self._new: dict[Key, list[str]] = {}
         self._noted = 0
 
     def note(self, jobs: Iterable[Job]) -> None:
@@ -60,7 +61,7 @@ class IdIndex:
         """Whether it says so much more than there is that it should be given up."""
         return self._noted > 2 * jobs + _SPARE
 
-    def page(self, tags: Sequence[str], prefix: str, after: str | None, limit: int) -> list[str]:
+    def page(self, tags: Sequence[Key], prefix: str, after: str | None, limit: int) -> list[str]:
         """At most so many ids of jobs that may have all these tags (none: of any), within `prefix`, beyond `after`."""
         with self.lock:
             lists = [self._in_order(tag) for tag in tags or (None,)]
@@ -71,7 +72,7 @@ class IdIndex:
             del page[bisect_right(page, prefix, key=lambda job_id: job_id[: len(prefix)]) :]
         return page
 
-    def prune(self, tag: str, page: Sequence[str], keep: Callable[[str], bool]) -> None:
+    def prune(self, tag: Key, page: Sequence[str], keep: Callable[[str], bool]) -> None:
         """Forget the ids of a page, and between, that need not be in a tag's list; each of the others is there once.
         Whoever changes a job notes it afterwards: it is kept now, or noted then."""
         with self.lock:
@@ -79,7 +80,7 @@ class IdIndex:
             first, last = bisect_left(ids, page[0]), bisect_right(ids, page[-1])
             ids[first:last] = dict.fromkeys(filter(keep, ids[first:last]))
 
-    def _in_order(self, tag: str | None) -> list[str]:
+    def _in_order(self, tag: Key) -> list[str]:
         ids, new = self._sorted.get(tag), self._new.pop(tag, ())
         if ids is None:
             if not new:

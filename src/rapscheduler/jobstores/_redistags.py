@@ -100,8 +100,11 @@ local function has_all(id)
   local extras = is_json and type(row) == 'table' and row.extras
   if type(extras) ~= 'table' then return false end
   local keys = {}
+  for _, tag in ipairs(type(extras.tags) == 'table' and extras.tags or {}) do
+    -- else it would be taken for an owner
+    if type(tag) == 'string' and string.sub(tag, 1, 1) ~= '\\1' then keys[tag] = true end
+  end
   if type(extras.owner) == 'string' then keys['\\1' .. extras.owner] = true end
-  for _, tag in ipairs(type(extras.tags) == 'table' and extras.tags or {}) do keys[tag] = true end
   for i = 6, #ARGV do
     if not keys[ARGV[i]] then return false end
   end

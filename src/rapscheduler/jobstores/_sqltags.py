@@ -48,12 +48,13 @@ KEY_TYPE = (
     .with_variant(_MYSQL_TYPE, "mariadb")
     .with_variant(postgresql.VARCHAR(_LENGTH, collation="C"), "postgresql")
 )
-_CONTAINS = "JSON_CONTAINS(CONVERT({data} USING utf8mb4), :wanted)"
-#: whether a job has the tags and the owner of `:wanted`, a JSON text like its own
+# MariaDB says nothing about a row that is no JSON, or has more than 31 levels: then the sum is less than nothing
+_CONTAINS = "COALESCE(JSON_CONTAINS(CONVERT({data} USING utf8mb4), :wanted), -1000000000000)"
+#: 1: a job has the tags and the owner of `:wanted`, a JSON text like its own; 0: it has not
 _HAS = {
     "mysql": _CONTAINS,
     "mariadb": _CONTAINS,
-    "postgresql": "CAST(convert_from({data}, 'UTF8') AS jsonb) @> CAST(:wanted AS jsonb)",
+    "postgresql": "CAST(CAST(convert_from({data}, 'UTF8') AS jsonb) @> CAST(:wanted AS jsonb) AS integer)",
     "sqlite": (
         "NOT EXISTS (SELECT 1 FROM json_each(:wanted, '$.extras.tags') AS w WHERE w.value NOT IN "
         "(SELECT h.value FROM json_each(CAST({data} AS TEXT), '$.extras.tags') AS h)) AND COALESCE("
@@ -259,19 +260,17 @@ class TagsTable:
         given = {name: value for name, value in wanted.items() if value}
         values["wanted"] = orjson.dumps({"extras": given}).decode()
         try:
-            number: int = self._store._transact(
-                lambda connection: connection.execute(statement, values).scalar()
-            )
+            number = self._store._transact(lambda connection: connection.execute(statement, values).scalar())
         except DBAPIError:  # of somebody's row that is no JSON; of another reason, reading fails, too
             return None
-        return number
+        return None if number < 0 else int(number)
 
     def _count_of(self, question: Question, values: Mapping[str, Any]) -> Any:
         engine, jobs = self._store.engine, self._jobs
         ids = self._ids_of(len(question.keys), values, question.state).subquery()
         has = _HAS[engine.dialect.name].format(data=f"{name_in_text(engine, jobs)}.job_state")
         rows = ids.join(jobs, jobs.c.id == self._as_key(ids.c.job_id))
-        return sa.select(sa.func.count()).select_from(rows).where(sa.text(has))
+        return sa.select(sa.func.coalesce(sa.func.sum(sa.text(has)), 0)).select_from(rows)
 
     def _page_of(self, tags: int, values: Mapping[str, Any], state: str | None) -> tuple[Any, Any]:
         ids = self._ids_of(tags, values, state)

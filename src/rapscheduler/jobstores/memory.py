@@ -229,7 +229,7 @@ class MemoryJobStore(BaseJobStore):
         from rapscheduler.jobstores._memoryindex import UNTIMED
 
         parked, prefix, after, size = self._parked or (), question.prefix or "", question.after, _LEAST_PAGE
-        keys = (*question.keys, UNTIMED) if question.state == PAUSED else question.keys
+        keys: tuple[Any, ...] = (*question.keys, UNTIMED) if question.state == PAUSED else question.keys
         ids = self._index_of_ids()
         while page := ids.page(keys, prefix, after, size):
             wrong = 0
