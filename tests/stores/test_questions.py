@@ -401,3 +401,28 @@ def test_jobs_whose_arguments_are_too_deep_for_the_database_are_counted(schedule
     add(scheduler, "deep", "eu", args=[deep])
     add(scheduler, "flat", "eu")
     assert ids(scheduler, "eu") == ["deep", "flat"] and scheduler.count_jobs(tag="eu") == 2
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["missing", "there"])
+def test_an_index_that_may_not_be_made_is_told_of_where_there_is_none(make, caplog, there):  # noqa: F811
+    """Its owner may have made it, or another process at the same moment: PostgreSQL refuses all the same."""
+    stores = make(), make()
+    first, second = (BackgroundScheduler(timezone="UTC", jobstores={"default": store}) for store in stores)
+    first.start(paused=True)
+    add(first, "a", next_run_time=None)
+    if there:
+        assert everything(first, state="paused") == ["a"]
+    second.start(paused=True)
+
+    def refuse(connection, cursor, statement, *rest):
+        if "CREATE INDEX" in statement:
+            raise sa.exc.ProgrammingError(statement, {}, Exception("permission denied"))
+
+    sa.event.listen(stores[1].engine, "before_cursor_execute", refuse)
+    for _ in range(2):
+        assert everything(second, state="paused") == ["a"]
+    told = [one for one in caplog.records if "would answer faster with an index" in one.getMessage()]
+    missing = {"sqlite": 1, "postgresql": 2}.get(stores[1].engine.dialect.name, 0)
+    assert len(told) == (0 if there else missing)
+    first.shutdown()
+    second.shutdown()

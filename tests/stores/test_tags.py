@@ -387,3 +387,16 @@ def test_nothing_is_kept_in_memory_before_somebody_asks():
     assert ids(scheduler, "eu") == ["a"] and store._ids is not None
     scheduler.shutdown()
     assert store._ids is None
+
+
+def test_two_processes_make_the_table_of_tags_at_once(make):
+    stores = make(), make()
+    one, other = (BackgroundScheduler(timezone="UTC", jobstores={"default": store}) for store in stores)
+    one.start(paused=True)
+    other.start(paused=True)
+    looked = stores[1]._tags.table  # the other has seen that there is none
+    sa.event.listen(looked, "before_create", lambda *of, **more: add(one, "a", "eu"), once=True)
+    add(other, "b", "eu")
+    assert ids(one, "eu") == ids(other, "eu") == ["a", "b"]
+    one.shutdown()
+    other.shutdown()

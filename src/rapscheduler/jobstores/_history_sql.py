@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from rapscheduler._runs import Record
 from rapscheduler.jobstores._sqlengine import engine_for, leave_connections
+from rapscheduler.jobstores._sqlindex import make_table
 
 _MOST_DELETED = 5000
 
@@ -48,7 +49,7 @@ class SqlPlace:
             Index(f"ix_{tablename}_ended", "ended_us"),
         )
         if make:
-            self._table.create(self._engine, checkfirst=True)
+            make_table(self._engine, self._table)
         self._insert = self._table.insert()
 
     def write(self, records: list[Record]) -> None:

@@ -161,16 +161,21 @@ class SQLFinder(RowStore):
     def _make_index(self, ending: str, columns: str, condition: str = "") -> None:
         if not self._tags.may_make or (self.jobs_t.schema and self.engine.dialect.name == "sqlite"):
             return  # nothing may be made here, or where SQLite would look for the table
+        table, schema = self.jobs_t.name, self.jobs_t.schema
+        index = f"ix_{_sqlbatch.index_part(table)}_{ending}"
         name = _sqlbatch.name_in_text(self.engine, self.jobs_t)
-        index = f'"ix_{_sqlbatch.index_part(self.jobs_t.name)}_{ending}"'.replace(":", "\\:")
-        statement = f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({columns}){condition}"
+        quoted = f'"{index}"'.replace(":", "\\:")
+        statement = f"CREATE INDEX IF NOT EXISTS {quoted} ON {name} ({columns}){condition}"
         try:
             self._transact(lambda connection: connection.execute(sa.text(statement)))
         except SQLAlchemyError as exc:
+            # PostgreSQL refuses also when its owner made it, or another process does at this moment.
+            if any(one["name"] == index for one in sa.inspect(self.engine).get_indexes(table, schema=schema)):
+                return
             self._logger.warning(
                 "Job store %r would answer faster with an index it may not create: %s (%s)",
                 self._alias,
-                statement,
+                statement.replace("\\:", ":"),
                 said(exc),
             )
 

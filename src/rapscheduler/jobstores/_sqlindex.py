@@ -1,6 +1,7 @@
-"""The index of the due rows, and that of the parked ones: which a database gets, and making them on a table without.
+"""Making a table that is missing; the index of the due rows, and that of the parked ones: which a database gets, and
+making them on a table without. Another process may be doing the same.
 
-What lives here: these indexes. What must not: tables, statements of a pass.
+What lives here: these indexes. What must not: columns, statements of a pass.
 """
 
 from __future__ import annotations
@@ -15,6 +16,15 @@ from .._quoting import said
 from ._sqlbatch import index_part
 
 _OURS = ("_due", "_parked")
+
+
+def make_table(engine: Any, table: Any) -> None:
+    """CREATE TABLE, if there is none."""
+    try:
+        table.create(engine, checkfirst=True)
+    except SQLAlchemyError:
+        if not sa.inspect(engine).has_table(table.name, schema=table.schema):
+            raise  # else another process created it between our check and our CREATE
 
 
 def indexes(engine: Any, tablename: str) -> tuple[Any, Any]:
@@ -46,7 +56,7 @@ def _due_index(engine: Any, tablename: str) -> Any:
 
 
 def make(engine: Any, table: Any, logger: Any, alias: str | None) -> None:
-    """CREATE INDEX on a table that APScheduler made; another process may be doing the same."""
+    """CREATE INDEX on a table that APScheduler made."""
     for index in _missing(engine, table):
         try:
             index.create(engine)

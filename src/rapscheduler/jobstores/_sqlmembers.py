@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from .._instants import SECOND_US
 from ._shared import NOBODY, WAITING, LeftRun, Look, Me, Peer, RunKey, RunRow, SharedRows
 from ._sqlbatch import index_part
+from ._sqlindex import make_table
 from ._sqllook import missing_columns
 from ._sqlpacks import Packs
 from ._sqlrequests import SQLRequests
@@ -92,11 +92,7 @@ class SQLMembers(SharedRows):
     def open(self) -> None:
         self._check_version()
         for table in self._tables():
-            try:
-                table.create(self._engine, checkfirst=True)
-            except SQLAlchemyError:
-                if not sa.inspect(self._engine).has_table(table.name, schema=table.schema):
-                    raise  # else another process created it in between
+            make_table(self._engine, table)
         for column in missing_columns(self._engine, self.runs_t, ("job_group",)):
             self._store._add_column(column)
 

@@ -29,6 +29,7 @@ from .._serialization.rows import JobRow
 from ._question import Question
 from ._sqlarrays import text_array
 from ._sqlbatch import index_part, name_in_text
+from ._sqlindex import make_table
 from ._sqlrange import MOST, bounds, within
 from ._sqlzones import _contains
 from ._tagkeys import EXTRAS, key_of, pairs_of
@@ -116,7 +117,7 @@ class TagsTable:
         if not self._is_there():
             if not self.may_make or self._told:
                 return
-            self.table.create(self._store.engine, checkfirst=True)
+            make_table(self._store.engine, self.table)
         full = self._is_full()
         if self.may_make:
             self._fill() if not full else self._sweep()

@@ -186,12 +186,7 @@ class SQLAlchemyJobStore(SQLBulk, SQLTags, SQLFinder):
 
     def _make_table(self) -> None:
         table = self.jobs_t
-        try:
-            table.create(self.engine, checkfirst=True)
-        except SQLAlchemyError:
-            if not sa.inspect(self.engine).has_table(table.name, schema=table.schema):
-                raise
-            # another process created it between our check and our CREATE
+        _sqlindex.make_table(self.engine, table)
         self._zones.make(self.engine, self._logger, self._alias)
         for column in _sqllook.missing_columns(self.engine, table):
             self._add_column(column)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from rapscheduler._runs import Record, new_run_id
 from rapscheduler._scheduling import history as rooms
@@ -83,6 +84,23 @@ def test_a_shutdown_writes_what_waits(tmp_path: Any) -> None:
 
 def record(ended_us: int) -> Record:
     return Record(new_run_id(), "a", "default", 1, "done", 1, 2, ended_us, None, "me", None, None)
+
+
+def test_two_processes_make_the_table_at_once(tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path}/runs.db"
+    made: list[Any] = []
+
+    def make_it_first(*of: Any, **more: Any) -> None:
+        if not made:
+            made.append(url)
+            made.append(SqlPlace(url, "runs"))
+
+    sa.event.listen(sa.Table, "before_create", make_it_first)
+    try:
+        made.append(SqlPlace(url, "runs"))
+    finally:
+        sa.event.remove(sa.Table, "before_create", make_it_first)
+    assert [list(place.read(None, None, None, 10)) for place in made[1:]] == [[], []]
 
 
 def test_the_table_is_swept(tmp_path: Any) -> None:
