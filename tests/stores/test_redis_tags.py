@@ -242,6 +242,7 @@ def test_a_count_makes_no_jobs(make, started, monkeypatch):
         ({"tag": ["eu", "n1"], "owner": "me"}, 12),
         ({"tag": "n1", "state": "paused"}, 1),
         ({"tag": "eu", "prefix": "j0", "after": "j03", "state": "scheduled"}, 6),
+        ({"tag": "eu", "prefix": "\ud800"}, 0),  # no text that UTF-8 has
     ):
         assert scheduler.count_jobs(**filters) == expected, filters
     monkeypatch.undo()

@@ -400,3 +400,28 @@ def test_two_processes_make_the_table_of_tags_at_once(make):
     assert ids(one, "eu") == ids(other, "eu") == ["a", "b"]
     one.shutdown()
     other.shutdown()
+
+
+def test_who_may_forget_nothing_is_answered_by_the_table(make, caplog):
+    """What it says too much is looked at; a database that is only read, or a user who may not DELETE."""
+    first = make()
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": first})
+    scheduler.start(paused=True)
+    add(scheduler, "a", "eu")
+    add(scheduler, "b", "eu")
+    with first.engine.begin() as connection:
+        connection.execute(first._tags.table.insert(), [{"tag": "eu", "job_id": "gone"}])
+    scheduler.shutdown()
+    store = make()
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})
+    scheduler.start(paused=True)
+
+    def refuse(connection, cursor, statement, *rest):
+        if statement.startswith("DELETE"):
+            raise sa.exc.OperationalError(statement, {}, Exception("permission denied"))
+
+    sa.event.listen(store.engine, "before_cursor_execute", refuse)
+    for _ in range(2):
+        assert ids(scheduler, "eu") == ["a", "b"] and scheduler.count_jobs(tag="eu") == 2
+    assert store._tags.ready and "looks at every row" not in caplog.text
+    scheduler.shutdown()

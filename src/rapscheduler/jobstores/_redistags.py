@@ -214,7 +214,7 @@ class RedisTags(RowStore):
                 _FULL,
                 _AT_ONCE,
                 _start(question, after),
-                question.prefix or "",
+                (question.prefix or "").encode("utf-8", "surrogatepass"),
                 question.state or "",
             ]
             answer = self._asked(COUNT, [*arguments, *question.keys])

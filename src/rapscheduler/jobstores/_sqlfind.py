@@ -94,8 +94,8 @@ class SQLFinder(RowStore):
         return sorted([*rows, *late], key=lambda row: row.id) if late else rows
 
     def _forget_gone(self, ids: Collection[str]) -> None:
-        if ids and self._tags.may_make:
-            self._transact(lambda connection: self._tags.drop_ids(connection, sorted(ids), gone=True))
+        if ids:
+            self._tags.forget_gone(sorted(ids))
 
     def _count_jobs(self, question: Question) -> int:
         if question.keys:

@@ -85,6 +85,7 @@ class TagsTable:
         )
         self._is_known = store.engine.dialect.name in _DATABASES
         self._told = False
+        self._forgets = True  # until it may not
         self._orders: dict[frozenset[str], tuple[float, tuple[str, ...]]] = {}
         self._few: dict[str, tuple[float, bool]] = {}
         self._pages: dict[
@@ -95,7 +96,7 @@ class TagsTable:
 
     def reopened(self, write: bool) -> None:
         """The store was opened; `write`: what is missing may be made, when it is needed."""
-        self.may_make, self.ready, self._told = write, False, False
+        self.may_make, self.ready, self._told, self._forgets = write, False, False, True
         self._pages = {}
 
     def is_ready(self, writing: bool = False) -> bool:
@@ -118,10 +119,12 @@ class TagsTable:
             if not self.may_make or self._told:
                 return
             make_table(self._store.engine, self.table)
-        full = self._is_full()
-        if self.may_make:
-            self._fill() if not full else self._sweep()
-        self.ready = full or self.may_make
+        self.ready = self._is_full()
+        if self.ready:
+            self.forget(self._is_gone())  # once in the life of a process
+        elif self.may_make:
+            self._fill()
+            self.ready = True
 
     def _tell(self, exc: SQLAlchemyError) -> None:
         store = self._store
@@ -150,11 +153,16 @@ class TagsTable:
             self._store._transact(lambda connection: self.put(connection, pairs, False))  # noqa: B023
         self._store._transact(lambda connection: self.put(connection, [("", _FULL)], False))
 
-    def _sweep(self) -> None:
-        """Forget the jobs that are gone; once in the life of a process."""
-        self._store._transact(
-            lambda connection: connection.execute(self.table.delete().where(self._is_gone()))
-        )
+    def forget(self, where: Any) -> None:
+        """Say less that is too much, if that may be done: who may only look is answered all the same."""
+        if self.may_make and self._forgets:
+            try:
+                self._store._transact(lambda connection: connection.execute(self.table.delete().where(where)))
+            except SQLAlchemyError as exc:
+                self._forgets = False
+                self._store._logger.debug(
+                    "Job store %r can't forget tags of jobs that are gone: %s", self._store._alias, said(exc)
+                )
 
     def _is_gone(self) -> Any:
         here = sa.exists().where(self._jobs.c.id == self._as_key(self.table.c.job_id)).correlate(self.table)
@@ -179,12 +187,16 @@ class TagsTable:
 
     def drop_ids(self, connection: Any, ids: Sequence[str], gone: bool = False) -> None:
         """Forget these jobs; `gone`: only those that are not there."""
-        columns = self.table.c
         for first in range(0, len(ids), _AT_ONCE):
-            where: Any = columns.job_id.in_(ids[first : first + _AT_ONCE])
-            if gone:
-                where = sa.and_(where, self._is_gone())
-            connection.execute(self.table.delete().where(where))
+            connection.execute(self.table.delete().where(self._are(ids[first : first + _AT_ONCE], gone)))
+
+    def forget_gone(self, ids: Sequence[str]) -> None:
+        """Those of a page of ids that are not there."""
+        self.forget(self._are(ids, gone=True))
+
+    def _are(self, ids: Sequence[str], gone: bool) -> Any:
+        are = self.table.c.job_id.in_(ids)
+        return sa.and_(are, self._is_gone()) if gone else are
 
     def clear(self, connection: Any) -> None:
         connection.execute(self.table.delete().where(self.table.c.tag != ""))
