@@ -18,7 +18,6 @@ cdef class Desk:
     cdef unsigned int store_version
     cdef Py_ssize_t store_own_count
     cdef bint plain
-    cdef bint notes              # the store wants to hear of paused jobs
     cdef object alias
     cdef object store
     cdef dict store_own

@@ -85,7 +85,6 @@ cdef class Desk:
         self.store_own = self.store.__dict__
         self.store_own_count = PyDict_Size(self.store_own)
         self.store_version = rap_version(Py_TYPE(self.store), _name)
-        self.notes = "_ids" in self.store_own
         self.plain = self.version != 0 and self.store_version != 0
         return 0
 
@@ -142,7 +141,7 @@ cdef class Desk:
         shown = job.run_dt  # freed when all is done
         self.index.discard_c(job)
         advance(job, never_us(), never_us(), None)
-        if self.notes:
+        if PyDict_GetItemWithError(self.store_own, "_ids") != NULL:
             self.store._note((job,))
         return job
 

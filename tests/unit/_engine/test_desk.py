@@ -97,6 +97,11 @@ def test_a_store_that_has_an_index_of_ids_is_told_what_was_paused(place: Any) ->
     assert place.desk.pause("a", None) is place.job and told == [(place.job, None)]
     del place.store._ids
     assert place.desk.pause("a", None) is place.job and len(told) == 1
+    place.store.other = 1
+    assert place.desk.pause("a", None) is place.job and len(told) == 1
+    del place.store.other
+    place.store._ids = object()  # as many attributes as before
+    assert place.desk.pause("a", None) is place.job and len(told) == 2
 
 
 @pytest.mark.parametrize("shut", ["stopped", "hook", "second store", "parked"])
