@@ -312,8 +312,11 @@ class Job(JobValues):
             "max_instances": self.max_instances,
             "next_run_time": self.next_run_time,
         }
-        if self._extras is not None:
-            state["extras"] = self._extras
+        if self._extras is not None:  # of which jobs may have parts in common
+            state["extras"] = {
+                name: value.copy() if type(value) in (list, dict) else value
+                for name, value in self._extras.items()
+            }
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:

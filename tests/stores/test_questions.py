@@ -393,6 +393,22 @@ def test_tags_that_look_like_marks_of_an_index_are_tags(scheduler):  # noqa: F81
         assert len(everything(scheduler, **filters)) == scheduler.count_jobs(**filters) == expected, filters
 
 
+def test_the_state_of_a_job_is_its_own(scheduler):  # noqa: F811
+    """What jobs of the same tags have in common is read once."""
+    for job_id in "abc":
+        add(scheduler, job_id, "eu", metadata={"of": ["x"]} if job_id == "c" else None)
+    for _ in range(2):
+        for job in scheduler.get_jobs(tag="eu"):
+            extras = job.__getstate__()["extras"]
+            extras["tags"].append("us")
+            extras.get("metadata", {})["of"] = "y"
+    assert [(set(job.tags), job.metadata) for job in scheduler.get_jobs(prefix="")] == [
+        ({"eu"}, {}),
+        ({"eu"}, {}),
+        ({"eu"}, {"of": ["x"]}),
+    ]
+
+
 def test_jobs_whose_arguments_are_too_deep_for_the_database_are_counted(scheduler):  # noqa: F811
     """MariaDB says nothing about JSON of more than 31 levels."""
     deep: list[object] = []
