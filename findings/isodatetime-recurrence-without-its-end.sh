@@ -3,7 +3,7 @@
 #
 # Its README: "Rn/PnM/end" is repeated monthly, n times, ending there. Seen: "R/P1M/2026-05-31T00Z", without a number, goes back 31 May,
 # 30 April, 30 March; "R3/P1M/2026-05-31T00Z" is 30 March, 30 April, 30 May: the only day that was named is left out, and the object says that its
-# end point, 31 May, is not valid in it. Leap days likewise, through "R5/P1Y/2028-02-29T00Z". Ends up to the 28th are right.
+# end point, 31 May, is not valid in it. Leap days likewise, through "R5/P1Y/2028-02-29T00Z". An end on a 15th is right.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

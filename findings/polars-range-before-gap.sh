@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# polars 2.1.0: a time that a calendar day, week or month brings into a gap goes back an hour, so that midnights land on the day before.
+# polars 2.1.0: a time that a calendar day or month brings into a gap goes back an hour, so that midnights land on the day before.
 #
 # offset_by() says that it follows RFC 5545, where a time that does not exist is read with the offset from before the gap (3.3.5): 02:30 of 29 March
 # 2026 in Berlin is 03:30. Seen: 01:30, from offset_by("1d") and in datetime_range(). Days of a range in Santiago, where the clocks go forward at midnight:

@@ -30,6 +30,8 @@ look() { # expression, instant (UTC), wanted: the next time, or "error"
 look "*-*-* 00/3:10 Africa/Cairo" "2026-04-23 16:30:00" "2026-04-23 19:10"
 look "*-*-* 00/3:10 Africa/Cairo" "2026-04-23 19:30:00" error # expected: 2026-04-24 00:10
 look "*-*-* 00/6:10 Africa/Cairo" "2026-04-23 19:30:00" error # expected: 2026-04-24 03:10
+look "*-*-* 00/2:10 Africa/Cairo" "2026-04-23 20:30:00" error # expected: 2026-04-23 23:10
+look "*-*-* 00/4:10 Africa/Cairo" "2026-04-23 19:30:00" error # expected: 2026-04-24 01:10
 look "*-*-* 00/3:10 Asia/Beirut" "2026-03-28 20:00:00" error # expected: 2026-03-29 00:10
 look "*-*-* 00/3:10 America/Santiago" "2026-09-06 02:00:00" error # expected: 2026-09-06 06:10
 look "*-*-* 00/3:10 America/Havana" "2026-03-08 03:00:00" error # expected: 2026-03-08 07:10
