@@ -425,3 +425,19 @@ def test_who_may_forget_nothing_is_answered_by_the_table(make, caplog):
         assert ids(scheduler, "eu") == ["a", "b"] and scheduler.count_jobs(tag="eu") == 2
     assert store._tags.ready and "looks at every row" not in caplog.text
     scheduler.shutdown()
+
+
+def test_tags_of_new_jobs_in_two_transactions_do_not_wait_for_each_other(make):
+    """MySQL: a DELETE that finds nothing locks the gap into which the other one inserts."""
+    store = make()
+    scheduler = BackgroundScheduler(timezone="UTC", jobstores={"default": store})
+    scheduler.start(paused=True)
+    add(scheduler, "a", "eu")
+    if store.engine.dialect.name != "sqlite":  # there one writes at a time
+        with store.engine.connect() as one, store.engine.connect() as other, one.begin(), other.begin():
+            if store.engine.dialect.name != "postgresql":
+                other.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = 1")
+            store._tags.put(one, [("eu", "c")], True)
+            store._tags.put(other, [("eu", "b")], True)
+        assert table_of(store) == [("eu", "a"), ("eu", "b"), ("eu", "c")]
+    scheduler.shutdown()

@@ -186,9 +186,16 @@ class TagsTable:
             connection.execute(insert, [{"tag": tag, "job_id": job_id} for tag, job_id in pairs])
 
     def drop_ids(self, connection: Any, ids: Sequence[str], gone: bool = False) -> None:
-        """Forget these jobs; `gone`: only those that are not there."""
+        """Forget these jobs; `gone`: only those that are not there; else they are new, and mostly nothing is known."""
         for first in range(0, len(ids), _AT_ONCE):
-            connection.execute(self.table.delete().where(self._are(ids[first : first + _AT_ONCE], gone)))
+            part = ids[first : first + _AT_ONCE]
+            if (
+                not gone
+            ):  # a DELETE that finds nothing locks the gap in MySQL, into which others insert: a deadlock
+                known = sa.select(self.table.c.job_id).where(self._are(part, gone)).distinct()
+                part = connection.execute(known).scalars().all()
+            if part:
+                connection.execute(self.table.delete().where(self._are(part, gone)))
 
     def forget_gone(self, ids: Sequence[str]) -> None:
         """Those of a page of ids that are not there."""
