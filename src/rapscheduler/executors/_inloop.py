@@ -98,7 +98,7 @@ class LoopExecutor(BaseExecutor):
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
         submission = self._accept(job, run_times)
         if self._is_in_loop():
-            self._begin(submission)
+            self._begin(submission, self._quick_now())
         else:
             self._enqueue((submission,))
 
@@ -138,10 +138,10 @@ class LoopExecutor(BaseExecutor):
     def _feed(self) -> None:
         """Begin queued runs for one slice of time."""
         self._feeding = False
-        queue, end_s = self._queue, perf_counter() + SLICE_S
+        queue, end_s, quick = self._queue, perf_counter() + SLICE_S, self._quick_now()
         try:
             for _ in range(min(SLICE_RUNS, len(queue))):
-                self._begin(queue.popleft())
+                self._begin(queue.popleft(), quick)
                 if perf_counter() >= end_s:
                     break
         finally:
@@ -150,15 +150,11 @@ class LoopExecutor(BaseExecutor):
             elif self._waiters:
                 self._tell_waiters()
 
-    def _begin(self, submission: Submission) -> None:
+    def _begin(self, submission: Submission, quick: QuickRuns | None) -> None:
         try:
             if not self._runs_in_loop(submission.job.func):
                 self._begin_in_thread(submission, self._run_loop(submission))
-            elif (
-                self._quick is None
-                or not self._begins_quick()
-                or not self._begin_quick(self._quick, submission)
-            ):
+            elif quick is None or not self._begin_quick(quick, submission):
                 task = self._eventloop.create_task(self._in_task(self._run_loop(submission)))
                 self._follow(submission, task)
         except BaseException as exc:  # the pool was shut down, or a callable that can't be looked at
@@ -169,9 +165,11 @@ class LoopExecutor(BaseExecutor):
             else:
                 self._run_lost(submission, exc)
 
-    def _begins_quick(self) -> bool:
-        """Whether a run that ends well has nothing to tell but one event."""
-        return not self._logger.isEnabledFor(INFO) and not self._home.watched.every and self._is_plain()
+    def _quick_now(self) -> QuickRuns | None:
+        """What begins runs, of which those that end well have nothing to tell but one event; None: there is more."""
+        if self._logger.isEnabledFor(INFO) or self._home.watched.every or not self._is_plain():
+            return None
+        return self._quick
 
     def _begin_quick(self, quick: QuickRuns, submission: Submission) -> bool:
         """Call a coroutine function at once; the run loop comes in when there is anything to tell about it.
