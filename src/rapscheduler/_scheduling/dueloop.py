@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 
 BATCH = 4096  # jobs taken from a store at once, unless the store wants fewer
 STUCK_WAIT_S = 1.0  # before asking again a store that says "due" and gives nothing
-# A pass that found something is followed by none sooner, and none begins sooner after it began, whatever came due
-# meanwhile: a busy loop then runs jobs by the dozen.
+# Passes that find something are one in this time, on the average, whatever comes due: a busy loop then runs jobs by the
+# dozen. So many of them may follow each other sooner before that.
 BREATH_S = 0.001
+SPARE_PASSES = 8
 BUSY_WAIT_S = 0.05  # before asking again while another thread makes a pass
 # A pass ends after this time even if more is due, so that new stores and jumps of the clock are seen.
 PASS_S = 5.0
@@ -78,6 +79,7 @@ class DueLoop:
         self.stuck: frozenset[int] = frozenset()  # threads that made one until a store hung
         self._idle_watches: list[Watch] = []
         self._watches: list[Watch] = []
+        self._spent_s = 0.0  # until when passes took what time they may, had each a breath
         self.figures = Figures()
 
     # The pass
@@ -364,14 +366,17 @@ class DueLoop:
             return None
         wait_s = max(0.0, min(waits))
         if wait_s < BREATH_S and isinstance(clock, SystemClock) and any(shelf.took for shelf in shelves):
-            began_s = self.figures.last_pass_s
-            wait_s = (
-                BREATH_S if wait_s or began_s is None else max(0.0, began_s + BREATH_S - clock.monotonic())
-            )
+            wait_s = max(wait_s, self._breath_s(clock.monotonic()))
         if logger.isEnabledFor(DEBUG):
             wake_at = moment(clock.now_us() + int(wait_s * SECOND_US), self._scheduler.timezone)
             log_line(logger.debug, "Next wakeup is due at %s (in %f seconds)", wake_at, wait_s)
         return wait_s
+
+    def _breath_s(self, now_s: float) -> float:
+        """Seconds before the next pass may begin, after one that found something."""
+        began_s = self.figures.last_pass_s or now_s
+        self._spent_s = max(self._spent_s, began_s) + BREATH_S
+        return self._spent_s - SPARE_PASSES * BREATH_S - now_s
 
     def _store_wait_s(self, shelf: Shelf) -> float | None:
         clock = self._scheduler._clock

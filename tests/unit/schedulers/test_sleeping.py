@@ -108,20 +108,45 @@ class ClockByHand(SystemClock):
         return self.us / 1_000_000
 
 
-@pytest.mark.parametrize(
-    ("lasts_us", "wait_us"), [(50, 1_000), (400, 600), (2_000, 0)], ids=["due next", "due already", "long"]
-)
-def test_jobs_gather_after_a_pass_that_found_something(lasts_us, wait_us):
+def passes(apart_us: int, count: int) -> list[float]:
+    """Seconds that a loop waits after each pass, by turns, while jobs come due so far apart."""
+    scheduler, clock = ManualScheduler(timezone="UTC"), ClockByHand()
+    scheduler._clock = clock
+    scheduler.start()
+    for number in range(count):
+        run_date = START + timedelta(microseconds=number * apart_us)
+        scheduler.add_job(int, "date", run_date=run_date, misfire_grace_time=None)
+    waits: list[float] = []
+    while (wait_s := scheduler._process_jobs()) is not None:
+        waits.append(wait_s)
+        clock.us += round(wait_s * 1_000_000)
+    scheduler.shutdown()
+    return waits
+
+
+def test_jobs_that_come_seldom_are_made_as_they_come():
+    assert passes(1_000, 40) == pytest.approx([0.001] * 39, abs=2e-6)
+
+
+def test_under_a_load_jobs_gather_for_a_breath():
+    waits = passes(100, 200)  # 20 ms of them
+    assert waits[:5] == pytest.approx([0.0001] * 5, abs=2e-6)
+    assert waits[-5:] == pytest.approx([0.001] * 5, abs=2e-6)
+    assert len(waits) < 20 + 10
+
+
+def test_a_pass_that_takes_long_is_followed_at_once():
     scheduler, clock = ManualScheduler(timezone="UTC"), ClockByHand()
     scheduler._clock = clock
     scheduler.start()
 
     def run():
-        clock.us += lasts_us
+        clock.us += 2_000
 
-    scheduler.add_job(run, "date", run_date=START, misfire_grace_time=None)
-    scheduler.add_job(int, "date", run_date=START + timedelta(microseconds=100), misfire_grace_time=None)
-    assert scheduler._process_jobs() == pytest.approx(wait_us / 1_000_000, abs=1e-6)
-    clock.us += 1_000
-    assert scheduler._process_jobs() is None
+    for number in range(30):
+        for job, after_us in ((run, 0), (int, 100)):
+            run_date = START + timedelta(microseconds=2_000 * number + after_us)
+            scheduler.add_job(job, "date", run_date=run_date, misfire_grace_time=None)
+    waits = [scheduler._process_jobs() for _ in range(30)]
+    assert waits[:-1] == [0.0] * 29
     scheduler.shutdown()
