@@ -16,6 +16,7 @@ import logging
 import sys
 from contextvars import ContextVar
 from datetime import datetime, timedelta, timezone
+from os import getpid
 from random import Random
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
@@ -70,7 +71,11 @@ def whole(random: Random, answers: list[object], zone: object) -> list[object]:
     found = ("default", store, jobs, index)
     desks = [
         rooms["desk"].Desk(
-            SimpleNamespace(), SimpleNamespace(state=1), {"default": store}, judge, {"name": odd}
+            SimpleNamespace(),
+            SimpleNamespace(state=1, home_pid=getpid()),
+            {"default": store},
+            judge,
+            {"name": odd},
         )
         for judge in (lambda _: found, odd)
     ]

@@ -12,6 +12,7 @@ cdef enum:
 
 cdef class _Callee:
     cdef object given         # the callable as the specs have it
+    cdef object code          # of a function, as it was learned
     cdef _Kind kind
     cdef object name
     cdef object coalesce      # ... : left to the scheduler's defaults
@@ -30,3 +31,4 @@ cdef class KnownDrafts:
     cdef _Callee last
     cdef _Callee callee(self, object func)
     cdef JobCore draft(self, dict spec)
+    cdef JobCore draft_of(self, object func, object args, object job_id, object name, dict items)

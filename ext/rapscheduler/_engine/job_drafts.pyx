@@ -124,7 +124,7 @@ cdef class KnownDrafts:
         cdef _Callee known = self.callee(given)
         if known is None:
             known = _Callee.__new__(_Callee)
-            known.given = given
+            known.given, known.code = given, getattr(given, "__code__", None)
             func, func_ref, known.name, executor, grace, known.coalesce, max_instances = facts
             known.kind = known_kind(
                 self.scheduler, None, func, func_ref, executor, UNSET if grace is ... else grace,
@@ -164,17 +164,21 @@ cdef class KnownDrafts:
 
     cdef JobCore draft(self, dict spec):
         """The job of a spec; None: it is not known."""
-        cdef object func = spec.get("func", self.func)
-        cdef object args = spec.get("args", self.args)
-        cdef object job_id = spec.get("id")
-        cdef object name = spec.get("name")
+        if spec.get("kwargs"):
+            return None
+        return self.draft_of(
+            spec.get("func", self.func), spec.get("args", self.args), spec.get("id"), spec.get("name"), spec
+        )
+
+    cdef JobCore draft_of(self, object func, object args, object job_id, object name, dict items):
+        """The job of these, and of what the items say about its trigger; None: it is not known."""
         cdef object trigger
         cdef bint shared
         cdef tuple key
         cdef PyObject *found
         cdef JobCore job
         cdef _Callee known = self.callee(func)
-        if known is None or spec.get("kwargs"):
+        if known is None:
             return None
         if args is None:
             args = _NOTHING
@@ -184,7 +188,7 @@ cdef class KnownDrafts:
             return None
         if not (name is None or (PyUnicode_CheckExact(name) and name)):
             return None
-        key = trigger_key(spec)
+        key = trigger_key(items)
         if key is None:
             return None
         if not key and self.trigger is not None:

@@ -53,6 +53,7 @@ _OPTIONS = _CALL | _BEYOND_CALL
 
 #: executor, misfire grace time, coalesce, max instances, the last three as ``Job._fill`` takes them
 Options = tuple[str, Any, Any, Any]
+_NO_OPTIONS: Options = ("default", ..., ..., ...)
 
 
 def draft(
@@ -78,7 +79,13 @@ def draft(
     facts = callable_facts(func)
     if kwargs or facts[3] is None or len(args) != facts[4]:
         check_callable_args(facts[0], args, kwargs)
-    options = _checked_options(executor, grace, coalesce, max_instances)
+    options = _NO_OPTIONS
+    if (
+        type(executor) is not str
+        or executor != "default"
+        or not grace is coalesce is max_instances is undefined
+    ):
+        options = _checked_options(executor, grace, coalesce, max_instances)
     job = _made(scheduler, facts, trigger, args, kwargs, id, name, options, next_run_time)
     if extras:
         scheduler._bring_rooms()
@@ -88,6 +95,8 @@ def draft(
 
 def take_extras(fields: dict[str, Any]) -> dict[str, Any]:
     """Take the options that few jobs have out of arguments."""
+    if EXTRAS.isdisjoint(fields):
+        return {}
     return {name: fields.pop(name) for name in EXTRAS.intersection(fields)}
 
 
@@ -397,7 +406,7 @@ class _Alike:
         trigger: Any = job.trigger
         again = (
             trigger is not self._shared_trigger
-            and type(trigger).__module__ == _CRON
+            and type(trigger).__module__ == CRON
             and trigger.skips is None
             and _BEYOND_CALL.isdisjoint(spec)
         )
@@ -408,7 +417,7 @@ class _Alike:
 
 
 #: here is the one trigger whose arguments, when they are plain, make the same trigger whenever they are given
-_CRON = "rapscheduler.triggers.cron"
+CRON = "rapscheduler.triggers.cron"
 
 
 def _checked_options(executor: Any, grace: Any, coalesce: Any, max_instances: Any) -> Options:

@@ -313,6 +313,7 @@ _PASSED = [
         "lookup_job",
         "get_due_jobs",
         "get_next_run_time",
+        "add_job",
         "update_job",
         "remove_job",
         "_update_if",

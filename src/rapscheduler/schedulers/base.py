@@ -474,6 +474,28 @@ class BaseScheduler(Asking, ABC):
             ``overlap``, ``owner``, ``retry``, ``start_immediately``, ``tags``, ``timeout``
         :raises ConflictingIdError: if the store has a job of this id and ``replace_existing`` is false
         """
+        unseen = not (
+            replace_existing
+            or (self._dispatcher.mask | self._dispatcher.asked) & EVENT_JOB_ADDED
+            or self._logger.isEnabledFor(INFO)
+        )
+        alike = (
+            unseen
+            and self._desk.learns
+            and not kwargs
+            and type(trigger) is str
+            and trigger == "cron"
+            and executor == "default"
+            and misfire_grace_time is coalesce is max_instances is next_run_time is undefined
+        )
+        job: Any
+        items: dict[str, Any] = {}
+        if alike:
+            job = self._desk.add_like(func, args, id, name, trigger_args, jobstore, self._clock.now_us())
+            if job is not ELSEWHERE:
+                self._wake_for(job.run_at_us)
+                return job  # type: ignore[no-any-return]
+            items = dict(trigger_args)
         look_for_fork(self, "a job was added")
         if isinstance(replace_existing, str):
             drafts.checked_replace(replace_existing)
@@ -499,8 +521,13 @@ class BaseScheduler(Asking, ABC):
             executor,
             extras,
         )
-        catalogue.enter(self, job, jobstore, replace_existing)
-        return job
+        if alike:
+            counter.teach(self, func, items, job)
+        if unseen and self._desk.add(job, jobstore, self._clock.now_us()) is not ELSEWHERE:
+            self._wake_for(job.run_at_us)
+        else:
+            catalogue.enter(self, job, jobstore, replace_existing)
+        return job  # type: ignore[no-any-return]
 
     def add_jobs(self, specs: Iterable[Mapping[str, Any]], **shared: Unpack[Shared]) -> list[Job]:
         """Add many jobs with one call to each job store.
@@ -574,10 +601,10 @@ class BaseScheduler(Asking, ABC):
         :return: the job
         :raises JobLookupError: if there is no such job
         """
-        look_for_fork(self, "a job was changed")
         values: Any = changes
         job: Any = self._desk.modify(job_id, jobstore, values)
         if job is ELSEWHERE:
+            look_for_fork(self, "a job was changed")
             from rapscheduler._scheduling import changing
 
             return changing.modify(self, job_id, jobstore, values)
@@ -595,12 +622,12 @@ class BaseScheduler(Asking, ABC):
         :return: the job
         :raises JobLookupError: if there is no such job
         """
-        look_for_fork(self, "a job was changed")
         if trigger is None and jobstore is not None and jobstore not in self._jobstores:
             plugins.refuse_as_store(jobstore)
         trigger = self._create_trigger(trigger, trigger_args)
         job: Any = self._desk.reschedule(job_id, jobstore, trigger, self._clock.now_us())
         if job is ELSEWHERE:
+            look_for_fork(self, "a job was changed")
             from rapscheduler._scheduling import changing
 
             return changing.reschedule(self, job_id, jobstore, trigger)
@@ -615,7 +642,6 @@ class BaseScheduler(Asking, ABC):
         :return: the job
         :raises JobLookupError: if there is no such job
         """
-        look_for_fork(self, "a job was changed")
         job: Any = self._desk.pause(job_id, jobstore)
         if job is ELSEWHERE:
             return self.modify_job(job_id, jobstore, next_run_time=None)
@@ -632,9 +658,9 @@ class BaseScheduler(Asking, ABC):
         :return: the job, or ``None`` if it was removed
         :raises JobLookupError: if there is no such job
         """
-        look_for_fork(self, "a job was changed")
         job: Any = self._desk.resume(job_id, jobstore, self._clock.now_us())
         if job is ELSEWHERE:
+            look_for_fork(self, "a job was changed")
             from rapscheduler._scheduling import changing
 
             return changing.resume(self, job_id, jobstore)
@@ -707,9 +733,9 @@ class BaseScheduler(Asking, ABC):
 
         :raises JobLookupError: if there is no such job
         """
-        look_for_fork(self, "a job was removed")
         alias = self._desk.remove(job_id, jobstore)
         if alias is ELSEWHERE:
+            look_for_fork(self, "a job was removed")
             from rapscheduler._scheduling import changing
 
             changing.remove(self, job_id, jobstore)

@@ -15,7 +15,7 @@ from rapscheduler._clock import now_of
 from rapscheduler._engine.datetimes import from_us, to_us
 from rapscheduler._engine.interval import MAX_INTERVAL_US, IntervalCore
 from rapscheduler._engine.timezone import ZoneTable
-from rapscheduler._instants import MICROSECOND
+from rapscheduler._instants import MAX_US, MICROSECOND, SECOND_US
 from rapscheduler._zones import get_localzone
 from rapscheduler.triggers._kernel import (
     KernelTrigger,
@@ -41,6 +41,7 @@ __all__ = (
 
 STATE_VERSION = 2
 _NO_TIME = timedelta()
+_NEAR_THE_END_US = MAX_US - 2 * 86400 * SECOND_US
 
 
 if not TYPE_CHECKING:
@@ -55,6 +56,21 @@ def _not_a_length(exc: Exception, **counts: Any) -> Exception:
     if any(isinstance(count, timedelta) for count in counts.values()):
         cure = "; of a timedelta give seconds=delta.total_seconds()"
     return type(exc)(f"{exc}; give {kind}, not {given}{cure}")
+
+
+def _length(weeks: float, days: float, hours: float, minutes: float, seconds: float) -> timedelta:
+    """The time between two fire times; a second if nothing was said."""
+    try:
+        interval = timedelta(days, seconds, 0, 0, minutes, hours, weeks)
+    except (TypeError, OverflowError, ValueError) as exc:
+        raise _not_a_length(
+            exc, weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds
+        ) from None
+    if not interval:
+        if weeks or days or hours or minutes or seconds:
+            raise ValueError("the interval is shorter than a microsecond; give seconds=0.000001 or more")
+        interval = timedelta(seconds=1)
+    return interval
 
 
 class IntervalTrigger(IntervalCore, KernelTrigger):
@@ -103,24 +119,19 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
         spread: Literal["hash"] | None = None,
         seed: str | None = None,
     ) -> None:
-        try:
-            interval = timedelta(days, seconds, 0, 0, minutes, hours, weeks)
-        except (TypeError, OverflowError, ValueError) as exc:
-            raise _not_a_length(
-                exc, weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds
-            ) from None
-        if not interval:
-            if weeks or days or hours or minutes or seconds:
-                raise ValueError("the interval is shorter than a microsecond; give seconds=0.000001 or more")
-            interval = timedelta(seconds=1)
-        self._begin(
-            interval,
-            zone_for(timezone, start_date, end_date, local=get_localzone),
-            start_date,
-            end_date,
-            jitter,
-        )
-        self._leave_out(exclude, windows, spread, seed, after)
+        interval_us = 0
+        if type(minutes) is type(seconds) is type(hours) is type(days) is type(weeks) is int:
+            interval_us = SECOND_US * (seconds + 60 * (minutes + 60 * (hours + 24 * (days + 7 * weeks))))
+        interval: timedelta | None = None
+        if not 0 < interval_us < MAX_INTERVAL_US:  # as it rarely is: a timedelta takes twice as long
+            interval = _length(weeks, days, hours, minutes, seconds)
+        zone = zone_for(timezone, start_date, end_date, local=get_localzone)
+        if interval is None:
+            self._begin_us(interval_us, zone, start_date, end_date, jitter)
+        else:
+            self._begin(interval, zone, start_date, end_date, jitter)
+        if not (exclude is None and windows is None and spread is None and seed is None and after is None):
+            self._leave_out(exclude, windows, spread, seed, after)
         if after is not None and kernel_of(self) is None:
             raise ValueError(
                 f"after={after!r}: {type(self).__name__} says by its own get_next_fire_time() or _apply_jitter() when "
@@ -139,16 +150,24 @@ class IntervalTrigger(IntervalCore, KernelTrigger):
                 "start_date"
             )
         interval_us = min(interval // MICROSECOND, MAX_INTERVAL_US)
+        self._begin_us(interval_us, zone, start_date, end_date, jitter)
+
+    def _begin_us(
+        self, interval_us: int, zone: ZoneTable, start_date: Any, end_date: Any, jitter: float | None
+    ) -> None:
         tz = zone.tzinfo
-        start = convert_to_datetime(start_date, tz, "start_date")
-        end = convert_to_datetime(end_date, tz, "end_date")
+        # (most have none of these, and each call that is spared is a twentieth of the price)
+        start = None if start_date is None else convert_to_datetime(start_date, tz, "start_date")
+        end = None if end_date is None else convert_to_datetime(end_date, tz, "end_date")
         if start is not None:
             start_us = to_us(start, zone)
         else:
             start_us = now_of(datetime) + interval_us
-            from_us(start_us, zone)  # OverflowError: the first fire time is after the year 9999
+            if start_us > _NEAR_THE_END_US:
+                from_us(start_us, zone)  # OverflowError: the first fire time is after the year 9999
         end_us = None if end is None else to_us(end, zone)
-        IntervalCore.__init__(self, interval_us, zone, start_us, end_us, jitter_to_us(jitter))
+        jitter_us = 0 if jitter is None else jitter_to_us(jitter)
+        IntervalCore.__init__(self, interval_us, zone, start_us, end_us, jitter_us)
         as_given = (start is None or start.tzinfo is tz) and (end is None or end.tzinfo is tz)
         self._dates = None if as_given else (start, end)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import getpid
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,10 @@ S = 1_000_000
 
 class Owner:
     """As much of a scheduler as a desk looks at."""
+
+    def __init__(self) -> None:
+        self._executors = {"default": None}
+        self._job_defaults: dict[str, Any] = {"misfire_grace_time": 5, "coalesce": True, "max_instances": 2}
 
 
 class Store:
@@ -25,7 +30,7 @@ class Store:
 @pytest.fixture
 def place(engine: Any, make: Any) -> SimpleNamespace:
     store, index, jobs = Store(), engine.due_index.DueIndex(), {}
-    owner, lifecycle = Owner(), SimpleNamespace(state=1)
+    owner, lifecycle = Owner(), SimpleNamespace(state=1, home_pid=getpid())
     stores: dict[str, Any] = {"default": store}
     asked: list[Any] = []
 
@@ -141,3 +146,55 @@ def test_the_compiled_one_judges_once(engine: Any, place: Any) -> None:
         assert len(place.asked) == before + 1
     finally:
         del Owner.later  # type: ignore[attr-defined]
+
+
+def fresh(engine: Any, make: Any, **values: Any) -> Any:
+    """A job that nobody has scheduled yet."""
+    job = engine.job_core.JobCore()
+    values = {"id": "new", "executor": "default", "trigger": make.interval(10), **values}
+    job._fill(None, values["id"], len, "len", "n", (), {}, values["trigger"], values["executor"])
+    return job
+
+
+def test_it_adds_a_job_complete_and_with_its_first_time(place: Any, make: Any, engine: Any) -> None:
+    job = fresh(engine, make)
+    assert place.desk.add(job, "default", 11 * S) is job is place.jobs["new"]
+    assert job in place.index and job.run_at_us == job.nominal_us == 20 * S
+    assert (job.misfire_grace_time, job.coalesce, job.max_instances) == (5, True, 2)
+    assert job._jobstore_alias == "default"
+    place.index._check()
+
+
+def test_what_it_does_not_add_is_left_as_it_was(place: Any, make: Any, engine: Any) -> None:
+    over, timed, watched = make.interval(1, end_us=2 * S), fresh(engine, make), fresh(engine, make)
+    timed._advance(5, 5)
+    watched._extras = {"max_runs": 3}
+    for job in (
+        fresh(engine, make, id="a"),  # it is taken
+        fresh(engine, make, executor="nosuch"),
+        fresh(engine, make, trigger=over),
+        fresh(engine, make, trigger=object()),
+        timed,
+        watched,
+    ):
+        run_at_us = job.run_at_us
+        assert place.desk.add(job, "default", 11 * S) is place.elsewhere
+        assert job.run_at_us == run_at_us and job._jobstore_alias is None and job not in place.index
+    for defaults in ({}, {"misfire_grace_time": 0}, {"coalesce": 1}, {"max_instances": "3"}):
+        place.owner._job_defaults = {**place.owner._job_defaults, **defaults} if defaults else {}
+        assert place.desk.add(fresh(engine, make), "default", 11 * S) is place.elsewhere
+        place.owner._job_defaults = Owner()._job_defaults
+    for alias in ("other", None, 5):
+        assert place.desk.add(fresh(engine, make), alias, 11 * S) is place.elsewhere
+    place.owner.hook = True
+    assert place.desk.add(fresh(engine, make), "default", 11 * S) is place.elsewhere
+    assert list(place.jobs) == ["a"]
+
+
+def test_in_another_process_nothing_is_changed(place: Any, make: Any) -> None:
+    place.lifecycle.home_pid += 1
+    desk, elsewhere = place.desk, place.elsewhere
+    assert desk.modify("a", None, {"name": "x"}) is desk.pause("a", None) is elsewhere
+    assert desk.resume("a", None, 0) is desk.reschedule("a", None, make.interval(1), 0) is elsewhere
+    assert desk.remove("a", None) is elsewhere and place.job.name == "n"
+    assert desk.find("a") is place.job

@@ -15,6 +15,7 @@ from rapscheduler import _engine
 PRELUDE = """
 import gc, logging, sys, threading, weakref
 from datetime import timezone
+from os import getpid
 from types import SimpleNamespace
 from rapscheduler._engine import (
     cron, cron_text, desk, due_index, interval, job_core, job_table, ledger, log_lines, planning, running
@@ -201,7 +202,7 @@ for fuse in range(12):
     jobs, index, owner = job_table.JobTable(), due_index.DueIndex(), Owner()
     store, left = SimpleNamespace(_parked={}, _taken=[]), [fuse]
     table = "default", store, jobs, index
-    one = desk.Desk(owner, SimpleNamespace(state=1), {"default": store}, lambda _: table, {})
+    one = desk.Desk(owner, SimpleNamespace(state=1, home_pid=getpid()), {"default": store}, lambda _: table, {})
     it = job("it", _scheduler=owner)
     assert job_table.insert_job(it, jobs, index)
     trigger = interval.IntervalCore(7, ZONE, 0)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from os import getpid
 from types import SimpleNamespace
 
 import pytest
@@ -194,7 +195,11 @@ def desk_work(engine: SimpleNamespace) -> Callable[[], object]:
         job._advance(NOW, None)
         engine.job_table.insert_job(job, jobs, index)
         store = SimpleNamespace(_parked={}, _taken=[])
-        found, state, stores = ("default", store, jobs, index), SimpleNamespace(state=1), {"default": store}
+        found, state, stores = (
+            ("default", store, jobs, index),
+            SimpleNamespace(state=1, home_pid=getpid()),
+            {"default": store},
+        )
         for judge in (lambda _: found, lambda _: None, lambda _: ("x",), lambda _: 1 / 0):
             desk = engine.desk.Desk(owner, state, stores, judge, {"name": str, "odd": lambda value: 1 / 0})
             wrong(desk.find, "it")

@@ -53,6 +53,9 @@ def paused():
     scheduler = ManualScheduler()
     scheduler.start(paused=True)
     scheduler.add_job(work, "interval", seconds=1)
+    for _ in range(2):  # the second is made like the first
+        scheduler.add_job(work, "cron", [1], hour=3)
+        scheduler.add_job(work, "cron", (1,), hour=3)
     return scheduler
 
 
