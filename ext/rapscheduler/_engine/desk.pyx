@@ -260,6 +260,7 @@ cdef class Desk:
         cdef dict jobs
         cdef DueIndex index
         cdef int64_t fire_us
+        cdef bint done
         if job.run_us != unset_us() or job.flags & WATCHED or job.slot != nowhere() or not PyUnicode_CheckExact(alias):
             return _elsewhere
         if not PyUnicode_CheckExact(job.id_) or not PyUnicode_CheckExact(kind_of(job).executor):
@@ -276,16 +277,17 @@ cdef class Desk:
         jobs, index = self.jobs, self.index
         set_alias(job, self.alias)  # first: the loop may take the job at once
         advance(job, fire_us, fire_us, None)
+        done = False
         try:
-            if put_in(job, jobs, index):
-                if self.notes:
-                    self.store._note((job,))
-                return job
-        except BaseException:
-            take_back(job)
-            raise
-        take_back(job)
-        return _elsewhere
+            done = put_in(job, jobs, index)
+        finally:
+            if not done:
+                take_back(job)
+        if not done:
+            return _elsewhere
+        if PyDict_GetItemWithError(self.store_own, "_ids") != NULL:
+            self.store._note((job,))
+        return job
 
     def learn(self, make, func, facts, arg_count, dict items not None, trigger):
         """Remember of what a job was made; see the reference twin."""
