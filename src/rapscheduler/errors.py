@@ -221,8 +221,11 @@ def log_line(line: Callable[..., Any], *args: Any, **options: Any) -> None:
     """Write a line of the log where nothing may be raised: a thread of ours would end, or something be left undone.
 
     `line`: the method of a logger. What that, or a handler or filter of the user's, raises is shown as `logging` shows
-    the errors of its handlers.
+    the errors of its handlers. The record names the place that calls this, where the logger is one of `logging`.
     """
+    logging = sys.modules.get("logging")
+    if logging is not None and type(getattr(line, "__self__", None)) is logging.Logger:
+        options["stacklevel"] = 2
     try:
         line(*args, **options)
     except BaseException as exc:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import pickle
 import sys
 from types import SimpleNamespace
@@ -51,3 +52,26 @@ def test_every_public_name_is_listed():
         name for name, value in vars(errors).items() if isinstance(value, type) and not name.startswith("_")
     }
     assert classes - {"Any"} == set(errors.__all__)
+
+
+class Terse(logging.Logger):
+    """A logger of somebody's, whose methods take no options."""
+
+    def warning(self, msg, *args):
+        super().warning("terse %s", msg % args)
+
+
+@pytest.mark.parametrize("kind", [logging.Logger, Terse])
+def test_a_line_names_the_place_that_has_something_to_say(kind):
+    kept = []
+    logger, handler = kind("errors"), logging.Handler()
+    handler.emit = kept.append
+    logger.addHandler(handler)
+    errors.log_line(logger.warning, "%d left", 3)
+    (record,) = kept
+    assert record.getMessage().endswith("3 left")
+    if kind is logging.Logger:
+        assert (record.module, record.funcName) == (
+            "test_errors",
+            "test_a_line_names_the_place_that_has_something_to_say",
+        )
