@@ -15,6 +15,18 @@ from rapscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from rapscheduler.testing import ManualScheduler
 
 
+def joined_with_a_job(store):
+    """A scheduler's place among those of a store that has one due job, and its rows."""
+    with ManualScheduler() as scheduler:
+        store.start(scheduler, "shelf")
+        job = scheduler.add_job(print, "date", run_date="2026-01-01 00:00:00+00:00", id="job")
+        job._jobstore_alias = "shelf"
+        store.add_job(job)
+    me, rows = Me(30.0), store._shared
+    rows.join(me)
+    return me, rows
+
+
 @pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
 @pytest.mark.parametrize("attribute", ["isolation_level", "autocommit"])
 def test_what_somebody_sets_on_connections_stays_after_an_add_and_a_question(server_url, driver, attribute):
@@ -82,22 +94,15 @@ def test_a_claim_leaves_the_sessions_of_mariadb_as_they_were(server_url, outcome
 
     assert seen() == ("SERIALIZABLE", 77, int(autocommits))
     store = SQLAlchemyJobStore(engine=engine, tablename=name, shared=True)
-    with ManualScheduler() as scheduler:
-        store.start(scheduler, "shelf")
-        job = scheduler.add_job(print, "date", run_date="2026-01-01 00:00:00+00:00", id="job")
-        job._jobstore_alias = "shelf"
-        store.add_job(job)
-    me, rows = Me(30.0), store._shared
-    rows.join(me)
+    me, rows = joined_with_a_job(store)
     due_us = 0 if outcome == "nothing due" else 2_000_000_000_000_000
     taken = rows.take(me, due_us, 10)
     assert len(taken) == (outcome != "nothing due")
     other = sa.create_engine(
         server_url("mariadb"), connect_args={"init_command": "SET lock_wait_timeout = 5"}
     )
-    with (
-        other.begin() as connection
-    ):  # a gap between due rows is not locked, whatever the session's isolation is
+    # A gap between due rows is not locked, whatever the session's isolation is.
+    with other.begin() as connection:
         connection.execute(sa.text("SET SESSION innodb_lock_wait_timeout = 5"))
         connection.execute(
             store.jobs_t.insert().values(id="i", next_run_time=1.0, job_state=b"", parked="why")
@@ -123,13 +128,7 @@ def test_a_claim_leaves_the_sessions_of_mariadb_as_they_were(server_url, outcome
 def test_what_mariadb_ended_while_it_was_held_does_not_come_back(server_url):
     engine, name = sa.create_engine(server_url("mariadb"), pool_size=1, max_overflow=0), fresh_name()
     store = SQLAlchemyJobStore(engine=engine, tablename=name, shared=True)
-    with ManualScheduler() as scheduler:
-        store.start(scheduler, "shelf")
-        job = scheduler.add_job(print, "date", run_date="2026-01-01 00:00:00+00:00", id="job")
-        job._jobstore_alias = "shelf"
-        store.add_job(job)
-    me, rows = Me(30.0), store._shared
-    rows.join(me)
+    me, rows = joined_with_a_job(store)
     assert rows.take(me, 2_000_000_000_000_000, 10)
     number = rows._taken[0].connection.thread_id()
     other = sa.create_engine(server_url("mariadb"))

@@ -34,7 +34,7 @@ class Desk:
     :param scheduler: whoever adds a job by it has its `_executors`, `_job_defaults`, `timezone`, `_trigger_classes`
     :param lifecycle: its `state` is 0 while the scheduler is stopped, `home_pid` the process in which it was made
     :param stores: its table of stores, alias -> store; one that has an index of ids (`_ids`, an attribute of its own
-        only then) is told which job was paused (`_note`)
+        only then) is told which job was added or paused (`_note`)
     :param judge: called with the scheduler: `(alias, store, its jobs by id, its index)`, or None: there is no quick way
         (asked again when an attribute was put on the scheduler or the store, a class changed, or a store came)
     :param checks: values that have nothing to do with a job's times or call: name -> what checks one

@@ -23,7 +23,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from rapscheduler._engine.log_lines import RunLines, forget_lines, left_lines
-from rapscheduler._quoting import one_line
+from rapscheduler._quoting import job_text
 from rapscheduler.errors import line_failed
 from rapscheduler.util import is_same_time, is_zone_info
 
@@ -176,7 +176,7 @@ class _Writer:
 
 
 #: what tells of the runs of every executor
-RUN_LINES = RunLines(_write, flush, lambda job: one_line(job.id), line_failed)
+RUN_LINES = RunLines(_write, flush, job_text, line_failed)
 
 
 def look_for_fork() -> None:

@@ -475,9 +475,7 @@ class BaseScheduler(Asking, ABC):
         :raises ConflictingIdError: if the store has a job of this id and ``replace_existing`` is false
         """
         unseen = not (
-            replace_existing
-            or (self._dispatcher.mask | self._dispatcher.asked) & EVENT_JOB_ADDED
-            or self._logger.isEnabledFor(INFO)
+            replace_existing or self._dispatcher.wants(EVENT_JOB_ADDED) or self._logger.isEnabledFor(INFO)
         )
         alike = (
             unseen
